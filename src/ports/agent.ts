@@ -1,0 +1,105 @@
+import type { Sandbox } from "./sandbox.ts";
+
+/** Where one agent is told to go and what it may be called. Never contains a provider's key: `token` is per sandbox. */
+export interface Launch {
+  readonly home: string;
+  readonly workdir: string;
+  readonly imageDir: string;
+  readonly gatewayUrl: string;
+  readonly token: string;
+  readonly model: string;
+}
+
+/** What we know about one agent, as data. The conformance suite decides the flags, not the vendor. */
+export interface AgentProfile {
+  readonly id: string;
+  /** As people read it: "OpenCode", "demo: scripted model". */
+  readonly title: string;
+  /** Folder of `images/` with what must be installed; also the sandbox's image. */
+  readonly image: string;
+  /** Exact versions this profile was verified with. */
+  readonly pin: Readonly<Record<string, string>>;
+  /** What the agent does after a person refused a command. */
+  readonly onReject: "model-continues" | "turn-ends";
+  readonly restore: "load" | "resume" | "none";
+  /** Handshake and first session; generous, because the real ones take seconds. */
+  readonly startDeadlineMs: number;
+  launch(run: Launch): {
+    readonly argv: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    /** Absolute path inside the sandbox → content. */
+    readonly files: Readonly<Record<string, string>>;
+  };
+}
+
+/** Never derived from an exit code alone. */
+export type TurnEnd = "done" | "cancelled" | "rejected" | "failed" | "limit" | "refused" | "interrupted";
+
+export interface PlanEntry {
+  readonly title: string;
+  readonly status: "pending" | "in_progress" | "complete";
+}
+
+export type AgentEvent =
+  | { readonly kind: "agent.started"; readonly session: string; readonly name: string; readonly version: string }
+  | { readonly kind: "agent.message"; readonly text: string }
+  | { readonly kind: "agent.thought"; readonly text: string }
+  | { readonly kind: "agent.plan"; readonly entries: readonly PlanEntry[] }
+  | {
+      readonly kind: "tool.started";
+      readonly tool: string;
+      readonly toolKind: string;
+      readonly title: string;
+      readonly command: string | null;
+    }
+  | { readonly kind: "tool.output"; readonly tool: string; readonly text: string }
+  | {
+      readonly kind: "tool.ended";
+      readonly tool: string;
+      readonly status: "ok" | "failed" | "interrupted";
+      readonly exitCode: number | null;
+    }
+  | { readonly kind: "file.changed"; readonly path: string }
+  | {
+      readonly kind: "permission.asked";
+      /** Answer with this. Unique in the session. */
+      readonly ask: string;
+      readonly tool: string;
+      readonly toolKind: string;
+      readonly title: string;
+      readonly command: string | null;
+      /** Exactly what would be done, for the digest. */
+      readonly input: unknown;
+    }
+  | { readonly kind: "turn.ended"; readonly turn: string; readonly end: TurnEnd; readonly detail: string | null }
+  | { readonly kind: "agent.exited"; readonly code: number | null; readonly signal: string | null };
+
+/** A live agent in one sandbox. Every call is idempotent by its key; every effect shows in `events`. */
+export interface Agent {
+  /** Begins a turn; resolves when it is accepted. The end is a `turn.ended` event. A key already used does nothing. */
+  prompt(turn: string, text: string): Promise<void>;
+  /** "stale" when the agent no longer waits for it. A repeat with the same answer is "applied". */
+  answer(ask: string, decision: "allow" | "reject"): Promise<"applied" | "stale">;
+  /** Asks the agent to end its turn and keep the session. */
+  cancel(): Promise<void>;
+  /** Kills the whole tree; resolves when no process of it is left. Any number of times. */
+  stop(): Promise<void>;
+  /**
+   * Everything after `cursor`, in order and without gaps, then live. Ends after `agent.exited`. Throws what the
+   * sandbox throws when it is lost. The same cursor gives the same events after any crash.
+   */
+  events(cursor: number, signal: AbortSignal): AsyncIterable<{ readonly cursor: number; readonly event: AgentEvent }>;
+}
+
+export interface AgentDriver {
+  readonly profile: AgentProfile;
+  /**
+   * Starts the agent in the sandbox or re-attaches to the one that is there (they are the same call, so that a crash
+   * between them does not matter). Rejects within the profile's deadline with the tree killed.
+   */
+  open(sandbox: Sandbox, o: { procId: string; token: string; model: string; signal: AbortSignal }): Promise<Agent>;
+}
+
+export class AgentError extends Error {
+  override readonly name = "AgentError";
+}

@@ -1,0 +1,33 @@
+import type { ExternalId } from "./directory.ts";
+
+/** Where a conversation is. `thread` is the platform's own id of the thread's first message. */
+export interface Place {
+  readonly provider: string;
+  readonly workspace: string;
+  readonly channel: string;
+  readonly thread: string;
+}
+
+/**
+ * Shows facts to people. `View` is the core's; the surface has the words and the layout.
+ * Throws `ChatUnavailable` when nothing is known to have been shown; the outbox tries again.
+ */
+export interface Chat<View> {
+  /**
+   * Posts the one message of this key, or edits it when `shown` is its id. After a crash between posting and
+   * recording, the adapter looks the key up in the thread before it posts again.
+   */
+  show(key: string, place: Place, view: View, shown: string | null): Promise<{ messageId: string }>;
+  /** A note that only one person sees. */
+  whisper(place: Place, to: ExternalId, view: View): Promise<void>;
+}
+
+export class ChatUnavailable extends Error {
+  override readonly name = "ChatUnavailable";
+  readonly retryAfterMs: number | null;
+
+  constructor(message: string, options?: { cause?: unknown; retryAfterMs?: number }) {
+    super(message, options);
+    this.retryAfterMs = options?.retryAfterMs ?? null;
+  }
+}

@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+
+/**
+ * The borders. A folder may import itself with "./", what its row names, and nothing else. "*" is any package,
+ * "node:" any built-in module. Changing a row is an architectural decision: write an ADR.
+ */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  "src/policy": ["zod", "yaml", "node:crypto"],
+  "src/ports": ["#policy", "zod", "node:util"],
+  "src/runs": ["#policy", "#ports", "zod", "node:crypto"],
+  "src/gateway": ["#policy", "#ports", "*"],
+  "src/runner": ["node:"],
+  "src/adapters": ["#policy", "#ports", "#runner", "*"],
+  "src/surfaces": ["#runs", "#policy", "#ports", "*"],
+  "src/playground": ["*"],
+  db: ["#runs", "#policy", "#ports", "*"],
+  images: ["node:"],
+};
+
+/** Files at the top of `src` that wire the rest together. */
+const ROOTS = ["src/main.ts", "src/config.ts"];
+
+/** The only files that may turn a Secret into text. */
+const MAY_REVEAL: readonly RegExp[] = [/^src\/gateway\//, /^src\/adapters\//, /^src\/ports\/secret\.ts$/, /^src\/main\.ts$/];
+
+const root = path.resolve(import.meta.dirname, "..");
+
+function sources(folder: string): string[] {
+  return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(ts|mts|js|mjs)$/.test(entry.name) && !entry.parentPath.includes("node_modules"))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+function imports(file: string): string[] {
+  const text = readFileSync(path.join(root, file), "utf8");
+  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;"']*?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g)].map(
+    (match) => match[1] ?? match[2] ?? "",
+  );
+}
+
+function allowed(row: readonly string[], folder: string, specifier: string): boolean {
+  if (specifier.startsWith("./")) return true;
+  if (specifier.startsWith("node:")) return row.some((entry) => entry === "node:" || entry === "*" || entry === specifier);
+  if (specifier.startsWith("#")) {
+    const own = folder.startsWith("src/") ? `#${folder.slice(4)}` : `#${folder}`;
+    return [own, ...row].some((entry) => specifier === entry || specifier.startsWith(`${entry}/`));
+  }
+  return row.some((entry) => entry === "*" || specifier === entry || specifier.startsWith(`${entry}/`));
+}
+
+test("every import crosses only the borders in the table", () => {
+  const broken: string[] = [];
+  for (const [folder, row] of Object.entries(MAY_IMPORT)) {
+    const files = sources(folder);
+    expect(files.length, `${folder} matches no file`).toBeGreaterThan(0);
+    for (const file of files) {
+      for (const specifier of imports(file)) {
+        if (!allowed(row, folder, specifier)) broken.push(`${file} imports ${specifier}`);
+      }
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+test("every source file is in the table or is a root", () => {
+  const known = (file: string) => ROOTS.includes(file) || Object.keys(MAY_IMPORT).some((folder) => file.startsWith(`${folder}/`));
+  expect([...sources("src"), ...sources("db")].filter((file) => !known(file))).toEqual([]);
+});
+
+test("nothing is imported through ../", () => {
+  const all = ["src", "db", "test", "bench", "images"].flatMap(sources);
+  expect(all.filter((file) => imports(file).some((specifier) => specifier.startsWith("..")))).toEqual([]);
+});
+
+test("only the listed files reveal a secret", () => {
+  const revealing = [...sources("src"), ...sources("db")].filter((file) =>
+    readFileSync(path.join(root, file), "utf8").includes(".reveal("),
+  );
+  expect(revealing.filter((file) => !MAY_REVEAL.some((pattern) => pattern.test(file)))).toEqual([]);
+});
+
+test("only config.ts reads the environment", () => {
+  const readers = [...sources("src"), ...sources("db")].filter(
+    (file) => !file.startsWith("src/runner/") && readFileSync(path.join(root, file), "utf8").includes("process.env"),
+  );
+  expect(readers.filter((file) => file !== "src/config.ts" && file !== "src/main.ts")).toEqual([]);
+});
+
+test("no file of ours is longer than 400 lines", () => {
+  const long = ["src", "db", "test", "images", "bench", "scripts"]
+    .flatMap(sources)
+    .filter((file) => readFileSync(path.join(root, file), "utf8").split("\n").length > 401);
+  expect(long).toEqual([]);
+});

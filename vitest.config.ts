@@ -1,0 +1,29 @@
+import { defineConfig } from "vitest/config";
+
+/** unit: pure. integration: real processes, real Postgres, real git. e2e: a whole product and a real browser. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/**/*.int.test.ts", "test/e2e/**", "test/chaos/**", "test/long/**"] } },
+      {
+        test: {
+          name: "integration",
+          include: ["test/**/*.int.test.ts"],
+          exclude: ["test/e2e/**", "test/chaos/**", "test/long/**"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          globalSetup: ["test/postgres.setup.ts"],
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/chaos/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
