@@ -23,27 +23,35 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const ROOTS = ["src/main.ts", "src/config.ts"];
 
 /** The only files that may turn a Secret into text. */
-const MAY_REVEAL: readonly RegExp[] = [/^src\/gateway\//, /^src\/adapters\//, /^src\/ports\/secret\.ts$/, /^src\/main\.ts$/];
+const MAY_REVEAL: readonly RegExp[] = [
+  /^src\/gateway\//,
+  /^src\/adapters\//,
+  /^src\/ports\/secret\.ts$/,
+  /^src\/main\.ts$/,
+];
 
 const root = path.resolve(import.meta.dirname, "..");
 
 function sources(folder: string): string[] {
   return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|mts|js|mjs)$/.test(entry.name) && !entry.parentPath.includes("node_modules"))
+    .filter(
+      (entry) => entry.isFile() && /\.(ts|mts|js|mjs)$/.test(entry.name) && !entry.parentPath.includes("node_modules"),
+    )
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
     .sort();
 }
 
 function imports(file: string): string[] {
   const text = readFileSync(path.join(root, file), "utf8");
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;"']*?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g)].map(
-    (match) => match[1] ?? match[2] ?? "",
-  );
+  return [
+    ...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;"']*?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g),
+  ].map((match) => match[1] ?? match[2] ?? "");
 }
 
 function allowed(row: readonly string[], folder: string, specifier: string): boolean {
   if (specifier.startsWith("./")) return true;
-  if (specifier.startsWith("node:")) return row.some((entry) => entry === "node:" || entry === "*" || entry === specifier);
+  if (specifier.startsWith("node:"))
+    return row.some((entry) => entry === "node:" || entry === "*" || entry === specifier);
   if (specifier.startsWith("#")) {
     const own = folder.startsWith("src/") ? `#${folder.slice(4)}` : `#${folder}`;
     return [own, ...row].some((entry) => specifier === entry || specifier.startsWith(`${entry}/`));
@@ -66,7 +74,8 @@ test("every import crosses only the borders in the table", () => {
 });
 
 test("every source file is in the table or is a root", () => {
-  const known = (file: string) => ROOTS.includes(file) || Object.keys(MAY_IMPORT).some((folder) => file.startsWith(`${folder}/`));
+  const known = (file: string) =>
+    ROOTS.includes(file) || Object.keys(MAY_IMPORT).some((folder) => file.startsWith(`${folder}/`));
   expect([...sources("src"), ...sources("db")].filter((file) => !known(file))).toEqual([]);
 });
 

@@ -42,7 +42,12 @@ export interface Usage {
 }
 
 /** One decision or one metered call; exactly one line each. `id` is unique for ever, so that a repeat is dropped. */
-export type AuditLine = { readonly id: string; readonly at: string; readonly run: string | null; readonly sandbox: string | null } & (
+export type AuditLine = {
+  readonly id: string;
+  readonly at: string;
+  readonly run: string | null;
+  readonly sandbox: string | null;
+} & (
   | {
       readonly kind: "egress";
       /** "connect", "http", "git", "model", "registry". */
@@ -56,7 +61,13 @@ export type AuditLine = { readonly id: string; readonly at: string; readonly run
       /** `file:line:col` of the rule that said so. */
       readonly rule: string | null;
     }
-  | { readonly kind: "closed"; readonly host: string; readonly sentBytes: number; readonly receivedBytes: number; readonly durationMs: number }
+  | {
+      readonly kind: "closed";
+      readonly host: string;
+      readonly sentBytes: number;
+      readonly receivedBytes: number;
+      readonly durationMs: number;
+    }
   | {
       readonly kind: "model";
       readonly model: string;

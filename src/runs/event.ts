@@ -1,0 +1,252 @@
+import { z } from "zod";
+import { APPROVAL_STATES, GATES, VOTE_REFUSALS } from "./approval.ts";
+import { RUN_STATES } from "./state.ts";
+import { TASK_STATUSES } from "./task.ts";
+
+const person = z.strictObject({ id: z.string(), name: z.string() });
+const rule = z.strictObject({ at: z.string(), text: z.string(), why: z.string().nullable() });
+const oid = z.string();
+const state = z.enum(RUN_STATES);
+
+/** Who a failure looks like it belongs to. */
+export const FAULTS = ["code", "environment", "policy", "budget", "model", "us"] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** What our check found, base against head. */
+export const CHECK_VERDICTS = ["green", "fixed", "broke", "already_red", "flaky", "not_run"] as const;
+
+/**
+ * Everything that can happen to a run. Append a kind, never change one: stored runs are read with this for years.
+ * Pages, receipts, metrics and spend are folds of these.
+ */
+export const EventBody = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("run.requested"),
+    by: person,
+    text: z.string(),
+    surface: z.string(),
+    channel: z.string(),
+    thread: z.string(),
+    team: z.string(),
+    repo: z.string(),
+    because: z.string(),
+    policy: z.strictObject({ commit: z.string(), digest: z.string() }),
+    agent: z.string(),
+    model: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("run.moved"),
+    from: state,
+    to: state,
+    by: person.nullable(),
+    why: z.string().nullable(),
+  }),
+  z.strictObject({
+    kind: z.literal("policy.decided"),
+    /** "start", "command", "host", "path", "publish". */
+    about: z.string(),
+    subject: z.string(),
+    outcome: z.enum(["allow", "ask", "deny"]),
+    reason: z.string().nullable(),
+    rules: z.array(rule),
+    digest: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("approval.opened"),
+    approval: z.string(),
+    gate: z.enum(GATES),
+    digest: z.string(),
+    subject: z.record(z.string(), z.unknown()),
+    asks: z.array(z.strictObject({ from: z.string(), quorum: z.number(), self: z.boolean(), rule })),
+    askNo: z.number(),
+    expiresAt: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("approval.refused"),
+    approval: z.string(),
+    by: person,
+    choice: z.enum(["approve", "deny"]),
+    code: z.enum([...VOTE_REFUSALS, "directory_unavailable", "not_a_member"]),
+  }),
+  z.strictObject({
+    kind: z.literal("approval.voted"),
+    approval: z.string(),
+    by: person,
+    choice: z.enum(["approve", "deny"]),
+    reason: z.string().nullable(),
+    digest: z.string(),
+  }),
+  z.strictObject({ kind: z.literal("approval.closed"), approval: z.string(), status: z.enum(APPROVAL_STATES) }),
+  z.strictObject({ kind: z.literal("author.joined"), person }),
+  z.strictObject({
+    kind: z.literal("sandbox.ready"),
+    sandbox: z.string(),
+    slot: z.string(),
+    provider: z.string(),
+    isolation: z.string(),
+    ms: z.number(),
+  }),
+  z.strictObject({ kind: z.literal("sandbox.lost"), sandbox: z.string(), slot: z.string(), why: z.string() }),
+  z.strictObject({ kind: z.literal("sandbox.destroyed"), sandbox: z.string(), slot: z.string() }),
+  z.strictObject({
+    kind: z.literal("setup.ran"),
+    command: z.string(),
+    exitCode: z.number().nullable(),
+    ms: z.number(),
+    output: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("turn.started"),
+    turn: z.number(),
+    cause: z.enum(["request", "follow_up", "rejection", "checks", "interrupted", "review"]),
+    by: person.nullable(),
+    text: z.string(),
+  }),
+  z.strictObject({ kind: z.literal("turn.ended"), turn: z.number(), end: z.string(), detail: z.string().nullable() }),
+  z.strictObject({ kind: z.literal("agent.started"), session: z.string(), name: z.string(), version: z.string() }),
+  z.strictObject({ kind: z.literal("agent.said"), text: z.string() }),
+  z.strictObject({
+    kind: z.literal("agent.planned"),
+    tasks: z.array(z.strictObject({ title: z.string(), status: z.enum(TASK_STATUSES) })),
+  }),
+  z.strictObject({ kind: z.literal("agent.exited"), code: z.number().nullable(), signal: z.string().nullable() }),
+  z.strictObject({
+    kind: z.literal("tool.started"),
+    tool: z.string(),
+    toolKind: z.string(),
+    title: z.string(),
+    command: z.string().nullable(),
+  }),
+  z.strictObject({ kind: z.literal("tool.output"), tool: z.string(), text: z.string() }),
+  z.strictObject({
+    kind: z.literal("tool.ended"),
+    tool: z.string(),
+    status: z.enum(["ok", "failed", "interrupted"]),
+    exitCode: z.number().nullable(),
+  }),
+  z.strictObject({
+    kind: z.literal("egress.decided"),
+    via: z.string(),
+    host: z.string(),
+    port: z.number(),
+    method: z.string().nullable(),
+    outcome: z.enum(["allow", "deny"]),
+    reason: z.string(),
+    rule: z.string().nullable(),
+    sandbox: z.string().nullable(),
+  }),
+  z.strictObject({
+    kind: z.literal("egress.closed"),
+    host: z.string(),
+    sentBytes: z.number(),
+    receivedBytes: z.number(),
+    durationMs: z.number(),
+  }),
+  z.strictObject({
+    kind: z.literal("model.called"),
+    model: z.string(),
+    status: z.number(),
+    inputTokens: z.number(),
+    cachedTokens: z.number(),
+    outputTokens: z.number(),
+    usd: z.number(),
+    prices: z.string(),
+    durationMs: z.number(),
+  }),
+  z.strictObject({
+    kind: z.literal("push.decided"),
+    branch: z.string(),
+    oid,
+    outcome: z.enum(["allow", "deny"]),
+    reason: z.string(),
+    rule: z.string().nullable(),
+    detail: z.string().nullable(),
+  }),
+  z.strictObject({
+    kind: z.literal("work.committed"),
+    base: oid,
+    head: oid,
+    files: z.array(
+      z.strictObject({
+        path: z.string(),
+        status: z.enum(["added", "modified", "deleted", "renamed"]),
+        additions: z.number().nullable(),
+        deletions: z.number().nullable(),
+      }),
+    ),
+  }),
+  z.strictObject({
+    kind: z.literal("check.ran"),
+    name: z.string(),
+    command: z.string(),
+    on: z.enum(["base", "head", "head_again"]),
+    oid,
+    exitCode: z.number().nullable(),
+    ms: z.number(),
+    output: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("check.judged"),
+    name: z.string(),
+    required: z.boolean(),
+    verdict: z.enum(CHECK_VERDICTS),
+  }),
+  z.strictObject({
+    kind: z.literal("scan.ran"),
+    name: z.string(),
+    findings: z.array(
+      z.strictObject({ path: z.string(), line: z.number().nullable(), what: z.string(), blocks: z.boolean() }),
+    ),
+  }),
+  z.strictObject({ kind: z.literal("branch.pushed"), repo: z.string(), branch: z.string(), oid }),
+  z.strictObject({
+    kind: z.literal("pull_request.opened"),
+    repo: z.string(),
+    number: z.number(),
+    url: z.string(),
+    draft: z.boolean(),
+    oid,
+  }),
+  z.strictObject({
+    kind: z.literal("pull_request.changed"),
+    repo: z.string(),
+    number: z.number(),
+    change: z.enum(["merged", "closed", "reopened", "reviewed"]),
+    by: z.string(),
+    oid: z.string().nullable(),
+  }),
+  z.strictObject({ kind: z.literal("receipt.signed"), digest: z.string(), keyId: z.string(), events: z.number() }),
+  z.strictObject({ kind: z.literal("grant.used"), approval: z.string(), digest: z.string() }),
+  z.strictObject({ kind: z.literal("run.answered"), text: z.string() }),
+  z.strictObject({ kind: z.literal("run.stopped"), by: person }),
+  z.strictObject({
+    kind: z.literal("run.handed_off"),
+    fault: z.enum(FAULTS),
+    tried: z.string(),
+    failed: z.string(),
+    next: z.string(),
+    branch: z.string().nullable(),
+  }),
+  z.strictObject({ kind: z.literal("notice"), text: z.string() }),
+]);
+export type EventBody = z.infer<typeof EventBody>;
+
+export interface RunEvent {
+  readonly runId: string;
+  readonly seq: number;
+  /** Set by Postgres. */
+  readonly at: Date;
+  readonly body: EventBody;
+  /** SHA-256 over the previous hash and this line: see `chain.ts`. */
+  readonly hash: string;
+}
+
+/** Bodies of one kind, in order. */
+export function only<K extends EventBody["kind"]>(
+  events: readonly RunEvent[],
+  kind: K,
+): (Extract<EventBody, { kind: K }> & { at: Date; seq: number })[] {
+  return events
+    .filter((event) => event.body.kind === kind)
+    .map((event) => ({ ...(event.body as Extract<EventBody, { kind: K }>), at: event.at, seq: event.seq }));
+}

@@ -1,0 +1,87 @@
+import type { Scope } from "#policy/scope.ts";
+import type { Place } from "#ports/chat.ts";
+import type { RunState } from "./state.ts";
+
+export type RunId = string;
+
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** One agent, one task, one sandbox at a time, one branch, at most one pull request. */
+export interface Run {
+  readonly id: RunId;
+  readonly orgId: string;
+  /** Counts up per organisation; what people say: "run 142". */
+  readonly number: number;
+  readonly state: RunState;
+  /** Grows each time a worker takes the run. A write with an older one is refused: `Fenced`. */
+  readonly epoch: number;
+  readonly team: string;
+  readonly repo: string;
+  readonly branch: string;
+  readonly baseBranch: string | null;
+  readonly baseOid: string | null;
+  /** The commit that was checked; what is approved, signed and pushed binds it. */
+  readonly headOid: string | null;
+  readonly requester: Person;
+  readonly text: string;
+  readonly place: Place;
+  /** Why this team and this repository, with the rule's position. */
+  readonly because: string;
+  readonly agent: string;
+  readonly model: string;
+  readonly scope: Scope | null;
+  /** Where a suspended run goes on. */
+  readonly resumeTo: RunState | null;
+  readonly pullRequest: { readonly number: number; readonly url: string } | null;
+  /** How often failing checks went back to the agent. */
+  readonly fixRounds: number;
+  /** How often it started again because of us. */
+  readonly restarts: number;
+  readonly cancelRequestedBy: string | null;
+  readonly wakeAt: Date | null;
+  readonly deadlineAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** What a move or a step may change beside the state. */
+export type RunPatch = Partial<
+  Pick<
+    Run,
+    | "baseBranch"
+    | "baseOid"
+    | "headOid"
+    | "scope"
+    | "resumeTo"
+    | "pullRequest"
+    | "fixRounds"
+    | "restarts"
+    | "cancelRequestedBy"
+    | "wakeAt"
+    | "deadlineAt"
+  >
+>;
+
+export interface NewRun {
+  readonly id: RunId;
+  readonly orgId: string;
+  /** Unique per organisation: the same request twice is one run. */
+  readonly requestKey: string;
+  readonly team: string;
+  readonly repo: string;
+  readonly branch: string;
+  readonly requester: Person;
+  readonly text: string;
+  readonly place: Place;
+  readonly because: string;
+  readonly agent: string;
+  readonly model: string;
+}
+
+/** Another worker has taken the run since: stop, touch nothing outside. */
+export class Fenced extends Error {
+  override readonly name = "Fenced";
+}

@@ -1,0 +1,200 @@
+import type { Place } from "#ports/chat.ts";
+import type { ExternalId } from "#ports/directory.ts";
+import type { Queue } from "#ports/engine.ts";
+import type { Tx } from "#ports/store.ts";
+import type { Approval, ApprovalState, Choice, Vote } from "./approval.ts";
+import type { EventBody, RunEvent } from "./event.ts";
+import type { NewRun, Person, Run, RunId, RunPatch } from "./run.ts";
+import type { RunState } from "./state.ts";
+
+/**
+ * What the core keeps, as it needs it. `db/` implements these over one schema. Calls with a `tx` take part in the
+ * caller's transaction; calls without one read what is committed.
+ */
+export interface Stores {
+  readonly runs: RunStore;
+  readonly events: EventStore;
+  readonly approvals: ApprovalStore;
+  readonly people: PeopleStore;
+  readonly turns: TurnStore;
+  readonly effects: EffectStore;
+  readonly sandboxes: SandboxStore;
+  readonly inbox: InboxStore;
+  readonly outbox: OutboxStore;
+  readonly cursors: CursorStore;
+  readonly receipts: ReceiptStore;
+}
+
+export interface RunStore {
+  /** `null` when a run with this request key exists. */
+  insert(tx: Tx, run: NewRun): Promise<Run | null>;
+  get(id: RunId): Promise<Run | null>;
+  byNumber(orgId: string, number: number): Promise<Run | null>;
+  /** The newest run of a conversation. */
+  byPlace(place: Place): Promise<Run | null>;
+  /** Row lock until the transaction ends. */
+  lock(tx: Tx, id: RunId): Promise<Run | null>;
+  /** Takes the run for a worker: epoch + 1, unless it is in a final state (`null`). */
+  take(id: RunId): Promise<Run | null>;
+  /** Compare-and-set on state and epoch. `null`: someone else moved or took it. */
+  move(tx: Tx, run: Pick<Run, "id" | "state" | "epoch">, to: RunState, patch: RunPatch): Promise<Run | null>;
+  /** Changes fields under the epoch; throws `Fenced` when it is no longer ours. */
+  patch(tx: Tx, run: Pick<Run, "id" | "epoch">, patch: RunPatch): Promise<Run>;
+  /** Asks for a stop: sets `cancelRequestedBy` and bumps the epoch, so that the owner's next write is fenced. */
+  requestCancel(tx: Tx, id: RunId, by: string): Promise<Run | null>;
+  /** Runs in any of these states, newest first. */
+  inStates(orgId: string, states: readonly RunState[], limit: number): Promise<readonly Run[]>;
+  recent(orgId: string, limit: number): Promise<readonly Run[]>;
+  byRequester(orgId: string, personId: string, limit: number): Promise<readonly Run[]>;
+  byPullRequest(repo: string, number: number): Promise<Run | null>;
+  /** Not final, and `wake_at` has passed; or carried by a queue but untouched for `idleMs`. With the queue to wake. */
+  due(idleMs: number, limit: number): Promise<readonly { id: RunId; state: RunState; queue: Queue }[]>;
+  /** Running now (preparing to publishing) for this team. Counted under the transaction's view. */
+  countActive(tx: Tx, orgId: string, team: string): Promise<number>;
+}
+
+export interface EventStore {
+  /**
+   * Appends in order, chains the hashes, notifies watchers once. `epoch: null` for writers that are not the owner
+   * (votes, clicks, audit, the forge). A lower epoch than the head's throws `Fenced`.
+   * Only `runs/record.ts` calls this: it is the one redacting door.
+   */
+  append(tx: Tx, runId: RunId, epoch: number | null, bodies: readonly EventBody[]): Promise<readonly RunEvent[]>;
+  /** After `seq`, oldest first. The page, the receipt and the export all read through here. */
+  after(runId: RunId, seq: number, limit: number): Promise<readonly RunEvent[]>;
+  /** Ids of runs as their events are committed, from now on. */
+  changes(signal: AbortSignal): AsyncIterable<RunId>;
+  /** Adds the head of an ended run to the installation's own chain, so that a deleted run shows. Once per run. */
+  seal(tx: Tx, runId: RunId): Promise<{ readonly seq: number; readonly hash: string }>;
+}
+
+export interface ApprovalStore {
+  /** Throws when one with the same run, gate and digest is pending: look that one up instead. */
+  open(tx: Tx, approval: Omit<Approval, "openedAt" | "closedAt" | "status" | "askNo">): Promise<Approval>;
+  get(id: string): Promise<Approval | null>;
+  lock(tx: Tx, id: string): Promise<Approval | null>;
+  ofRun(runId: RunId): Promise<readonly Approval[]>;
+  pendingOf(tx: Tx, runId: RunId): Promise<readonly Approval[]>;
+  /** `false` when this person has voted on it before. */
+  vote(tx: Tx, vote: Omit<Vote, "at"> & { account: ExternalId; choice: Choice }): Promise<boolean>;
+  votes(tx: Tx, approvalId: string): Promise<readonly (Vote & { account: ExternalId })[]>;
+  /** Only out of "pending"; `null` otherwise. */
+  close(tx: Tx, id: string, status: Exclude<ApprovalState, "pending">): Promise<Approval | null>;
+}
+
+export interface PeopleStore {
+  /** The person behind a verified account, made on first sight. */
+  resolve(tx: Tx, orgId: string, account: ExternalId, name: string): Promise<Person>;
+  identities(tx: Tx, personId: string): Promise<readonly ExternalId[]>;
+  /** Everyone whose words reached the agent of this run. Idempotent; `true` when new. */
+  addAuthor(tx: Tx, runId: RunId, personId: string): Promise<boolean>;
+  authors(tx: Tx, runId: RunId): Promise<readonly Person[]>;
+}
+
+export interface Turn {
+  readonly runId: RunId;
+  readonly n: number;
+  readonly cause: "request" | "follow_up" | "rejection" | "checks" | "interrupted" | "review";
+  readonly person: Person | null;
+  readonly text: string;
+  readonly state: "queued" | "running" | "ended";
+  readonly end: string | null;
+}
+
+export interface TurnStore {
+  add(tx: Tx, turn: Pick<Turn, "runId" | "cause" | "person" | "text">): Promise<Turn>;
+  /** The one that runs, else the first that is queued. */
+  current(runId: RunId): Promise<Turn | null>;
+  started(tx: Tx, runId: RunId, n: number): Promise<void>;
+  ended(tx: Tx, runId: RunId, n: number, end: string): Promise<void>;
+  all(runId: RunId): Promise<readonly Turn[]>;
+}
+
+/** One outside act: intent before, look-up on re-entry, result after. */
+export interface Effect {
+  readonly key: string;
+  readonly runId: RunId;
+  readonly state: "intent" | "done";
+  readonly result: unknown;
+}
+
+export interface EffectStore {
+  /** Records the intent if the key is new; returns what is there. Throws `Fenced` on a lower epoch than the run's. */
+  intend(key: string, run: Pick<Run, "id" | "epoch">): Promise<Effect>;
+  /** Records the result under the epoch. */
+  done(tx: Tx, key: string, run: Pick<Run, "id" | "epoch">, result: unknown): Promise<void>;
+  ofRun(runId: RunId): Promise<readonly Effect[]>;
+}
+
+export interface SandboxRow {
+  /** Provider's idempotency key, unique per run, slot and attempt. */
+  readonly key: string;
+  readonly runId: RunId;
+  /** "agent", "check". */
+  readonly slot: string;
+  readonly providerId: string | null;
+  readonly state: "intent" | "ready" | "gone";
+  readonly attempt: number;
+}
+
+export interface SandboxStore {
+  /** The live row of this slot, or a new one with the next attempt. */
+  intend(tx: Tx, run: Pick<Run, "id" | "epoch">, slot: string): Promise<SandboxRow>;
+  ready(tx: Tx, key: string, providerId: string): Promise<void>;
+  gone(tx: Tx, key: string): Promise<void>;
+  ofRun(runId: RunId): Promise<readonly SandboxRow[]>;
+}
+
+export interface InboxRow {
+  readonly source: string;
+  readonly deliveryId: string;
+  readonly body: unknown;
+}
+
+export interface InboxStore {
+  /** `false`: it was here before, there is nothing to do. Durable when this resolves. */
+  insertOnce(source: string, deliveryId: string, body: unknown): Promise<boolean>;
+  done(source: string, deliveryId: string): Promise<void>;
+  /** Received more than `olderThanMs` ago and not done; each is claimed for a minute, so that two workers differ. */
+  unfinished(olderThanMs: number, limit: number): Promise<readonly InboxRow[]>;
+}
+
+/** One message that people see: at most one per key, edited in place. */
+export interface OutboxRow {
+  readonly key: string;
+  readonly runId: RunId;
+  readonly place: Place;
+  /** "status", "approval", "receipt", "outcome", "blocked", "question". */
+  readonly kind: string;
+  /** What it is about: an approval id, a host; `null` for the run itself. */
+  readonly subject: string | null;
+  /** Grows with each `want`. Shown when equal to `shownVersion`. */
+  readonly version: number;
+  readonly shownVersion: number;
+  readonly messageId: string | null;
+}
+
+export interface OutboxStore {
+  /** Asks for the message to be shown as things are now. Coalesces. */
+  want(tx: Tx, row: Pick<OutboxRow, "key" | "runId" | "place" | "kind" | "subject">): Promise<void>;
+  /** Wanted but not shown, most urgent first; each is claimed for `claimMs`, so that two workers differ. */
+  due(claimMs: number, limit: number): Promise<readonly OutboxRow[]>;
+  /** Releases the claim. `version` is what was rendered: a later `want` stays due. */
+  shown(key: string, version: number, messageId: string): Promise<void>;
+  /** Could not be shown: due again after `afterMs`. */
+  later(key: string, afterMs: number): Promise<void>;
+  get(key: string): Promise<OutboxRow | null>;
+}
+
+/** How far something ordered was read: audit lines, an agent's output. Moves in the same transaction as its events. */
+export interface CursorStore {
+  get(name: string): Promise<number>;
+  /** Only forward; `false` when it was already at or past `to`: the events are recorded, write nothing. */
+  advance(tx: Tx, name: string, to: number): Promise<boolean>;
+}
+
+export interface ReceiptStore {
+  /** Written once; a second call with other bytes throws. */
+  put(tx: Tx, runId: RunId, envelope: string): Promise<void>;
+  get(runId: RunId): Promise<string | null>;
+}
