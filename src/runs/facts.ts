@@ -1,0 +1,391 @@
+import type { RuleRef } from "#policy/decision.ts";
+import type { FileChange } from "#ports/gateway.ts";
+import type { ApprovalState, Choice, Gate, VoteRefusal } from "./approval.ts";
+import type { EventBody, Fault, RunEvent } from "./event.ts";
+import type { Person } from "./run.ts";
+import type { RunState } from "./state.ts";
+import type { Task } from "./task.ts";
+
+export interface ApprovalFacts {
+  readonly id: string;
+  readonly gate: Gate;
+  readonly digest: string;
+  readonly subject: Readonly<Record<string, unknown>>;
+  readonly asks: readonly {
+    readonly from: string;
+    readonly quorum: number;
+    readonly self: boolean;
+    readonly rule: RuleRef;
+  }[];
+  readonly askNo: number;
+  readonly openedAt: Date;
+  readonly expiresAt: Date;
+  status: ApprovalState;
+  closedAt: Date | null;
+  readonly votes: { readonly by: Person; readonly choice: Choice; readonly reason: string | null; readonly at: Date }[];
+  readonly refused: {
+    readonly by: Person;
+    readonly code: VoteRefusal | "directory_unavailable" | "not_a_member";
+    readonly at: Date;
+  }[];
+}
+
+export interface CommandFacts {
+  readonly tool: string;
+  readonly title: string;
+  readonly command: string | null;
+  readonly toolKind: string;
+  readonly startedAt: Date;
+  endedAt: Date | null;
+  status: "running" | "ok" | "failed" | "interrupted";
+  exitCode: number | null;
+  /** The end of what it printed. */
+  output: string;
+  /** Hosts refused while it ran: a failure then is the environment's. */
+  readonly blocked: string[];
+}
+
+export interface HostFacts {
+  readonly host: string;
+  readonly port: number;
+  readonly via: string;
+  allowed: number;
+  refused: number;
+  reason: string | null;
+  rule: string | null;
+}
+
+export interface CheckFacts {
+  readonly name: string;
+  readonly command: string;
+  base: { readonly exitCode: number | null; readonly ms: number } | null;
+  head: { readonly exitCode: number | null; readonly ms: number; readonly output: string } | null;
+  verdict: "green" | "fixed" | "broke" | "already_red" | "flaky" | "not_run" | null;
+  required: boolean;
+}
+
+/** A run as its events tell it. The status message, the page and the receipt are drawn from this and nothing else. */
+export interface RunFacts {
+  request: Extract<EventBody, { kind: "run.requested" }> & { at: Date };
+  state: RunState;
+  moves: { from: RunState; to: RunState; by: Person | null; why: string | null; at: Date }[];
+  authors: Person[];
+  decisions: {
+    about: string;
+    subject: string;
+    outcome: "allow" | "ask" | "deny";
+    reason: string | null;
+    rules: RuleRef[];
+    at: Date;
+  }[];
+  approvals: ApprovalFacts[];
+  sandboxes: {
+    sandbox: string;
+    slot: string;
+    provider: string;
+    isolation: string;
+    ms: number;
+    at: Date;
+    lost: string | null;
+  }[];
+  setup: { command: string; exitCode: number | null; ms: number; output: string; at: Date }[];
+  turns: {
+    turn: number;
+    cause: string;
+    by: Person | null;
+    text: string;
+    startedAt: Date;
+    endedAt: Date | null;
+    end: string | null;
+    detail: string | null;
+  }[];
+  plan: Task[];
+  said: { text: string; at: Date }[];
+  commands: CommandFacts[];
+  hosts: HostFacts[];
+  spent: {
+    calls: number;
+    inputTokens: number;
+    cachedTokens: number;
+    outputTokens: number;
+    usd: number;
+    prices: string | null;
+  };
+  pushes: {
+    branch: string;
+    oid: string;
+    outcome: "allow" | "deny";
+    reason: string;
+    rule: string | null;
+    detail: string | null;
+    at: Date;
+  }[];
+  work: { base: string; head: string; files: FileChange[]; at: Date } | null;
+  checks: CheckFacts[];
+  scans: { name: string; findings: { path: string; line: number | null; what: string; blocks: boolean }[]; at: Date }[];
+  pullRequest: {
+    repo: string;
+    number: number;
+    url: string;
+    draft: boolean;
+    oid: string;
+    at: Date;
+    state: "open" | "merged" | "closed";
+    by: string | null;
+    closedAt: Date | null;
+  } | null;
+  receipt: { digest: string; keyId: string; at: Date } | null;
+  answer: string | null;
+  stoppedBy: Person | null;
+  handoff: { fault: Fault; tried: string; failed: string; next: string; branch: string | null; at: Date } | null;
+  notices: { text: string; at: Date }[];
+  count: number;
+  head: string;
+  last: Date;
+}
+
+/** How much of a command's output a fold keeps: the page shows its end, the events hold all of it. */
+const OUTPUT_KEPT = 8_000;
+
+/** Folds a run's events. Throws when the first is not the request: that is no run. */
+export function facts(events: readonly RunEvent[]): RunFacts {
+  const first = events[0];
+  if (first?.body.kind !== "run.requested") throw new Error("a run's first event must be run.requested");
+  const all: RunFacts = {
+    request: { ...first.body, at: first.at },
+    state: "requested",
+    moves: [],
+    authors: [first.body.by],
+    decisions: [],
+    approvals: [],
+    sandboxes: [],
+    setup: [],
+    turns: [],
+    plan: [],
+    said: [],
+    commands: [],
+    hosts: [],
+    spent: { calls: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0, usd: 0, prices: null },
+    pushes: [],
+    work: null,
+    checks: [],
+    scans: [],
+    pullRequest: null,
+    receipt: null,
+    answer: null,
+    stoppedBy: null,
+    handoff: null,
+    notices: [],
+    count: 0,
+    head: "",
+    last: first.at,
+  };
+  for (const event of events) {
+    all.count += 1;
+    all.head = event.hash;
+    all.last = event.at;
+    fold(all, event.body, event.at);
+  }
+  return all;
+}
+
+function fold(all: RunFacts, body: EventBody, at: Date): void {
+  switch (body.kind) {
+    case "run.requested":
+      return;
+    case "run.moved":
+      all.state = body.to;
+      all.moves.push({ from: body.from, to: body.to, by: body.by, why: body.why, at });
+      return;
+    case "author.joined":
+      if (!all.authors.some((author) => author.id === body.person.id)) all.authors.push(body.person);
+      return;
+    case "policy.decided":
+      all.decisions.push({ ...body, at });
+      return;
+    case "approval.opened":
+    case "approval.refused":
+    case "approval.voted":
+    case "approval.closed":
+      foldApproval(all, body, at);
+      return;
+    case "sandbox.ready":
+      all.sandboxes.push({ ...body, at, lost: null });
+      return;
+    case "sandbox.lost": {
+      const lost = all.sandboxes.find((box) => box.sandbox === body.sandbox);
+      if (lost) lost.lost = body.why;
+      return;
+    }
+    case "sandbox.destroyed":
+    case "grant.used":
+    case "egress.closed":
+    case "agent.started":
+    case "agent.exited":
+      return;
+    case "setup.ran":
+      all.setup.push({ ...body, at });
+      return;
+    case "turn.started":
+      all.turns.push({ ...body, startedAt: at, endedAt: null, end: null, detail: null });
+      return;
+    case "turn.ended": {
+      const turn = all.turns.findLast((one) => one.turn === body.turn);
+      if (turn) Object.assign(turn, { endedAt: at, end: body.end, detail: body.detail });
+      return;
+    }
+    case "agent.said":
+      all.said.push({ text: body.text, at });
+      return;
+    case "agent.planned":
+      all.plan = body.tasks;
+      return;
+    case "tool.started":
+    case "tool.output":
+    case "tool.ended":
+      foldTool(all, body, at);
+      return;
+    case "egress.decided":
+      foldHost(all, body);
+      return;
+    case "model.called":
+      all.spent.calls += 1;
+      all.spent.inputTokens += body.inputTokens;
+      all.spent.cachedTokens += body.cachedTokens;
+      all.spent.outputTokens += body.outputTokens;
+      all.spent.usd += body.usd;
+      all.spent.prices = body.prices;
+      return;
+    case "push.decided":
+      all.pushes.push({ ...body, at });
+      return;
+    case "work.committed":
+      all.work = { base: body.base, head: body.head, files: body.files, at };
+      return;
+    case "check.ran":
+    case "check.judged":
+      foldCheck(all, body);
+      return;
+    case "scan.ran":
+      all.scans.push({ ...body, at });
+      return;
+    case "branch.pushed":
+      return;
+    case "pull_request.opened":
+      all.pullRequest = { ...body, at, state: "open", by: null, closedAt: null };
+      return;
+    case "pull_request.changed":
+      if (all.pullRequest && (body.change === "merged" || body.change === "closed")) {
+        Object.assign(all.pullRequest, { state: body.change, by: body.by, closedAt: at });
+      }
+      return;
+    case "receipt.signed":
+      all.receipt = { digest: body.digest, keyId: body.keyId, at };
+      return;
+    case "run.answered":
+      all.answer = body.text;
+      return;
+    case "run.stopped":
+      all.stoppedBy = body.by;
+      return;
+    case "run.handed_off":
+      all.handoff = { ...body, at };
+      return;
+    case "notice":
+      all.notices.push({ text: body.text, at });
+      return;
+    default:
+      body satisfies never;
+  }
+}
+
+function foldApproval(
+  all: RunFacts,
+  body: Extract<EventBody, { approval: string; kind: `approval.${string}` }>,
+  at: Date,
+): void {
+  if (body.kind === "approval.opened") {
+    all.approvals.push({
+      id: body.approval,
+      gate: body.gate,
+      digest: body.digest,
+      subject: body.subject,
+      asks: body.asks,
+      askNo: body.askNo,
+      openedAt: at,
+      expiresAt: new Date(body.expiresAt),
+      status: "pending",
+      closedAt: null,
+      votes: [],
+      refused: [],
+    });
+    return;
+  }
+  const approval = all.approvals.find((one) => one.id === body.approval);
+  if (!approval) return;
+  if (body.kind === "approval.voted")
+    approval.votes.push({ by: body.by, choice: body.choice, reason: body.reason, at });
+  if (body.kind === "approval.refused") approval.refused.push({ by: body.by, code: body.code, at });
+  if (body.kind === "approval.closed") {
+    approval.status = body.status;
+    approval.closedAt = at;
+  }
+}
+
+function foldTool(all: RunFacts, body: Extract<EventBody, { kind: `tool.${string}` }>, at: Date): void {
+  if (body.kind === "tool.started") {
+    all.commands.push({
+      tool: body.tool,
+      title: body.title,
+      command: body.command,
+      toolKind: body.toolKind,
+      startedAt: at,
+      endedAt: null,
+      status: "running",
+      exitCode: null,
+      output: "",
+      blocked: [],
+    });
+    return;
+  }
+  const command = all.commands.findLast((one) => one.tool === body.tool);
+  if (!command) return;
+  if (body.kind === "tool.output") command.output = (command.output + body.text).slice(-OUTPUT_KEPT);
+  if (body.kind === "tool.ended") {
+    command.endedAt = at;
+    command.status = body.status;
+    command.exitCode = body.exitCode;
+  }
+}
+
+function foldHost(all: RunFacts, body: Extract<EventBody, { kind: "egress.decided" }>): void {
+  let host = all.hosts.find((one) => one.host === body.host && one.port === body.port && one.via === body.via);
+  if (!host) {
+    host = { host: body.host, port: body.port, via: body.via, allowed: 0, refused: 0, reason: null, rule: null };
+    all.hosts.push(host);
+  }
+  if (body.outcome === "allow") host.allowed += 1;
+  else {
+    host.refused += 1;
+    for (const command of all.commands) {
+      if (command.status === "running" && !command.blocked.includes(body.host)) command.blocked.push(body.host);
+    }
+  }
+  host.reason = body.reason;
+  host.rule = body.rule;
+}
+
+function foldCheck(all: RunFacts, body: Extract<EventBody, { kind: "check.ran" | "check.judged" }>): void {
+  let check = all.checks.find((one) => one.name === body.name);
+  if (!check) {
+    check = { name: body.name, command: "", base: null, head: null, verdict: null, required: true };
+    all.checks.push(check);
+  }
+  if (body.kind === "check.judged") {
+    check.verdict = body.verdict;
+    check.required = body.required;
+    return;
+  }
+  if (body.on === "base") check.base = { exitCode: body.exitCode, ms: body.ms };
+  else check.head = { exitCode: body.exitCode, ms: body.ms, output: body.output };
+}

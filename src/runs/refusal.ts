@@ -1,0 +1,30 @@
+import type { VoteRefusal } from "./approval.ts";
+
+/** Everything we may refuse a person, with what their surface needs to say what to do next. */
+export type Refusal =
+  | { readonly code: "no_mapping"; readonly channel: string; readonly fix: string }
+  | { readonly code: "not_a_member"; readonly team: string; readonly group: string }
+  | { readonly code: "guest" }
+  | { readonly code: "shared_channel" }
+  | { readonly code: "directory_unavailable" }
+  | { readonly code: "policy_unavailable"; readonly problem: string }
+  | { readonly code: "no_repository"; readonly choices: readonly string[] }
+  | { readonly code: "unknown_repository"; readonly repo: string; readonly choices: readonly string[] }
+  | { readonly code: "no_run_here" }
+  | { readonly code: "no_such_run"; readonly number: number }
+  | { readonly code: "run_over"; readonly number: number; readonly state: string }
+  | { readonly code: "not_yours_to_stop"; readonly requester: string }
+  | { readonly code: "unknown_approval" }
+  | {
+      readonly code: VoteRefusal;
+      /** The groups that may answer: "group:leads". */
+      readonly from: readonly string[];
+      /** "teams/shop.yaml:9:5". */
+      readonly rule: string;
+      /** Who decided and when, for "already_decided"; the unlinked author, for "author_unlinked". */
+      readonly who: string | null;
+      readonly at: Date | null;
+      readonly status: string;
+    };
+
+export type RefusalCode = Refusal["code"];

@@ -1,0 +1,109 @@
+import type { ApprovalFacts, RunFacts } from "./facts.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Run } from "./run.ts";
+import type { Task } from "./task.ts";
+
+/** What identifies a run to people. */
+export interface RunTitle {
+  readonly id: string;
+  readonly number: number;
+  readonly team: string;
+  readonly repo: string;
+  readonly branch: string;
+  /** As people read it: "OpenCode", "demo: scripted model". */
+  readonly agent: string;
+  readonly costLimitUsd: number | null;
+  /** The run page. */
+  readonly url: string;
+}
+
+/** Facts for a surface to word. One per outbox row or whisper; the surface decides nothing. */
+export type View =
+  /** The one message of a run, edited in place. */
+  | { readonly kind: "status"; readonly run: RunTitle; readonly facts: RunFacts; readonly tasks: readonly Task[] }
+  /** A question with buttons; after it is closed, what was decided. `claim`: what the agent says of it, quoted. */
+  | {
+      readonly kind: "approval";
+      readonly run: RunTitle;
+      readonly facts: RunFacts;
+      readonly approval: ApprovalFacts;
+      readonly claim: string | null;
+    }
+  /** The pull request with what it rests on. */
+  | { readonly kind: "receipt"; readonly run: RunTitle; readonly facts: RunFacts }
+  /** A host was refused: which, by what, and who could change it. */
+  | {
+      readonly kind: "blocked";
+      readonly run: RunTitle;
+      readonly host: string;
+      readonly port: number;
+      readonly reason: string;
+      readonly rule: string | null;
+      readonly times: number;
+    }
+  /** How it ended, when that is not the receipt: denied, answered, cancelled, handed_off, merged, closed. */
+  | { readonly kind: "outcome"; readonly run: RunTitle; readonly facts: RunFacts }
+  /** For one person: why nothing happened, and what to do. */
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** For one person: what their act did. */
+  | {
+      readonly kind: "noted";
+      readonly what: "approved" | "denied" | "stopping" | "asked_again" | "queued";
+      readonly run: RunTitle;
+    }
+  | {
+      readonly kind: "help";
+      readonly team: string | null;
+      readonly repos: readonly string[];
+      readonly examples: readonly string[];
+    }
+  | {
+      readonly kind: "list";
+      readonly whose: string;
+      readonly runs: readonly (RunTitle & { readonly state: string; readonly text: string })[];
+    }
+  | { readonly kind: "why"; readonly run: RunTitle; readonly facts: RunFacts };
+
+export function titleOf(run: Run, agentTitle: string, baseUrl: string): RunTitle {
+  return {
+    id: run.id,
+    number: run.number,
+    team: run.team,
+    repo: run.repo,
+    branch: run.branch,
+    agent: agentTitle,
+    costLimitUsd: run.scope?.limits.costUsd ?? null,
+    url: `${baseUrl}/runs/${run.id}`,
+  };
+}
+
+/** The steps of a run as a reader follows them: ours around the agent's own plan. */
+export function tasksOf(facts: RunFacts): readonly Task[] {
+  const reached = new Set([facts.state, ...facts.moves.map((move) => move.to)]);
+  const over = facts.handoff !== null || facts.state === "cancelled" || facts.state === "denied";
+  const step = (title: string, begun: boolean, done: boolean): Task => ({
+    title,
+    status: done ? "complete" : begun ? (over ? "error" : "in_progress") : "pending",
+  });
+  const start = facts.approvals.filter((approval) => approval.gate === "start");
+  const worked = reached.has("checking") || facts.answer !== null;
+  return [
+    ...(start.length > 0
+      ? [
+          step(
+            `Approval by ${start[0]?.asks.map((ask) => ask.from.replace("group:", "")).join(", ")}`,
+            true,
+            reached.has("queued"),
+          ),
+        ]
+      : []),
+    step("Prepare a sandbox", reached.has("preparing"), reached.has("working")),
+    ...(facts.plan.length > 0 ? facts.plan : [step("Work on the request", reached.has("working"), worked)]),
+    ...(facts.answer === null
+      ? [
+          step("Run the checks on a clean checkout", reached.has("checking"), reached.has("publishing")),
+          step("Open the pull request", reached.has("publishing"), facts.pullRequest !== null),
+        ]
+      : []),
+  ];
+}
