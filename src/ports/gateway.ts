@@ -1,3 +1,4 @@
+import type { RuleRef } from "#policy/decision.ts";
 import type { EgressRule } from "#policy/egress.ts";
 import type { PathRule } from "#policy/paths.ts";
 import type { Secret } from "./secret.ts";
@@ -20,6 +21,8 @@ export interface Grant {
   readonly budget: { readonly usd: number; readonly tokens: number };
   /** Read-only access to the operator's package registry. */
   readonly registry: boolean;
+  /** Bytes the sandbox may send out through tunnels and proxied requests, in total. Absent: 20 MB. */
+  readonly uploadBytes?: number;
   readonly git: {
     /** "owner/name". */
     readonly repo: string;
@@ -106,18 +109,22 @@ export interface Changes {
   readonly truncated: boolean;
   /** What the scanner found in added lines; the values themselves are never in here. */
   readonly secrets: readonly { readonly path: string; readonly line: number; readonly rule: string }[];
+  /** Paths the relay let through that a person must approve before they are published, over every commit after `base`. */
+  readonly asks: readonly { readonly path: string; readonly from: string; readonly rule: RuleRef }[];
 }
 
 /** The control plane's side of the gateway: grants in, audit out. All calls are idempotent. */
 export interface Gateway {
   /** For `SandboxSpec.gateway`. */
   readonly address: string;
+  /** "The control plane lives." Unheard for a minute, the gateway denies what is new; for ten, it ends itself. */
+  lease(): Promise<void>;
   grant(grant: Grant): Promise<void>;
   /** The token is dead and its tunnels are cut when this resolves. Absent is success. */
   revoke(sandbox: string): Promise<void>;
   /** Brings the relay's mirror of a repository up to date. `ref`'s commit, or throws GatewayError("not_found"). */
   mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
-  /** Makes the run's own bare repository if absent, its branch at `at`. */
+  /** Makes the run's own bare repository if absent, its branch at `at`. A door closed by `closePush` opens again. */
   openRepository(run: string, repo: string, branch: string, at: string): Promise<void>;
   /** No push is accepted after this resolves. The branch's commit then, and where it lies on disk. */
   closePush(run: string): Promise<{ oid: string | null; gitDir: string }>;
