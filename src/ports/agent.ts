@@ -22,6 +22,11 @@ export interface AgentProfile {
   /** What the agent does after a person refused a command. */
   readonly onReject: "model-continues" | "turn-ends";
   readonly restore: "load" | "resume" | "none";
+  /**
+   * Regular expression over the agent's last message. Some agents report a dead model as an ordinary message and then
+   * end the turn well; a match makes it `failed`.
+   */
+  readonly errorPattern?: string;
   /** Handshake and first session; generous, because the real ones take seconds. */
   readonly startDeadlineMs: number;
   launch(run: Launch): {
@@ -76,11 +81,14 @@ export type AgentEvent =
 
 /** A live agent in one sandbox. Every call is idempotent by its key; every effect shows in `events`. */
 export interface Agent {
-  /** Begins a turn; resolves when it is accepted. The end is a `turn.ended` event. A key already used does nothing. */
+  /**
+   * Begins a turn; resolves when it is accepted. The end is a `turn.ended` event. A key already used does nothing.
+   * Throws AgentError while another turn runs and after the agent's exit.
+   */
   prompt(turn: string, text: string): Promise<void>;
   /** "stale" when the agent no longer waits for it. A repeat with the same answer is "applied". */
   answer(ask: string, decision: "allow" | "reject"): Promise<"applied" | "stale">;
-  /** Asks the agent to end its turn and keep the session. */
+  /** Ends the turn and keeps the session; resolves when no tool process of the turn is left. No turn: does nothing. */
   cancel(): Promise<void>;
   /** Kills the whole tree; resolves when no process of it is left. Any number of times. */
   stop(): Promise<void>;
@@ -95,9 +103,15 @@ export interface AgentDriver {
   readonly profile: AgentProfile;
   /**
    * Starts the agent in the sandbox or re-attaches to the one that is there (they are the same call, so that a crash
-   * between them does not matter). Rejects within the profile's deadline with the tree killed.
+   * between them does not matter). Rejects within the profile's deadline with the tree killed. A new `procId` first
+   * kills whatever still runs in the sandbox. `restore` is the session of an earlier process (its `agent.started`); when
+   * the agent no longer knows it, a new session begins and `agent.started` names that one. Aborting `signal` detaches:
+   * the agent goes on, every iterator and call of this attachment rejects.
    */
-  open(sandbox: Sandbox, o: { procId: string; token: string; model: string; signal: AbortSignal }): Promise<Agent>;
+  open(
+    sandbox: Sandbox,
+    o: { procId: string; token: string; model: string; restore?: string | null; signal: AbortSignal },
+  ): Promise<Agent>;
 }
 
 export class AgentError extends Error {
