@@ -1,4 +1,6 @@
 import type { RuleRef } from "./decision.ts";
+import { matchesPath, pathGlob } from "./glob.ts";
+import { matchesHost } from "./hosts.ts";
 
 /** One granted way out. "intercept" when it names methods, paths or a secret; "tunnel" is not inspected. */
 export interface EgressRule {
@@ -15,4 +17,81 @@ export interface EgressRule {
   readonly maxBodyBytes: number | null;
   readonly secret: { readonly name: string; readonly header: string } | null;
   readonly rule: RuleRef;
+}
+
+export interface EgressRequest {
+  /** As `normaliseHost` returns it. */
+  readonly host: string;
+  readonly port: number;
+  /** Upper case; `null` when it is not known yet (CONNECT). */
+  readonly method: string | null;
+  /** From "/" on, decoded once, without dot segments; a query is ignored. `null` when it is not known yet. */
+  readonly path: string | null;
+}
+
+export type EgressVerdict =
+  | { readonly outcome: "allow"; readonly rule: EgressRule }
+  | {
+      readonly outcome: "deny";
+      readonly reason: "no_rule" | "port" | "method" | "path";
+      /** The grant that came nearest; `null` for "no_rule". */
+      readonly rule: RuleRef | null;
+    };
+
+/** Inspected before not inspected, then by place: the order in which rules were written never matters. */
+function first(rules: readonly EgressRule[]): EgressRule | undefined {
+  const weight = (rule: EgressRule) => (rule.mode === "intercept" ? (rule.secret === null ? 1 : 0) : 2);
+  return rules.toSorted((a, b) => weight(a) - weight(b) || (a.rule.at < b.rule.at ? -1 : 1))[0];
+}
+
+/**
+ * Whether some grant holds the request. Nothing else does: no rules, no way out.
+ *
+ * With `method` or `path` null the answer is about the host and port only. When the rule in that answer is `intercept`,
+ * end the TLS and ask again with both; when you cannot, refuse.
+ */
+export function decideEgress(rules: readonly EgressRule[], request: EgressRequest): EgressVerdict {
+  const { host, port, method, path } = request;
+  const steps = [
+    { reason: "no_rule", holds: (rule: EgressRule) => matchesHost(rule.host, host) },
+    { reason: "port", holds: (rule: EgressRule) => rule.ports.includes(port) },
+    {
+      reason: "method",
+      holds: (rule: EgressRule) => method === null || rule.methods.length === 0 || rule.methods.includes(method),
+    },
+    {
+      reason: "path",
+      holds: (rule: EgressRule) => path === null || rule.paths.length === 0 || matchesSome(rule.paths, path),
+    },
+  ] as const;
+  let left = rules;
+  for (const { reason, holds } of steps) {
+    const next = left.filter(holds);
+    if (next.length === 0)
+      return { outcome: "deny", reason, rule: reason === "no_rule" ? null : (first(left)?.rule ?? null) };
+    left = next;
+  }
+  const rule = first(left);
+  return rule === undefined ? { outcome: "deny", reason: "no_rule", rule: null } : { outcome: "allow", rule };
+}
+
+function matchesSome(globs: readonly string[], path: string): boolean {
+  const [bare = ""] = path.split("?");
+  return globs.some((glob) => matchesPath(pathGlob(glob), bare));
+}
+
+/** What is not ASCII stays: it is a name, and no rule has it. */
+const LABEL = /^[a-zA-Z0-9_\u0080-\uffff](?:[a-zA-Z0-9_\u0080-\uffff-]*[a-zA-Z0-9_\u0080-\uffff])?$/;
+
+/**
+ * A host name in the one form that rules have: ASCII letters small, one trailing dot removed. `null` when it is no host
+ * name (empty labels, spaces, "%", NUL, longer than 253). Other alphabets are left as they are and match no rule. An
+ * IPv4 address passes as a name and matches no rule either; an IPv6 literal does not pass.
+ */
+export function normaliseHost(text: string): string | null {
+  const name = text.endsWith(".") ? text.slice(0, -1) : text;
+  if (name.length === 0 || name.length > 253) return null;
+  if (name.split(".").some((label) => label.length > 63 || !LABEL.test(label))) return null;
+  // Not toLowerCase(): it turns the Kelvin sign into a "k".
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

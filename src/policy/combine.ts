@@ -1,0 +1,82 @@
+import type { Ask, Decision, RuleRef, TraceLine } from "./decision.ts";
+
+/** Drops repeats of the same rule: one may speak of many objects. */
+export function distinct(rules: readonly RuleRef[]): RuleRef[] {
+  return rules.filter((rule, i) => rules.findIndex((other) => other.at === rule.at && other.text === rule.text) === i);
+}
+
+/**
+ * All asks of one request. Questions to the same group become one, the stricter of each part; the shortest expiry holds
+ * for all of them, since they are put together.
+ */
+export function mergeAsks(asks: readonly Ask[]): Ask[] {
+  const expiresMs = Math.min(...asks.map((ask) => ask.expiresMs));
+  const groups = [...new Set(asks.map((ask) => ask.from))].sort();
+  return groups.map((from) => {
+    const same = asks.filter((ask) => ask.from === from);
+    const quorum = Math.max(...same.map((ask) => ask.quorum));
+    const strictest = same
+      .filter((ask) => ask.quorum === quorum)
+      .toSorted((a, b) => (a.rule.at < b.rule.at ? -1 : 1))[0];
+    return {
+      from,
+      quorum,
+      self: same.every((ask) => ask.self),
+      expiresMs,
+      grants: { for: same.some((ask) => ask.grants.for === "once") ? ("once" as const) : ("run" as const) },
+      rule: (strictest as Ask).rule,
+    };
+  });
+}
+
+/** What one object's rules came to. */
+export type Verdict = {
+  readonly rules: readonly RuleRef[];
+} & (
+  | { readonly outcome: "allow" }
+  | { readonly outcome: "ask"; readonly asks: readonly Ask[] }
+  | { readonly outcome: "deny"; readonly reason: string }
+);
+
+const WEIGHT = { allow: 0, ask: 1, deny: 2 } as const;
+
+/** The worst outcome of many. A rule that was written says more than the absence of one, so its reason is preferred. */
+export function worst(
+  verdicts: readonly Verdict[],
+  rest: { readonly trace: readonly TraceLine[]; readonly digest: string },
+): Decision {
+  const outcome = verdicts.reduce<Verdict["outcome"]>(
+    (worse, { outcome: one }) => (WEIGHT[one] > WEIGHT[worse] ? one : worse),
+    "allow",
+  );
+  const decisive = verdicts.filter((verdict) => verdict.outcome === outcome);
+  const rules = distinct(decisive.flatMap((verdict) => verdict.rules));
+  if (outcome === "deny") {
+    const reasons = decisive.flatMap((verdict) => (verdict.outcome === "deny" ? [verdict.reason] : []));
+    return {
+      ...rest,
+      rules,
+      outcome,
+      reason: reasons.includes("rule") ? "rule" : (reasons.toSorted()[0] ?? "no_rule"),
+    };
+  }
+  if (outcome === "ask") {
+    return {
+      ...rest,
+      rules,
+      outcome,
+      asks: mergeAsks(decisive.flatMap((verdict) => (verdict.outcome === "ask" ? verdict.asks : []))),
+    };
+  }
+  return { ...rest, rules, outcome };
+}
+
+/**
+ * The policy a run was started under AND the one in force now: the worse of the two answers. A narrowing holds at once, a
+ * widening waits for the next run. The digest is that of the current one.
+ */
+export function pinnedAndCurrent(pinned: Decision, current: Decision): Decision {
+  if (pinned.digest === current.digest) return current;
+  const trace = [...pinned.trace, ...current.trace];
+  return worst([pinned, current], { trace, digest: current.digest });
+}

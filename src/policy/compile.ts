@@ -1,0 +1,79 @@
+import { worst } from "./combine.ts";
+import { decide, modelsOf, pathRules, pathVerdict, pointOf } from "./decide.ts";
+import type { Decision, PolicyObject, PolicyRequest } from "./decision.ts";
+import { speaksOf } from "./glob.ts";
+import { type Policy, teamOf } from "./policy.ts";
+import type { Scope } from "./scope.ts";
+
+export type Compiled =
+  | { readonly ok: true; readonly scope: Scope }
+  | { readonly ok: false; readonly decision: Decision & { readonly outcome: "deny" } };
+
+/**
+ * What a run of this team on this repository may touch, or the denial. A repository that policy *asks* for compiles: the
+ * start decision (`startRequest`) puts the question. `run` becomes part of the branch; throws TypeError when it cannot.
+ */
+export function compileScope(policy: Policy, of: { team: string; repo: string; run: string }): Compiled {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(of.run)) throw new TypeError("a run id is letters, digits, - and _");
+  const decision = decide(policy, { team: of.team, objects: [{ subject: "git.repo", repo: of.repo }] });
+  const team = teamOf(policy, of.team);
+  if (decision.outcome === "deny") return { ok: false, decision };
+  if (team === null) throw new TypeError("a decision without a team is a denial");
+  return {
+    ok: true,
+    scope: {
+      team: of.team,
+      repo: of.repo,
+      branch: policy.branch.replace("{run}", of.run),
+      paths: pathRules(policy, team, of.repo),
+      egress: team.egress,
+      models: modelsOf(policy, team).globs,
+      registry: team.presets.some(({ name }) => name === "npm-read"),
+      limits: team.limits,
+      setup: team.setup.filter((step) => speaksOf(step.in, of.repo)).map(({ command }) => command),
+      checks: team.checks
+        .filter((check) => speaksOf(check.in, of.repo))
+        .map(({ name, command, timeoutMs, required }) => ({ name, command, timeoutMs, required })),
+      policy: { commit: policy.commit, digest: policy.digest },
+    },
+  };
+}
+
+/** Whether the run may start, as one question: its repository, branch, the start itself, and the model when it is known. */
+export function startRequest(scope: Scope, model: string | null): PolicyRequest {
+  const { team, repo, branch } = scope;
+  return {
+    team,
+    objects: [
+      { subject: "git.repo", repo },
+      { subject: "git.branch", repo, branch },
+      { subject: "action", action: "run.start" },
+      ...(model === null ? [] : [{ subject: "model", model } as const]),
+    ],
+  };
+}
+
+/** Whether these files may be published, as one question to the policy in force. */
+export function publishRequest(scope: Scope, paths: readonly string[], draft: boolean): PolicyRequest {
+  const { team, repo, branch } = scope;
+  return {
+    team,
+    objects: [
+      { subject: "git.repo", repo },
+      { subject: "git.branch", repo, branch },
+      ...paths.map((path) => ({ subject: "git.path", repo, path }) as const),
+      { subject: "action", action: "pr.open", draft },
+    ],
+  };
+}
+
+/** What the pinned scope itself says about these files, for `pinnedAndCurrent`. No files: nothing to object to. */
+export function decidePinnedPaths(scope: Scope, paths: readonly string[]): Decision {
+  const objects = paths.map((path): PolicyObject => ({ subject: "git.path", repo: scope.repo, path }));
+  const verdicts = paths.map((path) => pathVerdict(scope.paths, path));
+  const trace = verdicts.map(({ outcome, rules }, index) => {
+    const object = objects[index] as PolicyObject;
+    return { object, outcome, rules, point: pointOf(object) };
+  });
+  return worst(verdicts, { trace, digest: scope.policy.digest });
+}

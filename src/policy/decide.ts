@@ -1,0 +1,213 @@
+import { actionPoint, allowedByBaseline, isNever, POINTS } from "./actions.ts";
+import { type Verdict, worst } from "./combine.ts";
+import { commandParts, matchesCommand } from "./commands.ts";
+import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
+import { decideEgress, normaliseHost } from "./egress.ts";
+import { fold, matchesAnyText, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
+import { decidePath, type PathRule } from "./paths.ts";
+import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
+
+/** A rule that is built in and explained like any other. */
+function baseline(text: string, why: string): RuleRef {
+  return { at: "baseline", text, why };
+}
+
+const BASELINE = {
+  branch: baseline("allow git.branch of the run", "a run may always push to its own branch"),
+  path: baseline("allow git.path **", "no allow names paths in this repository, so only ask and deny limit them"),
+  command: baseline("allow command *", "commands run inside the sandbox, and the sandbox is the wall"),
+  tool: baseline("allow tool *", "tools run inside the sandbox, and the sandbox is the wall"),
+  action: baseline("allow action", "a run ends at a draft pull request"),
+  never: baseline("deny action pr.merge, deploy.*", "a run ends at the pull request"),
+} as const;
+
+const INDEX = new WeakMap<Policy, Map<string, Map<Subject, readonly Rule[]>>>();
+
+/** The rules of the organisation and the team about one subject. */
+function rulesOn(policy: Policy, team: Team, subject: Subject): readonly Rule[] {
+  let teams = INDEX.get(policy);
+  if (teams === undefined) {
+    teams = new Map();
+    INDEX.set(policy, teams);
+  }
+  let subjects = teams.get(team.name);
+  if (subjects === undefined) {
+    subjects = Map.groupBy([...policy.always, ...team.rules], (rule) => rule.subject);
+    teams.set(team.name, subjects);
+  }
+  return subjects.get(subject) ?? [];
+}
+
+function askOf(rule: Rule): Ask[] {
+  return rule.ask === null ? [] : [{ ...rule.ask, rule: rule.ref }];
+}
+
+const NO_RULE: Verdict = { outcome: "deny", reason: "no_rule", rules: [] };
+
+/** deny > ask > allow > what holds when no rule speaks. */
+function judge(rules: readonly Rule[], speaks: (rule: Rule) => boolean, otherwise: Verdict): Verdict {
+  const matching = rules.filter(speaks);
+  const by = (effect: Rule["effect"]) => matching.filter((rule) => rule.effect === effect);
+  const refs = (some: readonly Rule[]) => some.map((rule) => rule.ref);
+  const [denies, asks, allows] = [by("deny"), by("ask"), by("allow")];
+  if (denies.length > 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };
+  if (asks.length > 0) return { outcome: "ask", asks: asks.flatMap(askOf), rules: refs(asks) };
+  if (allows.length > 0) return { outcome: "allow", rules: refs(allows) };
+  return otherwise;
+}
+
+function named(rule: Rule, same: (glob: string) => boolean): boolean {
+  return rule.globs.some(same) && !rule.except.some(same);
+}
+
+const PATH_RULES = new WeakMap<Rule, PathRule>();
+
+function pathRule(rule: Rule): PathRule {
+  let found = PATH_RULES.get(rule);
+  if (found === undefined) {
+    const { effect, globs, except, ref } = rule;
+    const [ask] = askOf(rule);
+    found = Object.freeze({
+      effect,
+      globs,
+      except,
+      from: ask?.from ?? null,
+      rule: ref,
+      ...(ask === undefined ? {} : { ask }),
+    });
+    PATH_RULES.set(rule, found);
+  }
+  return found;
+}
+
+const EVERY_PATH: PathRule = Object.freeze({
+  effect: "allow",
+  globs: ["**"],
+  except: [],
+  from: null,
+  rule: BASELINE.path,
+});
+
+/**
+ * The path rules for one repository: the organisation's, the team's that speak of it, and, when no `allow` of the team
+ * does, the built-in one for every path. Writing the first `allow` for a repository turns its paths into an allowlist.
+ */
+export function pathRules(policy: Policy, team: Team, repo: string): PathRule[] {
+  const rules = rulesOn(policy, team, "git.path").filter((rule) => speaksOf(rule.in, repo));
+  const listed = rules.some((rule) => rule.effect === "allow");
+  return [...rules.map(pathRule), ...(listed ? [] : [EVERY_PATH])];
+}
+
+/** `decidePath` in the words of a decision. */
+export function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
+  const { effect, reason, matched } = decidePath(rules, path);
+  const refs = matched.map(({ rule }) => rule);
+  if (effect === "deny") return { outcome: "deny", reason, rules: refs };
+  if (effect === "ask") return { outcome: "ask", asks: matched.flatMap(({ ask }) => ask ?? []), rules: refs };
+  return { outcome: "allow", rules: refs };
+}
+
+function decideRepo(policy: Policy, team: Team, repo: string): Verdict {
+  const same = (glob: string) => matchesPath(pathGlob(fold(glob)), fold(repo));
+  return judge(rulesOn(policy, team, "git.repo"), (rule) => named(rule, same), NO_RULE);
+}
+
+/** The models a team may call: none without a model preset, else what its rules allow, else the ceiling's. */
+export function modelsOf(policy: Policy, team: Team): { globs: readonly string[]; rules: readonly RuleRef[] } {
+  if (!team.presets.some(({ name }) => name.startsWith("model-"))) return { globs: [], rules: [] };
+  const rules = rulesOn(policy, team, "model");
+  if (rules.length === 0) return { globs: policy.ceiling.models, rules: [policy.ceiling.modelsRef] };
+  return { globs: rules.flatMap((rule) => rule.globs), rules: rules.map((rule) => rule.ref) };
+}
+
+function decideAction(policy: Policy, team: Team, object: PolicyObject & { subject: "action" }): Verdict {
+  if (isNever(object.action)) {
+    return judge(
+      rulesOn(policy, team, "action").filter((rule) => rule.effect === "deny"),
+      (rule) => named(rule, (glob) => matchesText(glob, object.action)),
+      { outcome: "deny", reason: "rule", rules: [BASELINE.never] },
+    );
+  }
+  const speaks = (rule: Rule) =>
+    named(rule, (glob) => matchesText(glob, object.action)) &&
+    (rule.draft === null || rule.draft === (object.draft ?? true));
+  const open = allowedByBaseline(object.action, object.draft);
+  return judge(
+    rulesOn(policy, team, "action"),
+    speaks,
+    open ? { outcome: "allow", rules: [BASELINE.action] } : NO_RULE,
+  );
+}
+
+function decideBranch(policy: Policy, team: Team, object: PolicyObject & { subject: "git.branch" }): Verdict {
+  const own = matchesPath(pathGlob(policy.branch.replace("{run}", "*")), object.branch);
+  const same = (glob: string) => matchesPath(pathGlob(fold(glob)), fold(object.branch));
+  const speaks = (rule: Rule) => speaksOf(rule.in, object.repo) && named(rule, same);
+  return judge(
+    rulesOn(policy, team, "git.branch"),
+    speaks,
+    own ? { outcome: "allow", rules: [BASELINE.branch] } : NO_RULE,
+  );
+}
+
+function decideHost(team: Team, object: PolicyObject & { subject: "egress" }): Verdict {
+  const host = normaliseHost(object.host);
+  if (host === null) return { outcome: "deny", reason: "bad_authority", rules: [] };
+  const verdict = decideEgress(team.egress, { ...object, host });
+  if (verdict.outcome === "allow") return { outcome: "allow", rules: [verdict.rule.rule] };
+  return { outcome: "deny", reason: verdict.reason, rules: verdict.rule === null ? [] : [verdict.rule] };
+}
+
+function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
+  switch (object.subject) {
+    case "git.repo":
+      return decideRepo(policy, team, object.repo);
+    case "git.branch":
+    case "git.path": {
+      const repo = decideRepo(policy, team, object.repo);
+      if (repo.outcome === "deny") return repo;
+      if (object.subject === "git.branch") return decideBranch(policy, team, object);
+      return pathVerdict(pathRules(policy, team, object.repo), object.path);
+    }
+    case "command": {
+      const parts = commandParts(object.command);
+      const speaks = (rule: Rule) => matchesCommand(rule.globs, rule.except, parts);
+      return judge(rulesOn(policy, team, "command"), speaks, { outcome: "allow", rules: [BASELINE.command] });
+    }
+    case "tool": {
+      const speaks = (rule: Rule) => named(rule, (glob) => matchesText(glob, object.tool));
+      return judge(rulesOn(policy, team, "tool"), speaks, { outcome: "allow", rules: [BASELINE.tool] });
+    }
+    case "action":
+      return decideAction(policy, team, object);
+    case "model": {
+      const models = modelsOf(policy, team);
+      return matchesAnyText(models.globs, object.model) ? { outcome: "allow", rules: models.rules } : NO_RULE;
+    }
+    case "egress":
+      return decideHost(team, object);
+  }
+}
+
+/** Where the object is enforced; "protocol" is advisory. */
+export function pointOf(object: PolicyObject): string {
+  if (object.subject === "egress") return "gateway";
+  return object.subject === "action" ? actionPoint(object.action) : POINTS[object.subject];
+}
+
+/**
+ * deny > ask > allow > default deny, over every object the request touches; the worst outcome is the answer and several
+ * asks must all be met. There is no rule order. A request that touches nothing is denied: nobody meant to ask it.
+ */
+export function decide(policy: Policy, request: PolicyRequest): Decision {
+  const team = teamOf(policy, request.team);
+  if (team === null) return { outcome: "deny", reason: "no_team", rules: [], trace: [], digest: policy.digest };
+  if (request.objects.length === 0)
+    return { outcome: "deny", reason: "no_rule", rules: [], trace: [], digest: policy.digest };
+  const verdicts = request.objects.map((object) => decideOne(policy, team, object));
+  const trace = verdicts.map(({ outcome, rules }, index): TraceLine => {
+    const object = request.objects[index] as PolicyObject;
+    return { object, outcome, rules, point: pointOf(object) };
+  });
+  return worst(verdicts, { trace, digest: policy.digest });
+}

@@ -1,0 +1,124 @@
+/**
+ * Two matchers, both without regular expressions, so that no pattern can be slow: time is at most the product of the lengths.
+ *
+ * Text (commands, models, tools): `*` is any run of characters, also none.
+ * Paths (files, repositories, URL paths): `*` stays inside one segment, `**` as a whole segment is any number of
+ * segments, and a trailing `**` is at least one: `docs/**` is what lies in `docs`, not `docs` itself.
+ */
+
+/** Whether `text` is matched whole. */
+export function matchesText(pattern: string, text: string): boolean {
+  let p = 0;
+  let t = 0;
+  let star = -1;
+  let resume = 0;
+  while (t < text.length) {
+    if (p < pattern.length && pattern[p] === "*") {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.length && pattern[p] === text[t]) {
+      p++;
+      t++;
+    } else if (star >= 0) {
+      p = star + 1;
+      t = ++resume;
+    } else return false;
+  }
+  while (p < pattern.length && pattern[p] === "*") p++;
+  return p === pattern.length;
+}
+
+/** Whether any pattern matches; what `Scope.models` and `Grant.models` mean. An empty list matches nothing. */
+export function matchesAnyText(patterns: readonly string[], text: string): boolean {
+  return patterns.some((pattern) => matchesText(pattern, text));
+}
+
+const ANY = "**";
+
+/** A path pattern cut into segments. */
+export type PathGlob = readonly string[];
+
+/** Cuts a pattern; a trailing `**` becomes `**`, `*`, and in a run of wildcards the `**` comes first, once. */
+export function pathGlob(pattern: string): PathGlob {
+  const cut = pattern.split("/");
+  if (cut.at(-1) === ANY) cut.push("*");
+  const out: string[] = [];
+  for (let i = 0; i < cut.length; ) {
+    let end = i;
+    while (end < cut.length && (cut[end] === ANY || cut[end] === "*")) end++;
+    const run = cut.slice(i, end);
+    if (run.includes(ANY)) out.push(ANY);
+    out.push(...run.filter((segment) => segment === "*"));
+    if (end < cut.length) out.push(cut[end] as string);
+    i = end + 1;
+  }
+  return out;
+}
+
+/** The greedy match of `matchesText`, one level up: a segment where that has a character. */
+function matchesSegments(
+  glob: PathGlob,
+  segments: readonly string[],
+  same: (pattern: string, segment: string) => boolean,
+): boolean {
+  let g = 0;
+  let s = 0;
+  let star = -1;
+  let resume = 0;
+  while (s < segments.length) {
+    if (g < glob.length && glob[g] === ANY) {
+      star = g++;
+      resume = s;
+    } else if (g < glob.length && same(glob[g] as string, segments[s] as string)) {
+      g++;
+      s++;
+    } else if (star >= 0) {
+      g = star + 1;
+      s = ++resume;
+    } else return false;
+  }
+  while (g < glob.length && glob[g] === ANY) g++;
+  return g === glob.length;
+}
+
+export function matchesPath(glob: PathGlob, path: string): boolean {
+  return matchesSegments(glob, path.split("/"), matchesText);
+}
+
+/** Stands for "anything" in the inner pattern: only a wildcard of the outer one can take it. No pattern may hold it. */
+const ANYTHING = "\u0000";
+
+/**
+ * Whether every text the inner pattern matches is matched by the outer one. With an alphabet that has a letter neither
+ * pattern names, replacing the inner `*` by that letter decides it.
+ */
+export function containsText(outer: string, inner: string): boolean {
+  return matchesText(outer, inner.replaceAll("*", ANYTHING));
+}
+
+/** The same for paths. A "no" may be wrong for odd spellings of the same set; a "yes" never is. */
+export function containsPath(outer: PathGlob, inner: PathGlob): boolean {
+  return matchesSegments(outer, inner, (pattern, segment) => segment !== ANY && containsText(pattern, segment));
+}
+
+/** Case and composition do not make another file: the usual disks of people's machines say so. */
+export function fold(text: string): string {
+  return text.normalize("NFC").toLowerCase();
+}
+
+/** Whether a rule limited to some repositories (none: not limited) speaks of this one. */
+export function speaksOf(limitedTo: readonly string[], repo: string): boolean {
+  return limitedTo.length === 0 || limitedTo.some((glob) => matchesPath(pathGlob(fold(glob)), fold(repo)));
+}
+
+/** What is wrong with a path pattern, as the end of a sentence, or null. */
+export function pathGlobProblem(pattern: string): string | null {
+  const odd = /[?[\]{}!\\]/.exec(pattern)?.[0];
+  if (odd !== undefined) return `has "${odd}" - only * (inside one segment) and ** (any depth) are wildcards`;
+  const segments = pattern.split("/");
+  if (segments.some((segment) => segment !== ANY && segment.includes(ANY))) {
+    return 'has "**" inside a segment - write it as a segment of its own, like "docs/**"';
+  }
+  if (segments.some((segment) => segment === "." || segment === "..")) return 'has a "." or ".." segment';
+  return null;
+}

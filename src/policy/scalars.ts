@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { privateRangeProblem } from "./cidr.ts";
+import { pathGlobProblem } from "./glob.ts";
+import { hostProblem } from "./hosts.ts";
+import { hint } from "./nearest.ts";
+import { count, durationMs, sizeBytes } from "./units.ts";
+
+/** A value as an author would recognise it. */
+function said(input: unknown): string {
+  if (typeof input === "string") return input.length > 60 ? "a longer text" : `"${input}"`;
+  if (typeof input === "number") return `the number ${input}`;
+  if (typeof input === "boolean") return String(input);
+  if (input === null || input === undefined) return "nothing";
+  return Array.isArray(input) ? "a list" : "a mapping";
+}
+
+export const expected = (what: string) => (issue: { input?: unknown }) => `expected ${what}, got ${said(issue.input)}`;
+
+/**
+ * A mapping without unknown keys. The message of an unknown key is the list of known ones: `problems.ts` makes one
+ * sentence for each key out of it, because only there the place of the key is known.
+ */
+export function strict<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
+  const keys = Object.keys(shape).join("\n");
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === "unrecognized_keys" ? keys : expected(what)(issue)),
+  });
+}
+
+export function checked(what: string, problem: (text: string) => string | null) {
+  return z.string({ error: expected(what) }).superRefine((text, context) => {
+    const message = problem(text);
+    if (message !== null) context.addIssue({ code: "custom", message });
+  });
+}
+
+export const form = (what: string, good: (text: string) => boolean) =>
+  checked(what, (text) => (good(text) ? null : `expected ${what}, got ${said(text)}`));
+
+export const oneOrMany = <Item extends z.ZodType>(what: string, item: Item) =>
+  z.union([item, z.array(item).min(1, { error: `expected ${what}, got an empty list` })], { error: expected(what) });
+
+export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, {
+    error: (issue) =>
+      typeof issue.input === "string"
+        ? `"${issue.input}" is not one of ${words.join(", ")}${hint(issue.input, words).replace(/ - known:.*/, "")}`
+        : expected(`one of ${words.join(", ")}`)(issue),
+  });
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be here
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/;
+export const Text = form(
+  "a text of at most 2,000 characters",
+  (text) => text.length > 0 && text.length <= 2_000 && !CONTROL.test(text),
+);
+export const Name = form("a name like shop (small letters, digits and dashes)", (text) =>
+  /^[a-z][a-z0-9-]{0,62}$/.test(text),
+);
+export const Group = form("a group like group:leads", (text) => /^group:[a-z][a-z0-9-]{0,62}$/.test(text));
+export const Yes = z.boolean({ error: expected("true or false") });
+export const Duration = form("a duration like 30s, 45m, 4h or 7d", (text) => (durationMs(text) ?? 0) > 0);
+export const Size = form("a size like 20MB", (text) => sizeBytes(text) !== null);
+export const Whole = (what: string, most: number) =>
+  z
+    .int({ error: expected(what) })
+    .min(1, { error: expected(what) })
+    .max(most, { error: expected(what) });
+export const Money = z
+  .number({ error: expected("an amount like 5 or 2.50") })
+  .positive({ error: expected("an amount above 0") });
+export const Count = z
+  .union([z.string(), z.number()], { error: expected("a count like 500k, 5M or 200000") })
+  .refine((value) => count(value) !== null, { error: expected("a count like 500k, 5M or 200000") });
+
+export const RepoGlob = checked("a repository like acme/site", (text) => {
+  if (!/^[^/\s]+\/[^/\s]+$/.test(text)) return `expected a repository like acme/site or acme/*, got ${said(text)}`;
+  const problem = text.includes("**") ? 'has "**" - a repository is owner/name' : pathGlobProblem(text);
+  return problem === null ? null : `"${text}" ${problem}`;
+});
+
+const RELATIVE = 'is not relative - paths start at the top of the repository, without "/"';
+export const FilePath = checked("a path like src/**", (text) => {
+  const problem = text.startsWith("/")
+    ? RELATIVE
+    : /^$|\/\/|\/$/.test(text)
+      ? 'has an empty segment - a folder is "docs/**"'
+      : null;
+  const message = problem ?? pathGlobProblem(text) ?? (CONTROL.test(text) ? "has a control character" : null);
+  return message === null ? null : `"${text}" ${message}`;
+});
+export const UrlPath = checked("a URL path like /api/**", (text) => {
+  const problem = text.startsWith("/") ? pathGlobProblem(text) : 'does not start with "/"';
+  return problem === null ? null : `"${text}" ${problem}`;
+});
+export const Host = checked("a host like api.example.com", (text) => hostProblem(text));
+export const Private = checked("a range like 10.20.0.0/16", (text) => {
+  const problem = privateRangeProblem(text);
+  return problem === null ? null : `"${text}" ${problem}`;
+});
