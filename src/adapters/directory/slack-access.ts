@@ -1,0 +1,80 @@
+import { createHmac } from "node:crypto";
+import { type FetchFunction, type Logger, LogLevel, WebClient } from "@slack/web-api";
+import type { Secret } from "#ports/secret.ts";
+
+export interface SlackAccessOptions {
+  readonly botToken: Secret;
+  readonly signingSecret: Secret;
+  /** Another address than Slack's, for the playground: "http://127.0.0.1:3000/api/". */
+  readonly slackApiUrl?: string;
+  /** A proxy, or a stand-in in tests. */
+  readonly fetch?: FetchFunction;
+  /** One call's limit; default 10 s. */
+  readonly timeoutMs?: number;
+  readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Everything that needs the two secrets, with the secrets inside. */
+export interface SlackAccess {
+  /** For what a person waits for: approvals, answers to clicks, people, modals. */
+  readonly urgent: WebClient;
+  /** For edits of what is already shown. */
+  readonly progress: WebClient;
+  /** HMAC-SHA256 of a text under the signing secret. */
+  readonly hmac: (text: string) => Buffer;
+}
+
+/** Who we are on Slack. */
+export interface SlackIdentity {
+  readonly workspace: string;
+  readonly botUserId: string;
+  readonly botId: string;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Two clients: one that waits on a rate limit holds every call of its own. Neither waits nor tries again by itself;
+ * the outbox does, by what is due.
+ */
+export function slackAccess(options: SlackAccessOptions): SlackAccess {
+  const { botToken, signingSecret, slackApiUrl, fetch, timeoutMs, log } = options;
+  const client = () =>
+    new WebClient(botToken.reveal(), {
+      ...(slackApiUrl === undefined ? {} : { slackApiUrl }),
+      ...(fetch === undefined ? {} : { fetch }),
+      timeout: timeoutMs ?? TIMEOUT_MS,
+      rejectRateLimitedCalls: true,
+      retryConfig: { retries: 0 },
+      logger: slackLogger(log),
+    });
+  return {
+    urgent: client(),
+    progress: client(),
+    hmac: (text) => createHmac("sha256", signingSecret.reveal()).update(text).digest(),
+  };
+}
+
+/** Asks Slack who the token is. Throws when it is not a bot's, is refused, or Slack cannot be reached. */
+export async function slackIdentity(client: WebClient): Promise<SlackIdentity> {
+  const { team_id, user_id, bot_id } = await client.auth.test();
+  if (!team_id || !user_id || !bot_id) throw new Error("SLACK_BOT_TOKEN is not a bot's token: it starts with xoxb-");
+  return { workspace: team_id, botUserId: user_id, botId: bot_id };
+}
+
+/** Slack's packages log bodies at debug; only what went wrong passes. */
+function slackLogger(log: SlackAccessOptions["log"]): Logger {
+  const pass =
+    (level: string) =>
+    (...parts: unknown[]) =>
+      log(parts.map(String).join(" "), { from: "slack", level });
+  return {
+    debug: () => {},
+    info: () => {},
+    warn: pass("warn"),
+    error: pass("error"),
+    setLevel: () => {},
+    getLevel: () => LogLevel.WARN,
+    setName: () => {},
+  };
+}

@@ -1,0 +1,141 @@
+import { ErrorCode, type WebClient } from "@slack/web-api";
+import { z } from "zod";
+import { type Account, type Directory, DirectoryUnavailable, type GroupRef } from "#ports/directory.ts";
+
+/**
+ * How long an answer may be used again. Membership must be live: a person who left a group a moment ago may not vote,
+ * so this only joins the few calls that one click makes.
+ */
+const CACHE_MS = 2_000;
+const CACHE_MOST_MS = 5_000;
+/** Entries kept; far above what two seconds of a busy workspace can ask. */
+const CACHE_ENTRIES = 1_000;
+
+const flag = z.boolean().optional().default(false);
+
+/** What we read of users.info: https://docs.slack.dev/reference/objects/user-object */
+const User = z.object({
+  id: z.string(),
+  team_id: z.string().optional(),
+  name: z.string().optional(),
+  real_name: z.string().optional(),
+  deleted: flag,
+  is_bot: flag,
+  is_workflow_bot: flag,
+  is_restricted: flag,
+  is_ultra_restricted: flag,
+  is_stranger: flag,
+  is_email_confirmed: z.boolean().optional(),
+  enterprise_user: z.object({ teams: z.array(z.string()).optional() }).optional(),
+  profile: z
+    .object({ display_name: z.string().optional(), real_name: z.string().optional(), email: z.string().optional() })
+    .optional(),
+});
+type User = z.infer<typeof User>;
+
+/** Slackbot is a person in `users.info`, with a fixed id on every workspace. */
+const SLACKBOT = "USLACKBOT";
+
+function kindOf(user: User, workspace: string): Account["kind"] {
+  if (user.deleted) return "deactivated";
+  if (user.is_bot || user.is_workflow_bot || user.id === SLACKBOT) return "bot";
+  if (user.is_stranger) return "external";
+  const here = user.team_id === workspace || (user.enterprise_user?.teams ?? []).includes(workspace);
+  if (!here) return "external";
+  // An address that nobody confirmed is an invitation, not a member.
+  if (user.is_restricted || user.is_ultra_restricted || user.is_email_confirmed === false) return "guest";
+  return "member";
+}
+
+const errorOf = (error: unknown): string | null =>
+  error instanceof Error && "code" in error && error.code === ErrorCode.PlatformError && "data" in error
+    ? ((error.data as { error?: string }).error ?? null)
+    : null;
+
+/** Errors of users.info that say "no such account" rather than "cannot know". */
+const NO_SUCH_USER: readonly string[] = ["user_not_found", "user_not_visible", "users_not_found"];
+
+export interface SlackDirectoryOptions {
+  readonly client: WebClient;
+  /** The workspace that the client's token belongs to: every account is named as this workspace sees it. */
+  readonly workspace: string;
+  /** At most 5 s; default 2 s. */
+  readonly cacheMs?: number;
+  readonly now?: () => number;
+}
+
+/** People and groups as Slack knows them this moment. Anything that it does not answer plainly is `DirectoryUnavailable`. */
+export function slackDirectory({ client, workspace, cacheMs, now = Date.now }: SlackDirectoryOptions): Directory {
+  const holdMs = Math.min(cacheMs ?? CACHE_MS, CACHE_MOST_MS);
+  const held = new Map<string, { readonly until: number; readonly answer: Promise<unknown> }>();
+
+  /** Calls under way are shared; answers are kept for `holdMs`, failures not at all. */
+  function ask<T>(key: string, call: () => Promise<T>): Promise<T> {
+    const at = now();
+    const kept = held.get(key);
+    if (kept && at < kept.until) return kept.answer as Promise<T>;
+    const answer = call();
+    if (held.size >= CACHE_ENTRIES) held.clear();
+    held.set(key, { until: at + holdMs, answer });
+    answer.catch(() => {
+      if (held.get(key)?.answer === answer) held.delete(key);
+    });
+    return answer;
+  }
+
+  async function account(id: string): Promise<Account | null> {
+    let reply: { user?: unknown };
+    try {
+      reply = await client.users.info({ user: id });
+    } catch (cause) {
+      if (NO_SUCH_USER.includes(errorOf(cause) ?? "")) return null;
+      throw new DirectoryUnavailable(`Slack did not say who ${id} is: ${words(cause)}`, { cause });
+    }
+    const user = User.safeParse(reply.user);
+    if (!user.success || user.data.id !== id) {
+      throw new DirectoryUnavailable(`Slack's answer about ${id} cannot be read`, { cause: user.error });
+    }
+    const { profile, name, real_name } = user.data;
+    return {
+      provider: "slack",
+      workspace,
+      id,
+      name: profile?.display_name || profile?.real_name || real_name || name || id,
+      kind: kindOf(user.data, workspace),
+      email: profile?.email ?? null,
+    };
+  }
+
+  async function usergroup(id: string): Promise<readonly string[]> {
+    let reply: { users?: unknown };
+    try {
+      reply = await client.usergroups.users.list({ usergroup: id });
+    } catch (cause) {
+      throw new DirectoryUnavailable(`Slack did not say who is in ${id}: ${words(cause)}`, { cause });
+    }
+    const users = z.array(z.string()).safeParse(reply.users);
+    if (!users.success) {
+      throw new DirectoryUnavailable(`Slack's answer about ${id} cannot be read`, { cause: users.error });
+    }
+    return users.data;
+  }
+
+  return {
+    async account(id) {
+      if (id.provider !== "slack" || id.workspace !== workspace) return null;
+      return ask(`user ${id.id}`, () => account(id.id));
+    },
+    async members(group: GroupRef, on) {
+      if (on !== workspace) throw new DirectoryUnavailable(`this directory is of ${workspace}, not of ${on}`);
+      if ("people" in group) return group.people.map((id) => ({ provider: "slack", workspace, id }));
+      if (!("slack_usergroup" in group)) {
+        throw new DirectoryUnavailable(`Slack cannot say who is in ${JSON.stringify(group)}`);
+      }
+      const { slack_usergroup: id } = group;
+      const users = await ask(`group ${id}`, () => usergroup(id));
+      return users.map((user) => ({ provider: "slack", workspace, id: user }));
+    },
+  };
+}
+
+const words = (cause: unknown): string => errorOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
