@@ -7,7 +7,7 @@ const BRANCH = /^(?!-)(?!.*(?:\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)|\.$|\/$))[^\p{Cc
 
 /** "owner/name", safe as a path of two folders. */
 export const isRepositoryName = (name: string): boolean =>
-  name.length <= 200 && NAME.test(name) && !/\.(?:git|lock)$/i.test(name) && !name.includes("..");
+  name.length <= 200 && NAME.test(name) && !/\.(?:git|lock)$/i.test(name) && !/\.\./.test(name);
 
 export const isOid = (text: string): boolean => OID.test(text);
 
