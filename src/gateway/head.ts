@@ -12,7 +12,8 @@ export interface ConnectHead {
 export type Opening =
   | { readonly kind: "connect"; readonly head: ConnectHead; readonly rest: Buffer }
   | { readonly kind: "other"; readonly bytes: Buffer }
-  | { readonly kind: "too_large" | "closed" };
+  | { readonly kind: "too_large" }
+  | { readonly kind: "closed" };
 
 export const HEAD_BYTES = 65_536;
 const CONNECT = Buffer.from("CONNECT ");

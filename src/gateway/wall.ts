@@ -4,7 +4,7 @@ import type { Connections } from "./connections.ts";
 import type { GrantBook } from "./grants.ts";
 import type { Journal } from "./journal.ts";
 import type { Lease } from "./lease.ts";
-import type { Limits } from "./settings.ts";
+import type { GatewayConfig, GatewayWorld } from "./settings.ts";
 
 /** What every way through the wall shares: who may, what was decided, and what is open. */
 export interface Wall {
@@ -12,10 +12,10 @@ export interface Wall {
   readonly journal: Journal;
   readonly lease: Lease;
   readonly connections: Connections;
-  readonly limits: Limits;
+  readonly config: GatewayConfig;
+  readonly world: GatewayWorld;
   /** Bytes each sandbox has sent out since we started. */
   readonly uploads: Map<string, number>;
-  now(): number;
 }
 
 /** A request's sender, or why it has none. `run` and `sandbox` are what the audit line can truthfully say. */
@@ -49,7 +49,7 @@ export function admitCarrier(wall: Wall, carrier: string | null): Admission {
 
 function admitHeld(wall: Wall, held: { grant: Grant; revoked: boolean }): Admission {
   const { run, sandbox } = held.grant;
-  if (held.revoked || Date.parse(held.grant.expiresAt) <= wall.now())
+  if (held.revoked || Date.parse(held.grant.expiresAt) <= wall.world.now())
     return { ok: false, reason: "run_over", run, sandbox };
   if (!wall.lease.isHeld()) return { ok: false, reason: "fail_closed", run, sandbox };
   return { ok: true, grant: held.grant };
@@ -64,7 +64,7 @@ export type AuditBody = AuditLine extends infer L ? (L extends AuditLine ? Omit<
  */
 export async function record(wall: Wall, body: AuditBody): Promise<boolean> {
   try {
-    const stamped = { ...body, id: randomUUID(), at: new Date(wall.now()).toISOString() };
+    const stamped = { ...body, id: randomUUID(), at: new Date(wall.world.now()).toISOString() };
     await wall.journal.append(stamped as AuditLine);
     return true;
   } catch {
@@ -76,5 +76,5 @@ export async function record(wall: Wall, body: AuditBody): Promise<boolean> {
 export function countUpload(wall: Wall, grant: Grant, bytes: number): boolean {
   const total = (wall.uploads.get(grant.sandbox) ?? 0) + bytes;
   wall.uploads.set(grant.sandbox, total);
-  return total <= (grant.uploadBytes ?? wall.limits.uploadBytes);
+  return total <= (grant.uploadBytes ?? wall.world.limits.uploadBytes);
 }

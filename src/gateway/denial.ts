@@ -1,0 +1,89 @@
+import { type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { RuleRef } from "#policy/decision.ts";
+
+/** What a refused client is told. `rule` is `file:line:col`, or `null` when no rule spoke. */
+export interface Denial {
+  readonly status: number;
+  readonly reason: string;
+  readonly rule: string | null;
+  /** Added to the reason's own sentence: what was refused, or what the rule's author wrote. */
+  readonly detail?: string;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  no_run: "This connection carries no run token.",
+  run_over: "This run is over, or was stopped. Nothing more is let through.",
+  token_origin: "This run token belongs to another sandbox.",
+  fail_closed: "The gateway cannot reach its control plane or cannot write its audit log, so it denies everything new.",
+  no_rule: "No rule of this run's policy names this destination.",
+  port: "A rule names this host, but not this port.",
+  method: "A rule names this host, but not this method.",
+  path: "A rule names this host, but not this path.",
+  bad_authority: "The destination is not a plain host and port.",
+  bad_request: "The request cannot be read in exactly one way.",
+  ip_literal: "Policy speaks of names. An address cannot be a destination.",
+  ip_class: "The name resolves to an address that is never reached from here.",
+  self_connection: "The name resolves to the gateway itself.",
+  dns: "The name cannot be resolved.",
+  unreachable: "The destination does not answer.",
+  upstream_cert: "The destination's certificate is not valid for its name.",
+  host_mismatch: "The Host header is not the destination that was asked for.",
+  plaintext: "This host carries a credential and is reached over TLS only.",
+  method_override: "A header that changes the method is not let through.",
+  websocket: "No rule allows a WebSocket to this host.",
+  limit: "The request is larger than the rule or the gateway allows.",
+  secret: "The rule needs a secret that the gateway cannot read.",
+  budget: "The run's budget is spent.",
+  model: "This run may not use this model.",
+  model_tool: "The request asks the model's service to reach the network itself.",
+  not_configured: "The operator has not configured this service.",
+  registry: "This run may not use the package registry.",
+  repo: "This run works on another repository.",
+  upload: "The run has sent as much as it may.",
+};
+
+export function denialText(denial: Denial): string {
+  const words = WORDS[denial.reason] ?? "Refused.";
+  return denial.detail ? `${words} ${denial.detail}` : words;
+}
+
+/**
+ * The JSON every refused client reads. `type` and `error` are there because the model SDKs print `error.message` and
+ * nothing else.
+ */
+export function denialBody(denial: Denial): string {
+  const message = denialText(denial);
+  const error = { type: "permission_error", code: denial.reason, message: `countersign: ${message}` };
+  return `${JSON.stringify({ reason: denial.reason, rule: denial.rule, message, see: "/.well-known/run-policy", type: "error", error })}\n`;
+}
+
+function headersOf(denial: Denial, body: string): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    "content-length": String(Buffer.byteLength(body)),
+    "x-countersign-reason": denial.reason,
+    connection: "close",
+    ...(denial.status === 407 ? { "proxy-authenticate": 'Basic realm="countersign"' } : {}),
+    ...(denial.status === 401 ? { "www-authenticate": 'Basic realm="countersign"' } : {}),
+  };
+}
+
+/** Answers and ends; the connection is not used again, so that nothing can follow a refused request. */
+export function refuse(res: ServerResponse, denial: Denial): void {
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  const body = denialBody(denial);
+  res.writeHead(denial.status, headersOf(denial, body)).end(body);
+}
+
+/** The same on a connection that no HTTP parser owns. */
+export function refuseRaw(socket: Duplex, denial: Denial): void {
+  const body = denialBody(denial);
+  const headers = Object.entries(headersOf(denial, body)).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${denial.status} ${STATUS_CODES[denial.status] ?? ""}\r\n${headers.join("")}\r\n${body}`);
+}
+
+export const why = (rule: RuleRef | null): { detail?: string } => (rule?.why ? { detail: rule.why } : {});

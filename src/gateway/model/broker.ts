@@ -1,0 +1,170 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Broker } from "#gateway/data.ts";
+import { type Denial, refuse } from "#gateway/denial.ts";
+import type { ModelUpstream } from "#gateway/settings.ts";
+import { tokenOf } from "#gateway/token.ts";
+import { below, callUpstream } from "#gateway/upstream.ts";
+import { admit, record, type Wall } from "#gateway/wall.ts";
+import { matchesAnyText } from "#policy/glob.ts";
+import type { Grant } from "#ports/gateway.ts";
+import { outgoingBody, reachesOut, readCall } from "./call.ts";
+import type { Ledger } from "./ledger.ts";
+import type { ModelApi } from "./meter.ts";
+import { openPurse } from "./purse.ts";
+import { streamAnswer } from "./stream.ts";
+
+interface Route {
+  readonly service: "openai" | "anthropic";
+  readonly method: "GET" | "POST";
+  /** Below the upstream's base URL. */
+  readonly path: string;
+  /** `null`: free of charge, passed on as it is. */
+  readonly api: ModelApi | null;
+}
+
+/** All that a sandbox may ask of a model service. Files, batches, assistants and the rest are not here on purpose. */
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/model/openai/v1/chat/completions": { service: "openai", method: "POST", path: "chat/completions", api: "chat" },
+  "/model/openai/v1/responses": { service: "openai", method: "POST", path: "responses", api: "responses" },
+  "/model/openai/v1/models": { service: "openai", method: "GET", path: "models", api: null },
+  "/model/anthropic/v1/messages": { service: "anthropic", method: "POST", path: "v1/messages", api: "messages" },
+  "/model/anthropic/v1/messages/count_tokens": {
+    service: "anthropic",
+    method: "POST",
+    path: "v1/messages/count_tokens",
+    api: null,
+  },
+};
+
+const PASSED_ON = ["content-type", "accept", "user-agent", "anthropic-version", "anthropic-beta"];
+
+/**
+ * The model services under base URLs of ours. The real key is added here, usage is metered on the way back, and every
+ * refusal is a 403: agents stop at once on it, and retry for a minute on 401, 429 or a cut connection.
+ */
+export function modelBroker(wall: Wall, ledger: Ledger): Broker {
+  return async ({ carrier, req, res, target }) => {
+    const path = target.split("?", 1)[0] ?? "";
+    const route = ROUTES[path];
+    const service = route?.service ?? (path.startsWith("/model/anthropic/") ? "anthropic" : "openai");
+    const upstream = wall.config.models[service];
+    const admission = admit(wall, tokenOf(req.headers.authorization) ?? keyHeader(req), carrier);
+    const who = admission.ok
+      ? { run: admission.grant.run, sandbox: admission.grant.sandbox }
+      : { run: admission.run, sandbox: admission.sandbox };
+    const deny = async (denial: Denial) => {
+      const line = { ...who, ...placeOf(upstream), method: req.method ?? null, outcome: "deny" } as const;
+      const { reason, rule } = denial;
+      const written = await record(wall, { kind: "egress", via: "model", ...line, reason, rule });
+      refuse(res, written ? denial : { status: 403, reason: "fail_closed", rule: null });
+    };
+    if (!admission.ok) return await deny({ status: 403, reason: admission.reason, rule: null });
+    if (!route) return await deny({ status: 403, reason: "path", rule: null });
+    if (req.method !== route.method) return await deny({ status: 403, reason: "method", rule: null });
+    if (!upstream) return await deny({ status: 403, reason: "not_configured", rule: null });
+    const { grant } = admission;
+    if (grant.models.length === 0) return await deny({ status: 403, reason: "model", rule: null });
+
+    const bytes = await readBody(req, wall.world.limits.modelBodyBytes);
+    if (bytes === null) return await deny({ status: 413, reason: "limit", rule: null });
+    const send = (body: string | null, signal: AbortSignal) =>
+      callUpstream(below(upstream.baseUrl, route.path), {
+        method: route.method,
+        headers: upstreamHeaders(req, route.service, upstream, body),
+        body,
+        signal,
+      });
+    if (route.method === "GET") return await passOn(wall, grant, res, (signal) => send(null, signal));
+
+    const call = readCall(route.api ?? "messages", bytes);
+    if (!call) return await deny({ status: 400, reason: "bad_request", rule: null });
+    if (!matchesAnyText(grant.models, call.model)) {
+      return await deny({ status: 403, reason: "model", rule: null, detail: `It was "${call.model}".` });
+    }
+    const reach = reachesOut(call);
+    if (reach) return await deny({ status: 403, reason: "model_tool", rule: null, detail: `It was ${reach}.` });
+    if (route.api === null) return await passOn(wall, grant, res, (signal) => send(bytes.toString("utf8"), signal));
+    const purse = openPurse(ledger, grant, call);
+    if (!purse) return await deny({ status: 403, reason: "budget", rule: null });
+    try {
+      const body = outgoingBody(call, purse.maxOutput);
+      const place = placeOf(upstream);
+      await streamAnswer(wall, ledger, { grant, call, purse, place, res, send: (signal) => send(body, signal) });
+    } finally {
+      purse.release();
+    }
+  };
+}
+
+function keyHeader(req: IncomingMessage): string | null {
+  const value = req.headers["x-api-key"];
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function placeOf(upstream: ModelUpstream | null): { host: string; port: number } {
+  if (!upstream) return { host: "", port: 0 };
+  const url = new URL(upstream.baseUrl);
+  return { host: url.hostname, port: Number(url.port) || (url.protocol === "https:" ? 443 : 80) };
+}
+
+function upstreamHeaders(
+  req: IncomingMessage,
+  service: "openai" | "anthropic",
+  upstream: ModelUpstream,
+  body: string | null,
+): Record<string, string> {
+  const headers: Record<string, string> = { "accept-encoding": "identity" };
+  for (const name of PASSED_ON) {
+    const value = req.headers[name];
+    if (typeof value === "string") headers[name] = value;
+  }
+  if (body !== null) headers["content-length"] = String(Buffer.byteLength(body));
+  if (upstream.key && service === "openai") headers.authorization = `Bearer ${upstream.key.reveal()}`;
+  if (upstream.key && service === "anthropic") headers["x-api-key"] = upstream.key.reveal();
+  return headers;
+}
+
+/** `null`: larger than `max`. */
+async function readBody(req: IncomingMessage, max: number): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > max) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** For what costs nothing: the list of models, counting tokens. Not a metered call, so its line is an egress line. */
+async function passOn(
+  wall: Wall,
+  grant: Grant,
+  res: ServerResponse,
+  send: (signal: AbortSignal) => Promise<IncomingMessage>,
+): Promise<void> {
+  const stop = new AbortController();
+  res.once("close", () => stop.abort());
+  const line = {
+    run: grant.run,
+    sandbox: grant.sandbox,
+    host: "",
+    port: 0,
+    method: null,
+    outcome: "allow",
+    reason: "rule",
+  } as const;
+  if (!(await record(wall, { kind: "egress", via: "model", ...line, rule: null }))) {
+    return refuse(res, { status: 403, reason: "fail_closed", rule: null });
+  }
+  try {
+    const incoming = await send(stop.signal);
+    res.writeHead(incoming.statusCode ?? 502, {
+      "content-type": incoming.headers["content-type"] ?? "application/json",
+    });
+    for await (const chunk of incoming as AsyncIterable<Buffer>) res.write(chunk);
+    res.end();
+  } catch {
+    refuse(res, { status: 502, reason: "unreachable", rule: null });
+  }
+}
