@@ -70,13 +70,3 @@ export function worst(
   }
   return { ...rest, rules, outcome };
 }
-
-/**
- * The policy a run was started under AND the one in force now: the worse of the two answers. A narrowing holds at once, a
- * widening waits for the next run. The digest is that of the current one.
- */
-export function pinnedAndCurrent(pinned: Decision, current: Decision): Decision {
-  if (pinned.digest === current.digest) return current;
-  const trace = [...pinned.trace, ...current.trace];
-  return worst([pinned, current], { trace, digest: current.digest });
-}

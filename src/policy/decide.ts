@@ -211,3 +211,18 @@ export function decide(policy: Policy, request: PolicyRequest): Decision {
   });
   return worst(verdicts, { trace, digest: policy.digest });
 }
+
+/**
+ * The policy a run was started under AND the one in force now: the worse of the two answers. A narrowing holds at once, a
+ * widening waits for the next run. The digest is that of the current one; a rule that only moved is named where it is now.
+ */
+export function pinnedAndCurrent(pinned: Decision, current: Decision): Decision {
+  if (pinned.digest === current.digest) return current;
+  const trace = [...current.trace, ...pinned.trace];
+  const decision = worst([current, pinned], { trace, digest: current.digest });
+  const same = (a: RuleRef, b: RuleRef) => a.text === b.text && a.why === b.why;
+  return {
+    ...decision,
+    rules: decision.rules.filter((rule, i) => decision.rules.findIndex((r) => same(r, rule)) === i),
+  };
+}

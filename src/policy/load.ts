@@ -1,9 +1,8 @@
 import type { z } from "zod";
+import { policyDigest } from "./archive.ts";
 import { type Ceiling, ceilingOf, grantsAbove, limitsAbove, limitsFrom, rulesAbove } from "./ceiling.ts";
-import { digest } from "./digest.ts";
 import { readDocument, type Source } from "./document.ts";
 import { compileGrants, type Grants } from "./grants.ts";
-import { meaning } from "./meaning.ts";
 import { hint } from "./nearest.ts";
 import {
   type AskDefaults,
@@ -233,7 +232,7 @@ export function loadPolicy(
     teams,
   };
   if (problems.length > 0) return { ok: false, problems: deepFreeze(inOrder(problems)) };
-  const policy: Policy = deepFreeze({ ...body, digest: digest(meaning(body)) });
+  const policy: Policy = deepFreeze({ ...body, digest: policyDigest(body) });
   return {
     ok: true,
     policy,

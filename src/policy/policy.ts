@@ -76,7 +76,7 @@ export interface AskDefaults {
 /** A compiled policy: plain frozen data, so that it can be stored under its digest and answer again later. */
 export interface Policy {
   readonly commit: string;
-  /** Of what it means: positions and the order of rules and files do not count. */
+  /** Of all it says and where. With the commit it identifies the policy. */
   readonly digest: string;
   readonly owners: { readonly from: string; readonly quorum: number } | null;
   readonly groups: Readonly<Record<string, GroupRef>>;

@@ -98,3 +98,7 @@ export const Private = checked("a range like 10.20.0.0/16", (text) => {
   const problem = privateRangeProblem(text);
   return problem === null ? null : `"${text}" ${problem}`;
 });
+
+export const version = z.literal(1, { error: expected("1, the only version there is") });
+export const kind = <Kind extends string>(word: Kind) =>
+  z.literal(word, { error: expected(`"${word}", by the file's place`) });

@@ -8,6 +8,7 @@ import {
   form,
   Group,
   Host,
+  kind,
   Money,
   Name,
   oneOf,
@@ -18,6 +19,7 @@ import {
   strict,
   Text,
   UrlPath,
+  version,
   Whole,
   Yes,
 } from "./scalars.ts";
@@ -153,10 +155,6 @@ const GroupShape = strict("where the group's people come from, like {slack_userg
 const Channel = form("a channel id like C0SHOP, not a name", (text) => /^[CG][A-Z0-9]{2,20}$/.test(text));
 const TeamKey = form("a Linear team key like SHOP", (text) => /^[A-Z][A-Z0-9]{0,9}$/.test(text));
 const Deny = z.literal("deny", { error: expected('"deny" - it cannot be widened') });
-
-const version = z.literal(1, { error: expected("1, the only version there is") });
-const kind = <Kind extends string>(word: Kind) =>
-  z.literal(word, { error: expected(`"${word}", by the file's place`) });
 
 export const OrgShape = strict("an organisation's policy", {
   version,
