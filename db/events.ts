@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { and, asc, desc, eq, gt, gte, sql } from "drizzle-orm";
+import type { Tx } from "#ports/store.ts";
+import { link } from "#runs/chain.ts";
+import type { EventBody, RunEvent } from "#runs/event.ts";
+import { Fenced, type RunId } from "#runs/run.ts";
+import type { EventStore } from "#runs/stores.ts";
+import { holdRun } from "./fence.ts";
+import type { Database } from "./open.ts";
+import { installationHeads, runEvents, runHeads } from "./schema/record.ts";
+import { asDb, type Db, outside } from "./store.ts";
+
+export function eventStore(database: Database, orgId: string): EventStore {
+  const { db } = database;
+  return {
+    append,
+    async after(runId, seq, limit) {
+      const { runId: id, at, body, hash } = runEvents;
+      return outside(db)
+        .select({ runId: id, seq: runEvents.seq, at, body, hash })
+        .from(runEvents)
+        .where(and(eq(id, runId), gt(runEvents.seq, seq)))
+        .orderBy(asc(runEvents.seq))
+        .limit(limit);
+    },
+    changes: (signal) => changes(database, signal),
+    seal: (tx, runId) => seal(tx, orgId, runId),
+  };
+}
+
+async function append(
+  tx: Tx,
+  runId: RunId,
+  epoch: number | null,
+  bodies: readonly EventBody[],
+): Promise<readonly RunEvent[]> {
+  if (bodies.length === 0) return [];
+  const to = asDb(tx);
+  await holdRun(to, { id: runId, epoch });
+  const [head] = await to
+    .select({
+      orgId: runHeads.orgId,
+      seq: runHeads.seq,
+      hash: runHeads.hash,
+      epoch: runHeads.epoch,
+      // Not before the last event: a clock that was set back must not tangle the record.
+      at: sql`greatest(${runHeads.at}, date_trunc('milliseconds', clock_timestamp()))`.mapWith(runHeads.at),
+    })
+    .from(runHeads)
+    .where(eq(runHeads.runId, runId))
+    .for("update");
+  if (!head) throw new Error(`Run ${runId} has no record.`);
+  if (epoch !== null && epoch < head.epoch) {
+    throw new Fenced(`The record of run ${runId} is at epoch ${head.epoch}; this worker holds ${epoch}.`);
+  }
+  let { seq, hash } = head;
+  const events = bodies.map((body): RunEvent => {
+    seq += 1;
+    hash = link(hash, seq, head.at, body);
+    return { runId, seq, at: head.at, body, hash };
+  });
+  await to.insert(runEvents).values(events.map((event) => ({ ...event, orgId: head.orgId })));
+  await to.update(runHeads).set({ seq, hash, at: head.at }).where(eq(runHeads.runId, runId));
+  await announce(to, runId);
+  return events;
+}
+
+/** Tells watchers when `db` commits; the same run twice in one transaction is told once. */
+export async function announce(db: Db, runId: RunId): Promise<void> {
+  await db.execute(sql`select pg_notify('countersign_events', ${runId})`);
+}
+
+/** Ids in the order of commits, from this call on; an id that waits to be read is not queued twice. */
+function changes(database: Database, signal: AbortSignal): AsyncIterable<RunId> {
+  const waiting = new Set<RunId>();
+  let wake = () => {};
+  const add = (runId: RunId) => {
+    waiting.add(runId);
+    wake();
+  };
+  const off = database.on("countersign_events", {
+    notified: add,
+    missed(from) {
+      changedSince(database.db, from).then((ids) => ids.forEach(add), database.onError);
+    },
+  });
+  signal.addEventListener("abort", () => {
+    off();
+    wake();
+  });
+  return (async function* read() {
+    while (!signal.aborted) {
+      const [next] = waiting;
+      if (next !== undefined) {
+        waiting.delete(next);
+        yield next;
+        continue;
+      }
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  })();
+}
+
+async function changedSince(db: Db, from: Date): Promise<RunId[]> {
+  const rows = await db.select({ runId: runHeads.runId }).from(runHeads).where(gte(runHeads.at, from));
+  return rows.map((row) => row.runId);
+}
+
+async function seal(tx: Tx, orgId: string, runId: RunId): Promise<{ readonly seq: number; readonly hash: string }> {
+  const to = asDb(tx);
+  const place = { seq: installationHeads.seq, hash: installationHeads.hash };
+  await to.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`seal/${orgId}`}, 0))`);
+  const [sealed] = await to.select(place).from(installationHeads).where(eq(installationHeads.runId, runId));
+  if (sealed) return sealed;
+  const [head] = await to.select().from(runHeads).where(eq(runHeads.runId, runId)).for("update");
+  if (!head) throw new Error(`Run ${runId} has no record.`);
+  const [last] = await to
+    .select(place)
+    .from(installationHeads)
+    .where(eq(installationHeads.orgId, orgId))
+    .orderBy(desc(installationHeads.seq))
+    .limit(1);
+  const seq = (last?.seq ?? 0) + 1;
+  const hash = createHash("sha256")
+    .update(`${last?.hash ?? `countersign/org/${orgId}`}\n${seq}\n${runId}\n${head.seq}\n${head.hash}`)
+    .digest("hex");
+  await to.insert(installationHeads).values({ orgId, seq, runId, runSeq: head.seq, runHash: head.hash, hash });
+  return { seq, hash };
+}

@@ -1,0 +1,58 @@
+import { and, asc, eq, isNull, lt, or, sql } from "drizzle-orm";
+import type { InboxStore } from "#runs/stores.ts";
+import { inbox } from "./schema/work.ts";
+import { type Db, outside } from "./store.ts";
+
+/** Whoever claimed a delivery and died is relieved after this. */
+const CLAIM_MS = 60_000;
+
+export function inboxStore(db: Db, orgId: string): InboxStore {
+  return {
+    async insertOnce(source, deliveryId, body) {
+      const added = await outside(db)
+        .insert(inbox)
+        .values({ orgId, source, deliveryId, body })
+        .onConflictDoNothing()
+        .returning({ at: inbox.receivedAt });
+      return added.length > 0;
+    },
+    async done(source, deliveryId) {
+      await outside(db)
+        .update(inbox)
+        .set({ doneAt: sql`clock_timestamp()` })
+        .where(and(eq(inbox.source, source), eq(inbox.deliveryId, deliveryId), isNull(inbox.doneAt)));
+    },
+    async unfinished(olderThanMs, limit) {
+      const free = outside(db);
+      const open = free.$with("open").as(
+        free
+          .select({ source: inbox.source, deliveryId: inbox.deliveryId })
+          .from(inbox)
+          .where(
+            and(
+              eq(inbox.orgId, orgId),
+              isNull(inbox.doneAt),
+              lt(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
+              or(isNull(inbox.claimedUntil), lt(inbox.claimedUntil, sql`clock_timestamp()`)),
+            ),
+          )
+          .orderBy(asc(inbox.receivedAt))
+          .limit(limit)
+          .for("update", { skipLocked: true }),
+      );
+      const rows = await free
+        .with(open)
+        .update(inbox)
+        .set({ claimedUntil: sql`clock_timestamp() + ${CLAIM_MS} * interval '1 millisecond'` })
+        .where(sql`(${inbox.source}, ${inbox.deliveryId}) in (select * from open)`)
+        .returning({
+          source: inbox.source,
+          deliveryId: inbox.deliveryId,
+          body: inbox.body,
+          receivedAt: inbox.receivedAt,
+        });
+      rows.sort((a, b) => a.receivedAt.getTime() - b.receivedAt.getTime());
+      return rows.map(({ source, deliveryId, body }) => ({ source, deliveryId, body }));
+    },
+  };
+}

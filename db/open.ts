@@ -1,0 +1,137 @@
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import type { PGlite } from "@electric-sql/pglite";
+import { drizzle as overPg } from "drizzle-orm/node-postgres";
+import { drizzle as overPglite } from "drizzle-orm/pglite";
+import { Pool } from "pg";
+import { fromPglite, type Db as Statements } from "pg-boss";
+import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
+import { takeLock } from "./lock.ts";
+import { migrate } from "./migrate.ts";
+import { schema } from "./schema.ts";
+import type { Db } from "./store.ts";
+
+/** One open database, whichever it is. */
+export interface Database {
+  /** "pglite" serves this process alone; "postgres" any number. */
+  readonly kind: "pglite" | "postgres";
+  readonly db: Db;
+  /** Raw statements outside of any transaction, as pg-boss makes them. */
+  readonly boss: Statements;
+  /** Notifications as they are committed, from now on. Returns the way to stop. */
+  on(channel: Channel, listener: Listener): () => void;
+  /** For errors that no caller waits for. */
+  readonly onError: (error: Error) => void;
+  /** Closes connections and frees the lock. Open transactions are waited for. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** Largest number of connections (Postgres; one more listens). 10 unless told. */
+  readonly connections?: number;
+  /** Errors that no caller waits for: an idle connection that broke, a listener that reconnects. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** Postgres ends a transaction that has been idle for this long: a paused process must not hold its locks. */
+const IDLE_IN_TRANSACTION_MS = 30_000;
+
+/**
+ * Opens and migrates. `url` is "pglite:<folder>", "pglite:memory" or "postgres://…" (a direct address: through a
+ * transaction pooler nothing can LISTEN). Throws `DatabaseInUse` on a PGlite folder that another process has open.
+ */
+export async function openDatabase(url: string, o: OpenOptions = {}): Promise<Database> {
+  if (url === "pglite:memory") return openPglite(null, o);
+  if (url.startsWith("pglite:")) return openPglite(path.resolve(url.slice("pglite:".length)), o);
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, o);
+  throw new Error("A database is named by pglite:<folder>, pglite:memory or postgres://user:password@host/name.");
+}
+
+async function openPglite(folder: string | null, o: OpenOptions): Promise<Database> {
+  if (folder !== null) mkdirSync(path.dirname(folder), { recursive: true });
+  const release = folder === null ? () => {} : takeLock(`${folder}.lock`, folder);
+  try {
+    // 26 MB of code that a process on Postgres never loads.
+    const { PGlite } = await import("@electric-sql/pglite");
+    return await pgliteDatabase(await PGlite.create(folder === null ? {} : { dataDir: folder }), release, o);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** A database over an open PGlite, which it closes. */
+export async function pgliteDatabase(client: PGlite, release: () => void, o: OpenOptions = {}): Promise<Database> {
+  const onError = o.onError ?? (() => {});
+  const db = overPglite(client, { schema });
+  let hub: Hub;
+  try {
+    await migrate(db);
+    hub = await pgliteHub(client);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return {
+    kind: "pglite",
+    db,
+    boss: fromPglite(client),
+    on: hub.on,
+    onError,
+    async close() {
+      await hub.close().catch(onError);
+      await client.close();
+      release();
+    },
+  };
+}
+
+async function openPostgres(url: string, o: OpenOptions): Promise<Database> {
+  const onError = o.onError ?? (() => {});
+  const pool = new Pool({
+    connectionString: url,
+    max: o.connections ?? 10,
+    application_name: "countersign",
+    connectionTimeoutMillis: 10_000,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    keepAlive: true,
+  });
+  pool.on("error", onError);
+  try {
+    const held = await pool.connect().catch((cause: unknown) => {
+      throw new Error(`${place(url)} does not let us in: ${reason(cause)}. Check DATABASE_URL.`, { cause });
+    });
+    try {
+      await migrate(overPg(held, { schema }));
+    } finally {
+      held.release();
+    }
+    const hub = await postgresHub(url, onError);
+    return {
+      kind: "postgres",
+      db: overPg(pool, { schema }),
+      boss: { executeSql: (text, values) => pool.query(text, values) },
+      on: hub.on,
+      onError,
+      async close() {
+        await hub.close();
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+/** The address without its password. */
+function place(url: string): string {
+  const at = new URL(url);
+  return `Postgres at ${at.hostname}:${at.port || 5432}${at.pathname}`;
+}
+
+/** Node reports a refused connection as an AggregateError with no message of its own. */
+function reason(error: unknown): string {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message;
+  return error instanceof Error ? error.message : String(error);
+}

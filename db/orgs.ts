@@ -1,0 +1,27 @@
+import { eq, sql } from "drizzle-orm";
+import { newId } from "#runs/ids.ts";
+import { orgs } from "./schema/orgs.ts";
+import { type Db, outside } from "./store.ts";
+
+/** The organisation of this name, made on first sight. Returns its id. */
+export async function ensureOrg(db: Db, name: string): Promise<string> {
+  const free = outside(db);
+  await free
+    .insert(orgs)
+    .values({ id: newId(new Date()), name })
+    .onConflictDoNothing();
+  const [row] = await free.select({ id: orgs.id }).from(orgs).where(eq(orgs.name, name));
+  if (!row) throw new Error(`The organisation ${name} was not stored.`);
+  return row.id;
+}
+
+/** Counts one more run; the number is nobody else's. Other new runs of the organisation wait until `db` commits. */
+export async function nextRunNumber(db: Db, orgId: string): Promise<number> {
+  const [row] = await db
+    .update(orgs)
+    .set({ runCount: sql`${orgs.runCount} + 1` })
+    .where(eq(orgs.id, orgId))
+    .returning({ number: orgs.runCount });
+  if (!row) throw new Error(`There is no organisation ${orgId}.`);
+  return row.number;
+}

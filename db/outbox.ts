@@ -1,0 +1,87 @@
+import { and, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import type { OutboxRow, OutboxStore } from "#runs/stores.ts";
+import { announce } from "./events.ts";
+import { outbox } from "./schema/work.ts";
+import { asDb, type Db, outside } from "./store.ts";
+
+/** What a person waits for comes first. */
+const URGENT = ["approval", "question", "blocked", "status", "outcome", "receipt"];
+
+const inMs = (ms: number): SQL<Date> => sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
+
+export function outboxStore(db: Db, orgId: string): OutboxStore {
+  return {
+    async want(tx, row) {
+      const { key, runId, place, kind, subject } = row;
+      await asDb(tx)
+        .insert(outbox)
+        .values({ key, orgId, runId, ...place, kind, subject })
+        .onConflictDoUpdate({
+          target: outbox.key,
+          set: {
+            version: sql`${outbox.version} + 1`,
+            // The time of the oldest wish that is not met yet.
+            wantedAt: sql`case when ${outbox.version} > ${outbox.shownVersion} then ${outbox.wantedAt} else clock_timestamp() end`,
+          },
+        });
+      await announce(asDb(tx), runId);
+    },
+    async due(claimMs, limit) {
+      const free = outside(db);
+      const urgency = sql`array_position(${sql.param(URGENT)}::text[], ${outbox.kind})`;
+      const ready = free.$with("ready").as(
+        free
+          .select({ key: outbox.key })
+          .from(outbox)
+          .where(
+            and(
+              eq(outbox.orgId, orgId),
+              gt(outbox.version, outbox.shownVersion),
+              or(isNull(outbox.claimedUntil), lt(outbox.claimedUntil, sql`clock_timestamp()`)),
+            ),
+          )
+          .orderBy(sql`${urgency} nulls last`, outbox.wantedAt)
+          .limit(limit)
+          .for("update", { skipLocked: true }),
+      );
+      const rows = await free
+        .with(ready)
+        .update(outbox)
+        .set({ claimedUntil: inMs(claimMs) })
+        .where(inArray(outbox.key, free.select({ key: ready.key }).from(ready)))
+        .returning();
+      const rank = (kind: string) => (URGENT.includes(kind) ? URGENT.indexOf(kind) : URGENT.length);
+      rows.sort((a, b) => rank(a.kind) - rank(b.kind) || a.wantedAt.getTime() - b.wantedAt.getTime());
+      return rows.map(toRow);
+    },
+    async shown(key, version, messageId) {
+      await outside(db)
+        .update(outbox)
+        .set({ shownVersion: sql`greatest(${outbox.shownVersion}, ${version})`, messageId, claimedUntil: null })
+        .where(eq(outbox.key, key));
+    },
+    async later(key, afterMs) {
+      await outside(db)
+        .update(outbox)
+        .set({ claimedUntil: inMs(afterMs) })
+        .where(eq(outbox.key, key));
+    },
+    async get(key) {
+      const [row] = await outside(db).select().from(outbox).where(eq(outbox.key, key));
+      return row ? toRow(row) : null;
+    },
+  };
+}
+
+function toRow(row: typeof outbox.$inferSelect): OutboxRow {
+  return {
+    key: row.key,
+    runId: row.runId,
+    place: { provider: row.provider, workspace: row.workspace, channel: row.channel, thread: row.thread },
+    kind: row.kind,
+    subject: row.subject,
+    version: row.version,
+    shownVersion: row.shownVersion,
+    messageId: row.messageId,
+  };
+}

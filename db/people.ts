@@ -1,0 +1,73 @@
+import { and, asc, eq } from "drizzle-orm";
+import { newId } from "#runs/ids.ts";
+import type { PeopleStore } from "#runs/stores.ts";
+import { storable } from "./fence.ts";
+import { identities, people } from "./schema/orgs.ts";
+import { runAuthors } from "./schema/runs.ts";
+import { asDb } from "./store.ts";
+
+export function peopleStore(orgId: string): PeopleStore {
+  return {
+    async resolve(tx, org, account, name) {
+      const at = asDb(tx);
+      const known = () =>
+        at
+          .select({ id: people.id, name: people.name })
+          .from(identities)
+          .innerJoin(people, eq(people.id, identities.personId))
+          .where(
+            and(
+              eq(identities.orgId, org),
+              eq(identities.provider, account.provider),
+              eq(identities.workspace, account.workspace),
+              eq(identities.externalId, account.id),
+            ),
+          );
+      const [person] = await known();
+      if (person) return person;
+
+      const made = { id: newId(new Date()), name: storable(name) };
+      await at.insert(people).values({ ...made, orgId: org });
+      const linked = await at
+        .insert(identities)
+        .values({
+          orgId: org,
+          provider: account.provider,
+          workspace: account.workspace,
+          externalId: account.id,
+          personId: made.id,
+        })
+        .onConflictDoNothing()
+        .returning({ personId: identities.personId });
+      if (linked.length > 0) return made;
+      // Someone else saw the account first; the insert waited for their commit, so theirs can be read now.
+      await at.delete(people).where(eq(people.id, made.id));
+      const [theirs] = await known();
+      if (!theirs) throw new Error(`The identity ${account.provider}/${account.id} belongs to nobody.`);
+      return theirs;
+    },
+    async identities(tx, personId) {
+      return asDb(tx)
+        .select({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId })
+        .from(identities)
+        .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId)))
+        .orderBy(asc(identities.verifiedAt), asc(identities.provider));
+    },
+    async addAuthor(tx, runId, personId) {
+      const added = await asDb(tx)
+        .insert(runAuthors)
+        .values({ orgId, runId, personId })
+        .onConflictDoNothing()
+        .returning({ runId: runAuthors.runId });
+      return added.length > 0;
+    },
+    async authors(tx, runId) {
+      return asDb(tx)
+        .select({ id: people.id, name: people.name })
+        .from(runAuthors)
+        .innerJoin(people, eq(people.id, runAuthors.personId))
+        .where(eq(runAuthors.runId, runId))
+        .orderBy(asc(runAuthors.addedAt), asc(people.id));
+    },
+  };
+}

@@ -1,0 +1,222 @@
+import { and, count, desc, eq, inArray, isNull, lt, lte, notInArray, or, type SQL, sql } from "drizzle-orm";
+import type { Tx } from "#ports/store.ts";
+import { genesis } from "#runs/chain.ts";
+import { Fenced, type Run, type RunPatch } from "#runs/run.ts";
+import { isFinal, isParked, queueOf, RUN_STATES, type RunState } from "#runs/state.ts";
+import type { RunStore } from "#runs/stores.ts";
+import { isId, storable } from "./fence.ts";
+import { nextRunNumber } from "./orgs.ts";
+import { runHeads } from "./schema/record.ts";
+import { runs } from "./schema/runs.ts";
+import { asDb, type Db, outside } from "./store.ts";
+
+type Row = typeof runs.$inferSelect;
+
+const FINAL = RUN_STATES.filter(isFinal);
+const PARKED = RUN_STATES.filter(isParked);
+const ACTIVE: RunState[] = ["preparing", "working", "checking", "publishing"];
+
+/** A run that the sweep has woken is not woken again for this long; if its worker died, then it is. */
+const SWEPT_MS = 30_000;
+
+const inMs = (ms: number): SQL<Date> => sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
+
+export function runStore(db: Db, orgId: string): RunStore {
+  const one = async (from: Db, where: SQL | undefined): Promise<Run | null> => {
+    const [row] = await from
+      .select()
+      .from(runs)
+      .where(and(eq(runs.orgId, orgId), where))
+      .orderBy(desc(runs.number))
+      .limit(1);
+    return row ? toRun(row) : null;
+  };
+  const many = async (where: SQL | undefined, limit: number): Promise<Run[]> =>
+    (await outside(db).select().from(runs).where(where).orderBy(desc(runs.number)).limit(limit)).map(toRun);
+
+  return {
+    async insert(tx, run) {
+      const to = asDb(tx);
+      const requested = and(eq(runs.orgId, run.orgId), eq(runs.requestKey, run.requestKey));
+      if ((await to.select({ id: runs.id }).from(runs).where(requested)).length > 0) return null;
+      const { requester, place, ...rest } = run;
+      const [row] = await to
+        .insert(runs)
+        .values({
+          ...rest,
+          text: storable(rest.text),
+          number: await nextRunNumber(to, run.orgId),
+          requesterId: requester.id,
+          requesterName: storable(requester.name),
+          ...place,
+        })
+        .onConflictDoNothing({ target: [runs.orgId, runs.requestKey] })
+        .returning();
+      if (!row) return null;
+      await to.insert(runHeads).values({ orgId: run.orgId, runId: run.id, hash: genesis(run.id) });
+      return toRun(row);
+    },
+    get: async (id) => (isId(id) ? one(outside(db), eq(runs.id, id)) : null),
+    async byNumber(org, number) {
+      const [run] = await many(and(eq(runs.orgId, org), eq(runs.number, number)), 1);
+      return run ?? null;
+    },
+    byPlace: (place) =>
+      one(
+        outside(db),
+        and(
+          eq(runs.provider, place.provider),
+          eq(runs.workspace, place.workspace),
+          eq(runs.channel, place.channel),
+          eq(runs.thread, place.thread),
+        ),
+      ),
+    async lock(tx, id) {
+      if (!isId(id)) return null;
+      const [row] = await asDb(tx).select().from(runs).where(eq(runs.id, id)).for("no key update");
+      return row ? toRun(row) : null;
+    },
+    async take(id) {
+      // The head's epoch moves in the same statement: from here on the former owner can append nothing.
+      const free = outside(db);
+      const taken = free.$with("taken").as(
+        free
+          .update(runs)
+          .set({ epoch: sql`${runs.epoch} + 1`, updatedAt: sql`clock_timestamp()` })
+          .where(and(eq(runs.id, id), notInArray(runs.state, FINAL)))
+          .returning(),
+      );
+      const heads = free
+        .$with("heads")
+        .as(
+          free
+            .update(runHeads)
+            .set({ epoch: sql`(select epoch from taken)` })
+            .where(sql`${runHeads.runId} in (select id from taken)`)
+            .returning({ runId: runHeads.runId }),
+        );
+      const [row] = await free.with(taken, heads).select().from(taken);
+      return row ? toRun(row) : null;
+    },
+    async move(tx, run, to, patch) {
+      const [row] = await asDb(tx)
+        .update(runs)
+        .set({ sweptUntil: null, ...columns(patch), state: to, updatedAt: sql`clock_timestamp()` })
+        .where(and(eq(runs.id, run.id), eq(runs.state, run.state), eq(runs.epoch, run.epoch)))
+        .returning();
+      return row ? toRun(row) : null;
+    },
+    async patch(tx, run, patch) {
+      const [row] = await asDb(tx)
+        .update(runs)
+        .set({ ...columns(patch), updatedAt: sql`clock_timestamp()` })
+        .where(and(eq(runs.id, run.id), eq(runs.epoch, run.epoch)))
+        .returning();
+      if (!row) throw new Fenced(`Run ${run.id} is no longer held at epoch ${run.epoch}.`);
+      return toRun(row);
+    },
+    requestCancel: (tx, id, by) => requestCancel(tx, id, by),
+    inStates: (org, states, limit) => many(and(eq(runs.orgId, org), inArray(runs.state, [...states])), limit),
+    recent: (org, limit) => many(eq(runs.orgId, org), limit),
+    byRequester: (org, personId, limit) => many(and(eq(runs.orgId, org), eq(runs.requesterId, personId)), limit),
+    byPullRequest: (repo, number) => one(outside(db), and(eq(runs.repo, repo), eq(runs.pullNumber, number))),
+    async due(idleMs, limit) {
+      const free = outside(db);
+      const ready = free.$with("ready").as(
+        free
+          .select({ id: runs.id })
+          .from(runs)
+          .where(
+            and(
+              eq(runs.orgId, orgId),
+              notInArray(runs.state, FINAL),
+              or(isNull(runs.sweptUntil), lte(runs.sweptUntil, sql`clock_timestamp()`)),
+              or(
+                lte(runs.wakeAt, sql`clock_timestamp()`),
+                and(notInArray(runs.state, PARKED), lt(runs.updatedAt, inMs(-idleMs))),
+              ),
+            ),
+          )
+          .orderBy(runs.wakeAt)
+          .limit(limit)
+          .for("no key update", { skipLocked: true }),
+      );
+      const claimed = await free
+        .with(ready)
+        .update(runs)
+        .set({ sweptUntil: inMs(Math.max(SWEPT_MS, idleMs)) })
+        .where(inArray(runs.id, free.select({ id: ready.id }).from(ready)))
+        .returning({ id: runs.id, state: runs.state });
+      return claimed.map((run) => ({ ...run, queue: queueOf(run.state) }));
+    },
+    async countActive(tx, org, team) {
+      // Two runs that start at once must not both see the last free place: one at a time per team, until the commit.
+      await asDb(tx).execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${org}/${team}`}, 0))`);
+      const [row] = await asDb(tx)
+        .select({ active: count() })
+        .from(runs)
+        .where(and(eq(runs.orgId, org), eq(runs.team, team), inArray(runs.state, ACTIVE)));
+      return row?.active ?? 0;
+    },
+  };
+}
+
+async function requestCancel(tx: Tx, id: string, by: string): Promise<Run | null> {
+  const [row] = await asDb(tx)
+    .update(runs)
+    .set({
+      cancelRequestedBy: sql`coalesce(${runs.cancelRequestedBy}, ${by})`,
+      cancelRequestedAt: sql`coalesce(${runs.cancelRequestedAt}, clock_timestamp())`,
+      epoch: sql`${runs.epoch} + 1`,
+      updatedAt: sql`clock_timestamp()`,
+    })
+    .where(and(eq(runs.id, id), notInArray(runs.state, FINAL)))
+    .returning();
+  if (!row) return null;
+  await asDb(tx).update(runHeads).set({ epoch: row.epoch }).where(eq(runHeads.runId, id));
+  return toRun(row);
+}
+
+function columns(patch: RunPatch): Partial<typeof runs.$inferInsert> {
+  const { pullRequest, ...rest } = patch;
+  return {
+    ...rest,
+    ...(pullRequest === undefined
+      ? {}
+      : { pullNumber: pullRequest?.number ?? null, pullUrl: pullRequest?.url ?? null }),
+    ...(patch.wakeAt === undefined ? {} : { sweptUntil: null }),
+  };
+}
+
+function toRun(row: Row): Run {
+  return {
+    id: row.id,
+    orgId: row.orgId,
+    number: row.number,
+    state: row.state,
+    epoch: row.epoch,
+    team: row.team,
+    repo: row.repo,
+    branch: row.branch,
+    baseBranch: row.baseBranch,
+    baseOid: row.baseOid,
+    headOid: row.headOid,
+    requester: { id: row.requesterId, name: row.requesterName },
+    text: row.text,
+    place: { provider: row.provider, workspace: row.workspace, channel: row.channel, thread: row.thread },
+    because: row.because,
+    agent: row.agent,
+    model: row.model,
+    scope: row.scope,
+    policyDigest: row.policyDigest,
+    resumeTo: row.resumeTo,
+    pullRequest: row.pullNumber === null ? null : { number: row.pullNumber, url: row.pullUrl ?? "" },
+    fixRounds: row.fixRounds,
+    restarts: row.restarts,
+    cancelRequestedBy: row.cancelRequestedBy,
+    wakeAt: row.wakeAt,
+    deadlineAt: row.deadlineAt,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+}

@@ -1,0 +1,35 @@
+import { approvalState, approvals, approvalVotes, choice, gate } from "./schema/approvals.ts";
+import { identities, orgs, people, policies } from "./schema/orgs.ts";
+import { installationHeads, receipts, runEvents, runHeads } from "./schema/record.ts";
+import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
+import { cursors, effectState, effects, inbox, nodes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
+
+/** Every table and type, the same for PGlite and Postgres. After a change: `npx drizzle-kit generate`, see docs. */
+export const schema = {
+  orgs,
+  people,
+  identities,
+  policies,
+  runs,
+  runAuthors,
+  runTurns,
+  approvals,
+  approvalVotes,
+  runHeads,
+  runEvents,
+  installationHeads,
+  receipts,
+  inbox,
+  effects,
+  sandboxes,
+  outbox,
+  cursors,
+  nodes,
+  runState,
+  turnState,
+  approvalState,
+  gate,
+  choice,
+  effectState,
+  sandboxState,
+};

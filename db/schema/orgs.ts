@@ -1,0 +1,56 @@
+import { index, integer, json, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { Policy } from "#policy/policy.ts";
+
+/** Milliseconds, so that the time an event's hash covers is the time that is read back (`runs/chain.ts`). */
+export const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+/** Every row names its organisation. */
+export const org = () =>
+  uuid("org_id")
+    .notNull()
+    .references(() => orgs.id);
+
+export const orgs = pgTable("orgs", {
+  id: uuid("id").primaryKey(),
+  name: text("name").notNull().unique(),
+  /** The number of the newest run; counting locks the row, so numbers have no duplicates. */
+  runCount: integer("run_count").notNull().default(0),
+  createdAt: time("created_at").notNull().defaultNow(),
+});
+
+export const people = pgTable("people", {
+  id: uuid("id").primaryKey(),
+  orgId: org(),
+  name: text("name").notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+});
+
+export const identities = pgTable(
+  "identities",
+  {
+    orgId: org(),
+    provider: text("provider").notNull(),
+    workspace: text("workspace").notNull(),
+    externalId: text("external_id").notNull(),
+    personId: uuid("person_id")
+      .notNull()
+      .references(() => people.id),
+    verifiedAt: time("verified_at").notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.orgId, t.provider, t.workspace, t.externalId] }),
+    index("identities_person").on(t.personId),
+  ],
+);
+
+/** Compiled policies as they were in force. Never changed: a run answers to the one it was asked under. */
+export const policies = pgTable(
+  "policies",
+  {
+    orgId: org(),
+    digest: text("digest").notNull(),
+    policy: json("policy").$type<Policy>().notNull(),
+    keptAt: time("kept_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.orgId, t.digest] })],
+);
