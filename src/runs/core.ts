@@ -1,4 +1,4 @@
-import type { Policy } from "#policy/load.ts";
+import type { Policy } from "#policy/policy.ts";
 import type { AgentDriver } from "#ports/agent.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Directory } from "#ports/directory.ts";
@@ -8,6 +8,7 @@ import type { RepoHost } from "#ports/repo-host.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Store } from "#ports/store.ts";
 import type { Signer } from "./receipt.ts";
+import type { Redactor } from "./redact.ts";
 import type { Stores } from "./stores.ts";
 
 /** Everything the use cases need from outside, handed over once by `main.ts`. */
@@ -21,7 +22,9 @@ export interface Core {
   readonly engine: Engine;
   readonly directory: Directory;
   /** The policy in force, or why there is none: then everything is denied. */
-  readonly policy: () => { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly problem: string };
+  readonly policy: () =>
+    | { readonly ok: true; readonly policy: Policy }
+    | { readonly ok: false; readonly problem: string };
   readonly gateway: Gateway;
   readonly sandboxes: SandboxProvider;
   /** The agent that new runs get; a running one keeps its own by profile id. */
@@ -32,7 +35,7 @@ export interface Core {
   /** The token of a sandbox, derived from an installation key: never stored, the same after a crash. */
   readonly tokenFor: (sandboxKey: string) => string;
   /** Removes known secrets from anything that is about to be recorded. */
-  readonly redact: (text: string) => string;
+  readonly redact: Redactor;
   /** Says that the outbox has something to show; shown within milliseconds instead of at the next round. */
   readonly nudge: () => void;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;

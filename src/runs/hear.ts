@@ -1,21 +1,86 @@
-import type { Place } from "#ports/chat.ts";
-import type { Account } from "#ports/directory.ts";
 import type { Core } from "./core.ts";
+import type { Heard } from "./heard.ts";
+import { factsOf, titled } from "./look.ts";
+import { record } from "./record.ts";
+import { concrete, request, type Standing, standing } from "./request.ts";
+import type { Run } from "./run.ts";
+import { parse } from "./say.ts";
+import { isFinal } from "./state.ts";
+import { stop } from "./stop.ts";
+import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
 
-/** What a person said to us on a surface, already verified and cleaned of the mention. */
-export interface Heard {
-  readonly account: Account;
-  /** Of the conversation; `thread` is the id of its first message, also when this is the first. */
-  readonly place: Place;
-  /** Whether this message began the conversation. */
-  readonly first: boolean;
-  /** Unique for this message on its surface: "slack:T0LOCAL:C0SHOP:1700000000.000100". */
-  readonly requestKey: string;
-  readonly text: string;
-  /** Shared with another organisation: always refused. */
-  readonly shared: boolean;
+export type { Heard } from "./heard.ts";
+
+/**
+ * Acts on one message. What everyone should see comes through the outbox; what is returned is for this person alone.
+ * Idempotent by `requestKey`. Throws only what is a bug or an outage of our own store: the inbox tries again.
+ */
+export async function hear(core: Core, heard: Heard): Promise<View | null> {
+  const said = parse(heard.text);
+  const here = await standing(core, heard);
+  if ("refused" in here) return { kind: "refused", refusal: here.refused };
+  const run = heard.first ? null : await core.stores.runs.byPlace(heard.place);
+  switch (said.kind) {
+    case "help":
+      return help(here);
+    case "mine": {
+      const person = await core.store.tx((tx) =>
+        core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name),
+      );
+      const runs = await core.stores.runs.byRequester(core.orgId, person.id, 10);
+      return {
+        kind: "list",
+        whose: person.name,
+        runs: runs.map((one) => ({ ...titled(core, one), state: one.state, text: one.text })),
+      };
+    }
+    case "status":
+    case "why":
+      if (!run) return recent(core, here);
+      return said.kind === "status"
+        ? { kind: "list", whose: here.team, runs: [{ ...titled(core, run), state: run.state, text: run.text }] }
+        : { kind: "why", run: titled(core, run), facts: await factsOf(core, run.id) };
+    case "stop":
+      if (!run) return { kind: "refused", refusal: { code: "no_run_here" } };
+      return stop(core, { runId: run.id, account: heard.account, place: heard.place });
+    case "task": {
+      if (run && !said.fresh && !isFinal(run.state) && run.state !== "in_review")
+        return followUp(core, heard, run, said.text);
+      const made = await request(core, heard, here, said);
+      return "refused" in made ? { kind: "refused", refusal: made.refused } : null;
+    }
+    default:
+      return said satisfies never;
+  }
 }
 
-/** Declared here, built in the next step. */
-export type Hear = (core: Core, heard: Heard) => Promise<View | null>;
+function help(here: Standing): View {
+  return { kind: "help", team: here.team, repos: concrete(here), examples: [] };
+}
+
+async function recent(core: Core, here: Standing): Promise<View> {
+  const runs = (await core.stores.runs.recent(core.orgId, 50)).filter((run) => run.team === here.team).slice(0, 10);
+  return {
+    kind: "list",
+    whose: here.team,
+    runs: runs.map((run) => ({ ...titled(core, run), state: run.state, text: run.text })),
+  };
+}
+
+/** Words for the agent's next turn. Who says them becomes an author: they may not approve from here on. */
+async function followUp(core: Core, heard: Heard, run: Run, text: string): Promise<View> {
+  const fresh = await core.stores.inbox.insertOnce("follow-up", heard.requestKey, { run: run.id });
+  if (fresh) {
+    await core.store.tx(async (tx) => {
+      const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
+      const joined = await core.stores.people.addAuthor(tx, run.id, person.id);
+      await core.stores.turns.add(tx, { runId: run.id, cause: "follow_up", person, text });
+      if (joined) await record(core, tx, run.id, null, [{ kind: "author.joined", person }]);
+      await tell(core, tx, run, "status");
+    });
+    await core.stores.inbox.done("follow-up", heard.requestKey);
+    core.nudge();
+  }
+  return { kind: "noted", what: "queued", run: titled(core, run) };
+}

@@ -24,7 +24,10 @@ export interface Receipt {
 }
 
 /** A receipt is a fold of the run's events: replay them and you get the same receipt. */
-export function receipt(run: { readonly id: string; readonly number: number; readonly branch: string }, facts: RunFacts): Receipt {
+export function receipt(
+  run: { readonly id: string; readonly number: number; readonly branch: string },
+  facts: RunFacts,
+): Receipt {
   const commit = facts.work?.head;
   if (commit === undefined) throw new Error("a run without a commit has no receipt");
   return {

@@ -33,6 +33,8 @@ export interface Run {
   readonly agent: string;
   readonly model: string;
   readonly scope: Scope | null;
+  /** Of the policy in force when it was asked: every later decision must pass it and the current one. */
+  readonly policyDigest: string;
   /** Where a suspended run goes on. */
   readonly resumeTo: RunState | null;
   readonly pullRequest: { readonly number: number; readonly url: string } | null;
@@ -79,6 +81,7 @@ export interface NewRun {
   readonly because: string;
   readonly agent: string;
   readonly model: string;
+  readonly policyDigest: string;
 }
 
 /** Another worker has taken the run since: stop, touch nothing outside. */

@@ -1,3 +1,4 @@
+import type { Policy } from "#policy/policy.ts";
 import type { Place } from "#ports/chat.ts";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Queue } from "#ports/engine.ts";
@@ -23,6 +24,7 @@ export interface Stores {
   readonly outbox: OutboxStore;
   readonly cursors: CursorStore;
   readonly receipts: ReceiptStore;
+  readonly policies: PolicyArchive;
 }
 
 export interface RunStore {
@@ -197,4 +199,11 @@ export interface ReceiptStore {
   /** Written once; a second call with other bytes throws. */
   put(tx: Tx, runId: RunId, envelope: string): Promise<void>;
   get(runId: RunId): Promise<string | null>;
+}
+
+/** Compiled policies by digest, so that a run's pinned one answers again after any change and any restart. */
+export interface PolicyArchive {
+  /** Idempotent. */
+  keep(tx: Tx, policy: Policy): Promise<void>;
+  get(digest: string): Promise<Policy | null>;
 }

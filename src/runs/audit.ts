@@ -1,0 +1,76 @@
+import type { AuditLine } from "#ports/gateway.ts";
+import type { Core } from "./core.ts";
+import type { EventBody } from "./event.ts";
+import { record } from "./record.ts";
+import { tell } from "./tell.ts";
+
+const CURSOR = "gateway:audit";
+
+/**
+ * Brings the gateway's journal into the record, line by line, each exactly once: the cursor moves in the transaction
+ * that writes the event, so of several workers one wins. Returns when `signal` aborts; throws when the gateway is away.
+ */
+export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
+  for await (const { next, line } of core.gateway.audit(await core.stores.cursors.get(CURSOR), signal)) {
+    const run = line.run === null ? null : await core.stores.runs.get(line.run);
+    await core.store.tx(async (tx) => {
+      const fresh = await core.stores.cursors.advance(tx, CURSOR, next);
+      if (!fresh || !run) return;
+      await record(core, tx, run.id, null, [bodyOf(line)]);
+      if (line.kind === "egress" && line.outcome === "deny" && line.host !== "") {
+        await tell(core, tx, run, "blocked", `${line.host}:${line.port}`);
+        await tell(core, tx, run, "status");
+      }
+    });
+    core.nudge();
+  }
+}
+
+function bodyOf(line: AuditLine): EventBody {
+  switch (line.kind) {
+    case "egress":
+      return {
+        kind: "egress.decided",
+        via: line.via,
+        host: line.host,
+        port: line.port,
+        method: line.method,
+        outcome: line.outcome,
+        reason: line.reason,
+        rule: line.rule,
+        sandbox: line.sandbox,
+      };
+    case "closed":
+      return {
+        kind: "egress.closed",
+        host: line.host,
+        sentBytes: line.sentBytes,
+        receivedBytes: line.receivedBytes,
+        durationMs: line.durationMs,
+      };
+    case "model":
+      return {
+        kind: "model.called",
+        model: line.model,
+        status: line.status,
+        inputTokens: line.usage.inputTokens,
+        cachedTokens: line.usage.cachedTokens,
+        outputTokens: line.usage.outputTokens,
+        usd: line.usage.usd,
+        prices: line.prices,
+        durationMs: line.durationMs,
+      };
+    case "push":
+      return {
+        kind: "push.decided",
+        branch: line.branch,
+        oid: line.oid,
+        outcome: line.outcome,
+        reason: line.reason,
+        rule: line.rule,
+        detail: line.detail,
+      };
+    default:
+      return line satisfies never;
+  }
+}

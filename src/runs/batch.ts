@@ -1,0 +1,47 @@
+/**
+ * Groups what comes from `source`: a group is handed over when `max` items have come or `ms` after its first one.
+ * Ends with the source; what the source throws is thrown after the items before it were handed over.
+ */
+export async function* batches<T>(source: AsyncIterable<T>, ms: number, max: number): AsyncGenerator<readonly T[]> {
+  const iterator = source[Symbol.asyncIterator]();
+  let next = iterator.next();
+  let group: T[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let due: Promise<"due"> | null = null;
+  try {
+    for (;;) {
+      const step = await (due === null ? next : Promise.race([next, due]));
+      if (step === "due") {
+        yield group;
+        group = [];
+        due = null;
+        continue;
+      }
+      if (step.done) {
+        if (group.length > 0) yield group;
+        return;
+      }
+      group.push(step.value);
+      next = iterator.next();
+      if (group.length >= max) {
+        clearTimeout(timer);
+        yield group;
+        group = [];
+        due = null;
+      } else if (due === null) {
+        due = new Promise((resolve) => {
+          timer = setTimeout(() => resolve("due"), ms);
+        });
+      }
+    }
+  } catch (error) {
+    if (group.length > 0) yield group;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    // The consumer may leave while `next` is pending: its rejection then belongs to nobody.
+    next.catch(() => undefined);
+    // Not awaited: a generator that is waiting returns only when its own signal ends the wait.
+    void iterator.return?.()?.catch(() => undefined);
+  }
+}

@@ -1,0 +1,180 @@
+import type { Check } from "#policy/scope.ts";
+import type { Sandbox } from "#ports/sandbox.ts";
+import { judgeCheck } from "./checks.ts";
+import type { Core } from "./core.ts";
+import type { CHECK_VERDICTS, EventBody } from "./event.ts";
+import { handOff } from "./hand-off.ts";
+import { move } from "./move.ts";
+import { checkout, setUp } from "./prepare.ts";
+import { reachEnv, shell } from "./reach.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import { isGone, lost, release, sandboxFor } from "./sandbox.ts";
+import { scan } from "./scan.ts";
+import { tell } from "./tell.ts";
+
+/** How often failing checks go back to the agent. */
+const FIX_ROUNDS = 2;
+const PATCH_KEPT = 2_000_000;
+const OUTPUT_KEPT = 16_000;
+
+type Verdict = (typeof CHECK_VERDICTS)[number];
+
+/**
+ * "checking": the push door is closed and the commit is recorded; the commands of policy run on base and head in a
+ * fresh sandbox without secrets; the diff is scanned. Everything from here on binds that commit.
+ */
+export async function check(core: Core, run: Run, signal: AbortSignal): Promise<void> {
+  const { scope, baseOid } = run;
+  if (!scope || baseOid === null) throw new Error(`run ${run.id} cannot be checked`);
+  const { oid } = await core.gateway.closePush(run.id);
+  if (oid === null || oid === baseOid) throw new Error(`run ${run.id} is to be checked but its branch has no commit`);
+  const changes = await core.gateway.changes(run.id, baseOid, oid, PATCH_KEPT);
+  const findings = scan(changes);
+  const bound = await core.store.tx(async (tx) => {
+    await record(core, tx, run.id, run.epoch, [
+      { kind: "work.committed", base: baseOid, head: oid, files: changes.files.map((file) => ({ ...file })) },
+      ...findings,
+    ]);
+    await tell(core, tx, run, "status");
+    return core.stores.runs.patch(tx, run, { headOid: oid });
+  });
+  core.nudge();
+  const blocking = findings.flatMap((event) =>
+    event.kind === "scan.ran" ? event.findings.filter((one) => one.blocks) : [],
+  );
+  if (blocking.length > 0) {
+    return handOff(core, bound, {
+      fault: "policy",
+      tried: run.text,
+      failed: `The diff holds what must not leave: ${blocking.map((one) => `${one.what} in ${one.path}`).join("; ")}.`,
+      next: "Ask again, saying to keep credentials out of the files.",
+    });
+  }
+  let verdicts: readonly { check: Check; verdict: Verdict; output: string }[];
+  try {
+    verdicts = scope.checks.length === 0 ? [] : await runChecks(core, bound, scope.checks, baseOid, oid, signal);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    const row = (await core.stores.sandboxes.ofRun(run.id)).find(
+      (one) => one.slot === "check" && one.state === "ready",
+    );
+    if (row) await lost(core, bound, row, "the checks' sandbox was lost");
+    await core.store.tx((tx) => core.engine.wake(tx, run.id, "agent"));
+    return;
+  }
+  await release(core, bound, bound.epoch, "check");
+  const broken = verdicts.filter(
+    ({ check: { required }, verdict }) => required && (verdict === "broke" || verdict === "not_run"),
+  );
+  if (broken.length === 0) {
+    await core.store.tx((tx) => move(core, tx, bound, "publishing"));
+    return core.nudge();
+  }
+  if (bound.fixRounds < FIX_ROUNDS) {
+    await core.gateway.openRepository(run.id, run.repo, run.branch, baseOid);
+    const words = broken.map(
+      ({ check: { name, command }, output }) =>
+        `${name} (\`${command}\`) passed before your change and fails now:\n${output.slice(-4_000)}`,
+    );
+    await core.store.tx(async (tx) => {
+      await core.stores.turns.add(tx, { runId: run.id, cause: "checks", person: null, text: words.join("\n\n") });
+      await move(core, tx, bound, "working", {
+        why: `${broken.map((one) => one.check.name).join(", ")} failed`,
+        patch: { fixRounds: bound.fixRounds + 1 },
+      });
+    });
+    return core.nudge();
+  }
+  await handOff(core, bound, {
+    fault: "code",
+    tried: `${run.text} (${bound.fixRounds + 1} attempts)`,
+    failed: `${broken.map((one) => one.check.name).join(", ")} passed before the change and fails with it.`,
+    next: "The run page has the diff and what the checks printed; take it from there or ask with more detail.",
+  });
+}
+
+async function runChecks(
+  core: Core,
+  run: Run,
+  checks: readonly Check[],
+  baseOid: string,
+  headOid: string,
+  signal: AbortSignal,
+): Promise<{ check: Check; verdict: Verdict; output: string }[]> {
+  const { sandbox, token } = await sandboxFor(core, run, "check", "plain");
+  const env = reachEnv(sandbox, token);
+  const failed = await checkout(sandbox, run.repo, run.branch, signal);
+  if (failed !== null) throw new Error(`the checks' clone failed: ${failed}`);
+  const base = await onCommit(core, run, sandbox, env, "base", baseOid, checks, signal);
+  const head = await onCommit(core, run, sandbox, env, "head", headOid, checks, signal);
+  const results: { check: Check; verdict: Verdict; output: string }[] = [];
+  for (const [index, check] of checks.entries()) {
+    const before = base[index] ?? null;
+    const after = head[index] ?? null;
+    let again: Ran | null = null;
+    if (before?.exitCode === 0 && after !== null && after.exitCode !== 0) {
+      again = (await onCommit(core, run, sandbox, env, "head_again", headOid, [check], signal))[0] ?? null;
+    }
+    const verdict = judgeCheck(before?.exitCode ?? null, after?.exitCode ?? null, again?.exitCode ?? null);
+    results.push({ check, verdict, output: after?.output ?? "" });
+    await core.store.tx((tx) =>
+      record(core, tx, run.id, run.epoch, [
+        { kind: "check.judged", name: check.name, required: check.required, verdict },
+      ]),
+    );
+  }
+  return results;
+}
+
+interface Ran {
+  readonly exitCode: number | null;
+  readonly output: string;
+}
+
+/** One commit in a clean work tree: setup, then each check. `null` where it could not be run. */
+async function onCommit(
+  core: Core,
+  run: Run,
+  sandbox: Sandbox,
+  env: Readonly<Record<string, string>>,
+  on: "base" | "head" | "head_again",
+  oid: string,
+  checks: readonly Check[],
+  signal: AbortSignal,
+): Promise<(Ran | null)[]> {
+  await sandbox.killAll();
+  const clean = await sandbox.exec(shell(`git checkout --quiet --force --detach ${oid} && git clean -ffdxq`, {}), {
+    timeoutMs: 60_000,
+    signal,
+  });
+  if (clean.exitCode !== 0) throw new Error(`a clean checkout of ${oid} failed: ${clean.stderr.slice(-500)}`);
+  const setup = await setUp(sandbox, run.scope?.setup ?? [], env, signal);
+  await core.store.tx((tx) => record(core, tx, run.id, run.epoch, setup.events));
+  if (setup.broken !== null) return checks.map(() => null);
+  const results: Ran[] = [];
+  for (const check of checks) {
+    const ran = await sandbox.exec(shell(check.command, { ...env, CI: "true" }), {
+      timeoutMs: check.timeoutMs,
+      signal,
+    });
+    const output = (ran.stdout + ran.stderr).slice(-OUTPUT_KEPT);
+    const event: EventBody = {
+      kind: "check.ran",
+      name: check.name,
+      command: check.command,
+      on,
+      oid,
+      exitCode: ran.timedOut ? null : ran.exitCode,
+      ms: ran.durationMs,
+      output: ran.timedOut ? `${output}\n(stopped after ${check.timeoutMs / 1000} s)` : output,
+    };
+    await core.store.tx(async (tx) => {
+      await record(core, tx, run.id, run.epoch, [event]);
+      await tell(core, tx, run, "status");
+    });
+    core.nudge();
+    results.push({ exitCode: event.exitCode, output: event.output });
+  }
+  return results;
+}

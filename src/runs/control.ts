@@ -1,0 +1,36 @@
+import type { Core } from "./core.ts";
+import { move } from "./move.ts";
+import { record } from "./record.ts";
+import type { Run, RunId } from "./run.ts";
+import { release } from "./sandbox.ts";
+import { isFinal, type RunState } from "./state.ts";
+
+/** After these the relay's copy of the work is of no use to anyone; after the others a person may still want it. */
+const FORGETTABLE: readonly RunState[] = ["denied", "answered", "merged", "closed"];
+
+/**
+ * The control queue: ends a run that someone asked to stop, and frees what an ended run held. Idempotent; works when
+ * the run's owner is hung or dead, because a stop has fenced it and the sandbox goes with everything in it.
+ */
+export async function control(core: Core, runId: RunId): Promise<void> {
+  const run = await core.stores.runs.get(runId);
+  if (!run) return;
+  if (isFinal(run.state)) return cleanUp(core, run);
+  if (run.cancelRequestedBy === null) return;
+  await release(core, run, null);
+  await core.store.tx(async (tx) => {
+    const locked = await core.stores.runs.lock(tx, run.id);
+    if (!locked || isFinal(locked.state)) return;
+    for (const approval of await core.stores.approvals.pendingOf(tx, run.id)) {
+      await core.stores.approvals.close(tx, approval.id, "void");
+      await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: approval.id, status: "void" }]);
+    }
+    await move(core, tx, locked, "cancelled", { why: "stopped by a person", epoch: null, patch: { wakeAt: null } });
+  });
+  core.nudge();
+}
+
+async function cleanUp(core: Core, run: Run): Promise<void> {
+  await release(core, run, null);
+  if (FORGETTABLE.includes(run.state)) await core.gateway.forget(run.id);
+}

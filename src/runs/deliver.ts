@@ -1,0 +1,79 @@
+import { type Chat, ChatUnavailable } from "#ports/chat.ts";
+import type { Core } from "./core.ts";
+import { factsOf, titled } from "./look.ts";
+import type { OutboxRow } from "./stores.ts";
+import { tasksOf, type View } from "./view.ts";
+
+/** A claim this old belongs to a worker that died. */
+const CLAIM_MS = 30_000;
+const AT_ONCE = 20;
+const RETRY_MS = 5_000;
+
+/**
+ * Shows what the outbox wants shown, as things are now. Returns how many were due, so that the caller knows whether
+ * to go on at once. A message that cannot be shown stays due; nothing is lost and nothing is posted twice.
+ */
+export async function deliver(core: Core, chat: Chat<View>): Promise<number> {
+  const due = await core.stores.outbox.due(CLAIM_MS, AT_ONCE);
+  await Promise.all(due.map((row) => show(core, chat, row)));
+  return due.length;
+}
+
+async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<void> {
+  try {
+    const view = await viewOf(core, row);
+    if (view === null) return await core.stores.outbox.shown(row.key, row.version, row.messageId ?? "");
+    const { messageId } = await chat.show(row.key, row.place, view, row.messageId);
+    await core.stores.outbox.shown(row.key, row.version, messageId);
+  } catch (error) {
+    const wait = error instanceof ChatUnavailable ? (error.retryAfterMs ?? RETRY_MS) : RETRY_MS;
+    if (!(error instanceof ChatUnavailable))
+      core.log("a message could not be shown", { key: row.key, error: String(error) });
+    await core.stores.outbox.later(row.key, wait);
+  }
+}
+
+/** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
+async function viewOf(core: Core, row: OutboxRow): Promise<View | null> {
+  const run = await core.stores.runs.get(row.runId);
+  if (!run) return null;
+  const facts = await factsOf(core, run.id);
+  const title = titled(core, run);
+  switch (row.kind) {
+    case "status":
+      return { kind: "status", run: title, facts, tasks: tasksOf(facts) };
+    case "approval": {
+      const approval = facts.approvals.find((one) => one.id === row.subject);
+      return approval
+        ? {
+            kind: "approval",
+            run: title,
+            facts,
+            approval,
+            claim: approval.gate === "start" ? null : (facts.said.at(-1)?.text ?? null),
+          }
+        : null;
+    }
+    case "receipt":
+      return { kind: "receipt", run: title, facts };
+    case "outcome":
+    case "forge":
+      return { kind: "outcome", run: title, facts };
+    case "blocked": {
+      const host = facts.hosts.find((one) => `${one.host}:${one.port}` === row.subject && one.refused > 0);
+      return host
+        ? {
+            kind: "blocked",
+            run: title,
+            host: host.host,
+            port: host.port,
+            reason: host.reason ?? "no_rule",
+            rule: host.rule,
+            times: host.refused,
+          }
+        : null;
+    }
+    default:
+      throw new Error(`the outbox has no view for ${row.kind}`);
+  }
+}

@@ -1,0 +1,105 @@
+import type { Agent } from "#ports/agent.ts";
+import type { Sandbox } from "#ports/sandbox.ts";
+import type { Core } from "./core.ts";
+import { handOff } from "./hand-off.ts";
+import { factsOf } from "./look.ts";
+import { move } from "./move.ts";
+import type { Run } from "./run.ts";
+import { release } from "./sandbox.ts";
+
+const GIT_MS = 2 * 60_000;
+/** A refused push goes back to the agent once; then a person must look. */
+const PUSH_REJECTIONS = 1;
+
+/**
+ * The agent has nothing more to do: its whole tree is stopped, then what is left in the work tree is committed and
+ * pushed to the relay by us. No difference: the run is answered.
+ */
+export async function finish(
+  core: Core,
+  run: Run,
+  sandbox: Sandbox,
+  agent: Agent | null,
+  signal: AbortSignal,
+): Promise<void> {
+  if (agent) await agent.stop();
+  await sandbox.killAll();
+  const problem = await commitAndPush(sandbox, run, signal);
+  if (problem !== null) return pushRefused(core, run, problem);
+  const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
+  const changed = head.stdout.trim() !== run.baseOid;
+  const all = await factsOf(core, run.id);
+  if (!changed) {
+    const answer = all.said.at(-1)?.text ?? "Nothing needed to change.";
+    await release(core, run, run.epoch);
+    await core.store.tx((tx) => move(core, tx, run, "answered", { events: [{ kind: "run.answered", text: answer }] }));
+  } else {
+    await core.store.tx((tx) => move(core, tx, run, "checking"));
+  }
+  core.nudge();
+}
+
+/** `null`, or what git said. Author: our app; co-author: who asked. Hooks, filters and signing of the repository are off. */
+export async function commitAndPush(sandbox: Sandbox, run: Run, signal: AbortSignal): Promise<string | null> {
+  const git = (...args: string[]) =>
+    sandbox.exec(
+      {
+        argv: [
+          "git",
+          "-c",
+          "core.hooksPath=/dev/null",
+          "-c",
+          "core.fsmonitor=false",
+          "-c",
+          "commit.gpgSign=false",
+          "-c",
+          "core.attributesFile=/dev/null",
+          ...args,
+        ],
+      },
+      { timeoutMs: GIT_MS, signal },
+    );
+  const added = await git("add", "--all");
+  if (added.exitCode !== 0) return `git add: ${added.stderr.slice(-2_000)}`;
+  const dirty = await git("diff", "--cached", "--quiet");
+  if (dirty.exitCode !== 0) {
+    const subject = run.text.split("\n", 1)[0]?.slice(0, 68) ?? "Work of an agent";
+    const committed = await git(
+      "commit",
+      "--quiet",
+      "--no-verify",
+      "--message",
+      `${subject}\n\nRun ${run.number}, asked by ${run.requester.name}.\n\nCo-authored-by: ${run.requester.name} <${run.requester.id}@people.countersign.invalid>`,
+    );
+    if (committed.exitCode !== 0) return `git commit: ${(committed.stderr || committed.stdout).slice(-2_000)}`;
+  }
+  const pushed = await git("push", "--quiet", "origin", `HEAD:refs/heads/${run.branch}`);
+  return pushed.exitCode === 0 ? null : pushed.stderr.slice(-2_000);
+}
+
+/** The relay's words go to the agent once, so that it can take the forbidden part back; then to people. */
+async function pushRefused(core: Core, run: Run, said: string): Promise<void> {
+  const before = (await core.stores.turns.all(run.id)).filter(
+    (turn) => turn.cause === "rejection" && turn.text.startsWith(PUSH),
+  );
+  if (before.length < PUSH_REJECTIONS) {
+    await core.store.tx(async (tx) => {
+      await core.stores.turns.add(tx, {
+        runId: run.id,
+        cause: "rejection",
+        person: null,
+        text: `${PUSH} by policy and nothing of it is kept:\n${said}\nTake the refused part out of your changes (git reset --soft ${run.baseOid} helps).`,
+      });
+      await core.engine.wake(tx, run.id, "agent");
+    });
+    return;
+  }
+  await handOff(core, run, {
+    fault: "policy",
+    tried: run.text,
+    failed: `The changes may not be pushed: ${said}`,
+    next: "Ask for something within the team's paths, or ask the policy's owners to change the rule named above.",
+  });
+}
+
+const PUSH = "Your changes were refused";

@@ -1,0 +1,90 @@
+import type { Agent, TurnEnd } from "#ports/agent.ts";
+import { batches } from "./batch.ts";
+import type { Core } from "./core.ts";
+import { permit } from "./permit.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import type { Turn } from "./stores.ts";
+import { tell } from "./tell.ts";
+import { bodiesOf, type Heard, settle } from "./transcript.ts";
+
+/** Record at least this often while the agent works: durable.md §5, one write per flush. */
+const FLUSH_MS = 100;
+const FLUSH_EVENTS = 100;
+
+export type Followed =
+  | { readonly kind: "parked" }
+  | { readonly kind: "expired" }
+  | { readonly kind: "ended"; readonly end: TurnEnd; readonly detail: string | null };
+
+/**
+ * Hears one turn to its end. The cursor moves in the transaction that records what it passed; a permission is passed
+ * only when it is answered, so that whoever attaches next meets it again.
+ */
+export async function follow(
+  core: Core,
+  run: Run,
+  agent: Agent,
+  turn: Turn,
+  cursorName: string,
+  signal: AbortSignal,
+): Promise<Followed> {
+  const leaving = new AbortController();
+  const heard = agent.events(await core.stores.cursors.get(cursorName), AbortSignal.any([signal, leaving.signal]));
+  let held: readonly Heard[] = [];
+
+  /** Writes what is ready, up to and including `last`; `more` belongs to the same transaction. */
+  const commit = async (ready: readonly Heard[], more?: Parameters<Core["store"]["tx"]>[0]): Promise<void> => {
+    const last = ready.at(-1);
+    if (!last) return;
+    await core.store.tx(async (tx) => {
+      const fresh = await core.stores.cursors.advance(tx, cursorName, last.cursor);
+      if (!fresh) return;
+      const bodies = bodiesOf(ready);
+      await record(core, tx, run.id, run.epoch, bodies);
+      if (more) await more(tx);
+      if (bodies.some((body) => body.kind === "agent.planned" || body.kind === "tool.started"))
+        await tell(core, tx, run, "status");
+    });
+    core.nudge();
+  };
+
+  try {
+    for await (const group of batches(heard, FLUSH_MS, FLUSH_EVENTS)) {
+      let waiting: readonly Heard[] = [...held, ...group];
+      held = [];
+      for (;;) {
+        const stop = waiting.findIndex(({ event }) => event.kind === "permission.asked" || event.kind === "turn.ended");
+        if (stop === -1) break;
+        const before = waiting.slice(0, stop);
+        const at = waiting[stop];
+        if (!at) break;
+        waiting = waiting.slice(stop + 1);
+        await commit(before);
+        if (at.event.kind === "permission.asked") {
+          const permitted = await permit(core, run, agent, at.event);
+          if (permitted.kind !== "answered") return { kind: permitted.kind };
+          await commit([at], async (tx) => {
+            await record(core, tx, run.id, run.epoch, await permitted.settle(tx));
+          });
+        } else if (at.event.kind === "turn.ended" && at.event.turn === `turn-${turn.n}`) {
+          const { end, detail } = at.event;
+          await commit([at], async (tx) => {
+            await core.stores.turns.ended(tx, run.id, turn.n, end);
+            await record(core, tx, run.id, run.epoch, [{ kind: "turn.ended", turn: turn.n, end, detail }]);
+          });
+          return { kind: "ended", end, detail };
+        } else {
+          await commit([at]);
+        }
+      }
+      const settled = settle(waiting, { final: false, open: core.redact.open });
+      await commit(settled.ready);
+      held = settled.held;
+    }
+    await commit(held);
+    return { kind: "ended", end: "interrupted", detail: "the agent's process ended before its turn did" };
+  } finally {
+    leaving.abort();
+  }
+}

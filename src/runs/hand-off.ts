@@ -1,0 +1,23 @@
+import type { Core } from "./core.ts";
+import type { EventBody, Fault } from "./event.ts";
+import { move } from "./move.ts";
+import type { Run } from "./run.ts";
+
+export interface HandOff {
+  readonly fault: Fault;
+  readonly tried: string;
+  readonly failed: string;
+  /** What a person can do now. */
+  readonly next: string;
+}
+
+/** Ends a run that cannot finish: what was tried, what failed, whose fault it looks like, and how to go on. */
+export async function handOff(core: Core, run: Run, why: HandOff, events: readonly EventBody[] = []): Promise<void> {
+  await core.store.tx((tx) =>
+    move(core, tx, run, "handed_off", {
+      why: why.failed,
+      events: [...events, { kind: "run.handed_off", ...why, branch: run.headOid === null ? null : run.branch }],
+    }),
+  );
+  core.nudge();
+}

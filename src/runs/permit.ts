@@ -1,0 +1,121 @@
+import type { PolicyObject } from "#policy/decision.ts";
+import type { Agent, AgentEvent } from "#ports/agent.ts";
+import type { Tx } from "#ports/store.ts";
+import { allow, decided } from "./allow.ts";
+import type { Approval } from "./approval.ts";
+import { open, withMembers } from "./ask.ts";
+import { bind, commandSubject } from "./bind.ts";
+import type { Core } from "./core.ts";
+import type { EventBody } from "./event.ts";
+import { eventsOf } from "./look.ts";
+import type { Run } from "./run.ts";
+
+type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
+
+/**
+ * What comes of an agent's question. "answered": it was told; `settle` writes the record with the cursor.
+ * "parked": people were asked; the run waits without a job until they answer.
+ */
+export type Permitted =
+  | { readonly kind: "answered"; readonly settle: (tx: Tx) => Promise<readonly EventBody[]> }
+  | { readonly kind: "parked"; readonly approval: Approval }
+  /** Nobody answered in time: the wait is now long enough to let the sandbox go. */
+  | { readonly kind: "expired"; readonly approval: Approval };
+
+const objectsOf = (asked: Asked): readonly PolicyObject[] =>
+  asked.command === null
+    ? [{ subject: "tool", tool: asked.toolKind }]
+    : [{ subject: "command", command: asked.command }];
+
+/**
+ * Puts an agent's permission request to policy, and to people when policy says so. The answer goes to the agent first
+ * and into the record with the cursor after: a crash between them answers the same again, which does nothing.
+ */
+export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): Promise<Permitted> {
+  const decision = await allow(core, run, objectsOf(asked));
+  const what = asked.command ?? asked.title;
+  const told = decided("command", what, decision);
+  if (decision.outcome === "allow") {
+    await agent.answer(asked.ask, "allow");
+    // An allowed command is in the record as the command itself; only what a rule named is worth a line of its own.
+    return { kind: "answered", settle: async () => (decision.rules.length > 0 ? [told] : []) };
+  }
+  if (decision.outcome === "deny") {
+    await agent.answer(asked.ask, "reject");
+    const rule = decision.rules[0];
+    return {
+      kind: "answered",
+      settle: async (tx) => {
+        await refused(
+          core,
+          tx,
+          run,
+          what,
+          rule ? `policy (${rule.at}${rule.why === null ? "" : `: ${rule.why}`})` : `policy: ${decision.reason}`,
+        );
+        return [told];
+      },
+    };
+  }
+  const subject = commandSubject(what, asked.input);
+  const digest = bind("command", run, subject);
+  const answers = (await core.stores.approvals.ofRun(run.id)).filter(
+    (one) => one.gate === "command" && one.digest === digest,
+  );
+  const usable = await unspent(core, run, answers);
+  if (usable) {
+    await agent.answer(asked.ask, "allow");
+    return { kind: "answered", settle: async () => [{ kind: "grant.used", approval: usable.id, digest }] };
+  }
+  const latest = answers.at(-1);
+  if (latest?.status === "denied") {
+    await agent.answer(asked.ask, "reject");
+    return {
+      kind: "answered",
+      settle: async (tx) => {
+        const vote = (await core.stores.approvals.votes(tx, latest.id)).find((one) => one.choice === "deny");
+        await refused(
+          core,
+          tx,
+          run,
+          what,
+          `${vote?.person.name ?? "an approver"}${vote?.reason ? `: ${vote.reason}` : ""}`,
+        );
+        return [];
+      },
+    };
+  }
+  if (latest?.status === "pending") {
+    return { kind: latest.expiresAt <= core.clock.now() ? "expired" : "parked", approval: latest };
+  }
+  const current = core.policy();
+  if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
+  const asks = await withMembers(core, current.policy, run, decision.asks);
+  const approval = await core.store.tx(async (tx) => {
+    const opened = await open(core, tx, run, "command", subject, digest, asks, run.epoch);
+    await core.stores.runs.patch(tx, run, { wakeAt: opened.expiresAt });
+    return opened;
+  });
+  core.nudge();
+  return { kind: "parked", approval };
+}
+
+/** An approval of exactly these bytes that still holds: for the run, or once and not used yet. */
+async function unspent(core: Core, run: Run, answers: readonly Approval[]): Promise<Approval | null> {
+  const approved = answers.filter((one) => one.status === "approved");
+  if (approved.length === 0) return null;
+  const used = new Set(
+    (await eventsOf(core, run.id)).flatMap(({ body }) => (body.kind === "grant.used" ? [body.approval] : [])),
+  );
+  return approved.find((one) => !used.has(one.id) || one.asks.every((ask) => ask.grants.for === "run")) ?? null;
+}
+
+/** The agent's protocol has no place for a reason, so the next turn says who refused and why. */
+async function refused(core: Core, tx: Tx, run: Run, what: string, by: string): Promise<void> {
+  await core.stores.turns.add(tx, {
+    runId: run.id,
+    cause: "rejection",
+    person: null,
+    text: `This was refused and did not run: ${what}\nRefused by ${by}`,
+  });
+}

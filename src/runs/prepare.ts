@@ -1,0 +1,87 @@
+import type { Sandbox } from "#ports/sandbox.ts";
+import type { Core } from "./core.ts";
+import type { EventBody } from "./event.ts";
+import { handOff } from "./hand-off.ts";
+import { move } from "./move.ts";
+import { reachEnv, repoUrl, shell } from "./reach.ts";
+import type { Run } from "./run.ts";
+import { sandboxFor } from "./sandbox.ts";
+
+const CLONE_MS = 5 * 60_000;
+const SETUP_MS = 10 * 60_000;
+const OUTPUT_KEPT = 16_000;
+
+/** "preparing" → working: a sandbox, the repository from our relay, the setup that policy names. */
+export async function prepare(core: Core, run: Run, signal: AbortSignal): Promise<void> {
+  const driver = core.agents.get(run.agent);
+  if (!driver || !run.scope || run.baseOid === null) throw new Error(`run ${run.id} cannot be prepared`);
+  await core.gateway.openRepository(run.id, run.repo, run.branch, run.baseOid);
+  const { sandbox, token } = await sandboxFor(core, run, "agent", driver.profile.image);
+  const env = reachEnv(sandbox, token);
+  const failed = await checkout(sandbox, run.repo, run.branch, signal);
+  if (failed !== null) {
+    return handOff(core, run, {
+      fault: "us",
+      tried: `to clone ${run.repo} into the sandbox`,
+      failed,
+      next: "Ask again. If it stays, the gateway's log says more.",
+    });
+  }
+  const { events, broken } = await setUp(sandbox, run.scope.setup, env, signal);
+  if (broken !== null) {
+    return handOff(
+      core,
+      run,
+      {
+        fault: "environment",
+        tried: `the setup command \`${broken}\``,
+        failed: "It failed on the unchanged repository.",
+        next: "Mend the setup command in the team's policy, or what it needs from the network.",
+      },
+      events,
+    );
+  }
+  await core.store.tx((tx) => move(core, tx, run, "working", { events }));
+  core.nudge();
+}
+
+/** Clones the run's branch into an empty work tree, or leaves one that is there. `null`, or what git said. */
+export async function checkout(
+  sandbox: Sandbox,
+  repo: string,
+  ref: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const there = await sandbox.exec(
+    { argv: ["git", "rev-parse", "--is-inside-work-tree"] },
+    { timeoutMs: 10_000, signal },
+  );
+  if (there.exitCode === 0) return null;
+  const cloned = await sandbox.exec(
+    { argv: ["git", "clone", "--quiet", "--no-tags", "--branch", ref, repoUrl(sandbox, repo), "."] },
+    { timeoutMs: CLONE_MS, signal },
+  );
+  return cloned.exitCode === 0 ? null : (cloned.stderr || cloned.stdout).slice(-2_000);
+}
+
+/** Runs the setup commands in order, timed; stops at the first that fails. */
+export async function setUp(
+  sandbox: Sandbox,
+  commands: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<{ events: EventBody[]; broken: string | null }> {
+  const events: EventBody[] = [];
+  for (const command of commands) {
+    const ran = await sandbox.exec(shell(command, env), { timeoutMs: SETUP_MS, signal });
+    events.push({
+      kind: "setup.ran",
+      command,
+      exitCode: ran.exitCode,
+      ms: ran.durationMs,
+      output: (ran.stdout + ran.stderr).slice(-OUTPUT_KEPT),
+    });
+    if (ran.exitCode !== 0) return { events, broken: command };
+  }
+  return { events, broken: null };
+}

@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { allow, decided } from "./allow.ts";
+import { open, withMembers } from "./ask.ts";
+import { bind, publishSubject } from "./bind.ts";
+import type { Core } from "./core.ts";
+import { handOff } from "./hand-off.ts";
+import { factsOf } from "./look.ts";
+import { move } from "./move.ts";
+import { pullRequestText } from "./pull-request.ts";
+import { receipt, sign } from "./receipt.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import { release } from "./sandbox.ts";
+import { tell } from "./tell.ts";
+
+/**
+ * "publishing": policy on every path and on opening a pull request, people where it says so, then push, signed receipt
+ * and draft pull request, each once. All of it is about the one commit that was checked.
+ */
+export async function publish(core: Core, run: Run): Promise<void> {
+  const { headOid, baseOid, baseBranch } = run;
+  if (headOid === null || baseOid === null || baseBranch === null)
+    throw new Error(`run ${run.id} has nothing to publish`);
+  await release(core, run, run.epoch);
+  if (!(await permitted(core, run, baseOid, headOid))) return;
+
+  const { gitDir } = await core.gateway.closePush(run.id);
+  const pushKey = `push:${run.id}:${headOid}`;
+  const pushed = await core.stores.effects.intend(pushKey, run);
+  if (pushed.state === "intent") {
+    await core.repoHost.push({ repo: run.repo, branch: run.branch, oid: headOid, expected: null, gitDir });
+    await core.store.tx(async (tx) => {
+      await core.stores.effects.done(tx, pushKey, run, { oid: headOid });
+      await record(core, tx, run.id, run.epoch, [
+        { kind: "branch.pushed", repo: run.repo, branch: run.branch, oid: headOid },
+      ]);
+    });
+  }
+
+  await signed(core, run);
+  const facts = await factsOf(core, run.id);
+  const prKey = `pr:${run.id}`;
+  const intent = await core.stores.effects.intend(prKey, run);
+  if (intent.state === "intent") {
+    const text = pullRequestText(
+      run,
+      facts,
+      `${core.baseUrl}/runs/${run.id}`,
+      core.agents.get(run.agent)?.profile.title ?? run.agent,
+    );
+    const opened =
+      (await core.repoHost.findPullRequest(run.repo, run.branch)) ??
+      (await core.repoHost.openPullRequest({
+        repo: run.repo,
+        branch: run.branch,
+        base: baseBranch,
+        draft: true,
+        ...text,
+      }));
+    await core.store.tx(async (tx) => {
+      await core.stores.effects.done(tx, prKey, run, { number: opened.number, url: opened.url });
+      await record(core, tx, run.id, run.epoch, [
+        {
+          kind: "pull_request.opened",
+          repo: run.repo,
+          number: opened.number,
+          url: opened.url,
+          draft: opened.draft,
+          oid: headOid,
+        },
+      ]);
+      await core.stores.runs.patch(tx, run, { pullRequest: { number: opened.number, url: opened.url } });
+    });
+  }
+  await core.repoHost.reportChecks(
+    run.repo,
+    headOid,
+    facts.checks.map(({ name, verdict, command }) => ({
+      name,
+      conclusion:
+        verdict === "green" || verdict === "fixed"
+          ? "success"
+          : verdict === "broke"
+            ? "failure"
+            : verdict === "not_run"
+              ? "skipped"
+              : "neutral",
+      summary: `${verdict ?? "not_run"}: ${command}`,
+    })),
+  );
+  await core.store.tx(async (tx) => {
+    const moved = await move(core, tx, run, "in_review", { patch: { wakeAt: null, deadlineAt: null } });
+    await tell(core, tx, moved, "receipt");
+  });
+  core.nudge();
+}
+
+/** Whether it may be published now; otherwise the run has been moved to wait or to a handoff. */
+async function permitted(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
+  const changes = await core.gateway.changes(run.id, baseOid, headOid, 0);
+  // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
+  const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
+  const decision = await allow(core, run, [
+    { subject: "action", action: "pr.open", draft: true },
+    ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
+  ]);
+  if (decision.outcome === "deny") {
+    await handOff(
+      core,
+      run,
+      {
+        fault: "policy",
+        tried: run.text,
+        failed: `Policy does not let this be published: ${decision.rules.map((rule) => `${rule.text} (${rule.at})`).join("; ") || decision.reason}.`,
+        next: "Ask for something within the team's paths, or ask the policy's owners to change the rule.",
+      },
+      [decided("publish", `${changes.files.length} files`, decision)],
+    );
+    return false;
+  }
+  if (decision.outcome === "allow") return true;
+  const subject = publishSubject(run, headOid, paths);
+  const digest = bind("publish", run, subject);
+  const answers = (await core.stores.approvals.ofRun(run.id)).filter(
+    (one) => one.gate === "publish" && one.digest === digest,
+  );
+  const latest = answers.at(-1);
+  if (latest?.status === "approved") return true;
+  if (latest?.status === "denied") {
+    await handOff(core, run, {
+      fault: "policy",
+      tried: run.text,
+      failed: "An approver denied publishing it.",
+      next: "The run page has the diff and the reason.",
+    });
+    return false;
+  }
+  const current = core.policy();
+  if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
+  const opened = await withMembers(core, current.policy, run, decision.asks);
+  await core.store.tx(async (tx) => {
+    await record(core, tx, run.id, run.epoch, [decided("publish", paths.join(", "), decision)]);
+    const approval = await open(core, tx, run, "publish", subject, digest, opened, run.epoch);
+    await move(core, tx, run, "suspended", {
+      why: `asks ${decision.asks.map((ask) => ask.from).join(", ")}`,
+      patch: { resumeTo: "publishing", wakeAt: approval.expiresAt },
+    });
+  });
+  core.nudge();
+  return false;
+}
+
+/** The receipt as it was signed, or signed now: written once, whoever comes second reads it. */
+async function signed(core: Core, run: Run): Promise<string> {
+  const there = await core.stores.receipts.get(run.id);
+  if (there !== null) return there;
+  const facts = await factsOf(core, run.id);
+  const envelope = sign(receipt(run, facts), core.signer);
+  const text = JSON.stringify(envelope, null, 2);
+  await core.store.tx(async (tx) => {
+    await core.stores.receipts.put(tx, run.id, text);
+    await record(core, tx, run.id, run.epoch, [
+      {
+        kind: "receipt.signed",
+        digest: `sha256:${createHash("sha256").update(text).digest("hex")}`,
+        keyId: core.signer.keyId,
+        events: facts.count,
+      },
+    ]);
+  });
+  return text;
+}

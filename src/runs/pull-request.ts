@@ -1,0 +1,79 @@
+import type { PullRequestText } from "#ports/repo-host.ts";
+import type { RunFacts } from "./facts.ts";
+import type { Run } from "./run.ts";
+
+/** Markdown's own characters in what others wrote: a file name or a sentence must not become a link or a heading. */
+const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|!@]/g, "\\$&").replace(/\s+/g, " ");
+
+const money = (usd: number): string => `$${usd.toFixed(2)}`;
+
+/** The pull request as its reviewer meets it: who asked, what it rests on, and the receipt. A fold of the events. */
+export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent: string): PullRequestText {
+  const title = plain(run.text.split("\n", 1)[0] ?? "").slice(0, 72) || `Run ${run.number}`;
+  const approvals = facts.approvals
+    .filter((approval) => approval.status === "approved")
+    .map((approval) => {
+      const names = approval.votes.filter((vote) => vote.choice === "approve").map((vote) => vote.by.name);
+      return `${approval.gate}: ${plain(names.join(", "))} \`${approval.digest.slice(7, 15)}\``;
+    });
+  const rows: readonly (readonly [string, string])[] = [
+    ["Asked by", `${plain(run.requester.name)}, for ${run.team}`],
+    ["Approved by", approvals.length > 0 ? approvals.join("; ") : "nobody had to: policy allows it"],
+    ["Policy", `\`${facts.request.policy.commit.slice(0, 12)}\` \`${facts.request.policy.digest.slice(7, 15)}\``],
+    ["Agent", `${plain(agent)}, model \`${run.model}\``],
+    ["Commit", `\`${facts.work?.head ?? ""}\``],
+    ["Cost", `${money(facts.spent.usd)} of ${money(run.scope?.limits.costUsd ?? 0)}, ${facts.spent.calls} model calls`],
+    [
+      "Hosts refused",
+      facts.hosts
+        .filter((host) => host.refused > 0)
+        .map((host) => `\`${host.host}:${host.port}\``)
+        .join(", ") || "none",
+    ],
+    ["Receipt", facts.receipt ? `signed by \`${facts.receipt.keyId}\`, ${facts.count} events` : "not signed"],
+  ];
+  const checks =
+    facts.checks.length === 0
+      ? ["No checks are declared for this repository: nothing was run, and that is not green."]
+      : [
+          "| check | base | this change | verdict |",
+          "| --- | --- | --- | --- |",
+          ...facts.checks.map(
+            (check) =>
+              `| \`${plain(check.name)}\` | ${exit(check.base?.exitCode)} | ${exit(check.head?.exitCode)} | ${(check.verdict ?? "not_run").replace("_", " ")} |`,
+          ),
+        ];
+  const look = facts.scans.flatMap((scan) => scan.findings.map((found) => `- ${found.what}: \`${plain(found.path)}\``));
+  const said = facts.said.at(-1)?.text ?? "";
+  return {
+    title,
+    body: [
+      "> The request, as it was made:",
+      ...run.text.split("\n").map((line) => `> ${plain(line)}`),
+      "",
+      "| | |",
+      "| --- | --- |",
+      ...rows.map(([name, value]) => `| ${name} | ${value} |`),
+      "",
+      "## Checks, run by us on a clean checkout",
+      "",
+      ...checks,
+      "",
+      ...(look.length > 0 ? ["## Look at these first", "", ...look, ""] : []),
+      ...(said === ""
+        ? []
+        : [
+            "## What the agent says (its words, not ours)",
+            "",
+            ...said.split("\n").map((line) => `> ${plain(line)}`),
+            "",
+          ]),
+      `[Run ${run.number}](${runUrl}), [receipt](${runUrl}/receipt.json). Verify it with \`countersign receipt verify\`.`,
+      "",
+      `<!-- countersign run ${run.id} -->`,
+    ].join("\n"),
+  };
+}
+
+const exit = (code: number | null | undefined): string =>
+  code === undefined ? "–" : code === null ? "stopped" : code === 0 ? "green" : `exit ${code}`;

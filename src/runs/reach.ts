@@ -1,0 +1,56 @@
+import type { Command, Sandbox } from "#ports/sandbox.ts";
+
+/** Who commits: our app, never a person; the person is a co-author. */
+const COMMITTER = { name: "Countersign", email: "agent@countersign.invalid" };
+
+/** Variables that lead a process inside to the gateway, with the sandbox's token. */
+export function reachEnv(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): Readonly<Record<string, string>> {
+  const gateway = new URL(sandbox.gatewayUrl);
+  const proxy = `http://run:${token}@${gateway.host}`;
+  return {
+    HTTP_PROXY: proxy,
+    HTTPS_PROXY: proxy,
+    http_proxy: proxy,
+    https_proxy: proxy,
+    NO_PROXY: "127.0.0.1,localhost",
+    no_proxy: "127.0.0.1,localhost",
+    NODE_USE_ENV_PROXY: "1",
+    npm_config_registry: `${sandbox.gatewayUrl}/registry/`,
+    npm_config_replace_registry_host: "always",
+    [`npm_config_//${gateway.host}/registry/:_authToken`]: token,
+    npm_config_audit: "false",
+    npm_config_fund: "false",
+    npm_config_update_notifier: "false",
+    GIT_TERMINAL_PROMPT: "0",
+  };
+}
+
+/** Git's own configuration inside: the relay's credential, and nothing that a repository could run. */
+export function gitConfig(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): string {
+  const basic = Buffer.from(`run:${token}`).toString("base64");
+  return [
+    "[user]",
+    `\tname = ${COMMITTER.name}`,
+    `\temail = ${COMMITTER.email}`,
+    `[http "${sandbox.gatewayUrl}/git/"]`,
+    `\textraHeader = Authorization: Basic ${basic}`,
+    "\tproxy = ",
+    "[core]",
+    "\thooksPath = /dev/null",
+    "\tfsmonitor = false",
+    "[init]",
+    "\tdefaultBranch = main",
+    "[advice]",
+    "\tdetachedHead = false",
+    "",
+  ].join("\n");
+}
+
+export const repoUrl = (sandbox: Pick<Sandbox, "gatewayUrl">, repo: string): string =>
+  `${sandbox.gatewayUrl}/git/${repo}.git`;
+
+/** A shell line in the work tree with the way out; `bash -c` so that policy's commands read as people write them. */
+export const shell = (line: string, env: Readonly<Record<string, string>>): Command => ({
+  argv: ["bash", "-c", line],
+  env,
+});

@@ -1,0 +1,57 @@
+/** A known value and the name it is shown by. */
+export interface Known {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface Redactor {
+  /** Replaces every known value, in the forms it is likely to be printed in, by "[secret name]". */
+  (text: string): string;
+  /** Whether the end of `text` may be the beginning of a known value: hold it until more has come. */
+  open(text: string): boolean;
+}
+
+/** Shapes of credentials that are never right in a record, whoever they belong to. */
+const SHAPES: readonly { readonly name: string; readonly pattern: RegExp }[] = [
+  { name: "sandbox-token", pattern: /\bcst_[A-Za-z0-9_-]{20,}/g },
+  { name: "github-token", pattern: /\b(?:gh[opsur]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})/g },
+  { name: "slack-token", pattern: /\bxox[abeprs]-[A-Za-z0-9-]{10,}/g },
+  { name: "model-key", pattern: /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}/g },
+  { name: "aws-key", pattern: /\bAKIA[0-9A-Z]{16}\b/g },
+  { name: "private-key", pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g },
+];
+
+/** Shorter values would redact ordinary words. */
+const SHORTEST = 8;
+
+/** Values shorter than 8 characters are left alone: replacing them would eat ordinary words. */
+export function redactor(known: readonly Known[]): Redactor {
+  const forms = known
+    .filter(({ value }) => value.length >= SHORTEST)
+    .flatMap(({ name, value }) =>
+      [
+        ...new Set([
+          value,
+          encodeURIComponent(value),
+          Buffer.from(value).toString("base64"),
+          Buffer.from(value).toString("hex"),
+        ]),
+      ].map((form) => ({ form, mark: `[secret ${name}]` })),
+    )
+    .sort((a, b) => b.form.length - a.form.length);
+  const redact = (text: string): string => {
+    let out = text;
+    for (const { form, mark } of forms) if (out.includes(form)) out = out.replaceAll(form, mark);
+    for (const { name, pattern } of SHAPES) out = out.replace(pattern, `[secret ${name}]`);
+    return out;
+  };
+  const open = (text: string): boolean =>
+    /\b(?:cst_|gh[opsur]_|github_pat_|xox[abeprs]-|sk-)[A-Za-z0-9_-]*$/.test(text.slice(-200)) ||
+    forms.some(({ form }) => {
+      for (let size = Math.min(form.length - 1, text.length); size >= SHORTEST / 2; size -= 1) {
+        if (text.endsWith(form.slice(0, size))) return true;
+      }
+      return false;
+    });
+  return Object.assign(redact, { open });
+}

@@ -1,0 +1,129 @@
+import { membersOf as groupOfTeam, type Policy, repositoriesOf } from "#policy/policy.ts";
+import { route } from "#policy/route.ts";
+import { sameAccount } from "./approval.ts";
+import { membersOf } from "./ask.ts";
+import type { Core } from "./core.ts";
+import type { Heard } from "./heard.ts";
+import { newId } from "./ids.ts";
+import { record } from "./record.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Run } from "./run.ts";
+import { tell } from "./tell.ts";
+
+export type Requested = { readonly run: Run; readonly created: boolean } | { readonly refused: Refusal };
+
+export interface Standing {
+  readonly policy: Policy;
+  readonly team: string;
+  /** Position of the mapping that chose the team. */
+  readonly at: string;
+}
+
+/**
+ * Whether this person may speak to us here, and for which team. Only ids count: the channel's and the person's.
+ * Anything that cannot be known is a refusal.
+ */
+export async function standing(core: Core, heard: Heard): Promise<Standing | { readonly refused: Refusal }> {
+  const current = core.policy();
+  if (!current.ok) return { refused: { code: "policy_unavailable", problem: current.problem } };
+  if (heard.shared) return { refused: { code: "shared_channel" } };
+  if (heard.account.kind !== "member") return { refused: { code: "guest" } };
+  const routed = route(current.policy, { provider: "slack", channel: heard.place.channel });
+  if ("deny" in routed) return { refused: { code: "no_mapping", channel: heard.place.channel, fix: routed.fix } };
+  const group = groupOfTeam(current.policy, routed.team);
+  if (group === null) return { refused: { code: "not_a_member", team: routed.team, group: "nobody" } };
+  try {
+    const members = await membersOf(core, current.policy, { place: heard.place }, group);
+    if (!members.some((member) => sameAccount(member, heard.account))) {
+      return { refused: { code: "not_a_member", team: routed.team, group } };
+    }
+  } catch (cause) {
+    core.log("the directory could not be read", { group, error: String(cause) });
+    return { refused: { code: "directory_unavailable" } };
+  }
+  return { policy: current.policy, team: routed.team, at: routed.at };
+}
+
+/** Explicit, else named in the text, else the team's only one; never a silent guess. */
+function repository(
+  repos: readonly string[],
+  explicit: string | null,
+  text: string,
+): { readonly repo: string; readonly because: string } | { readonly refused: Refusal } {
+  if (explicit !== null) {
+    return repos.includes(explicit)
+      ? { repo: explicit, because: "you named it" }
+      : { refused: { code: "unknown_repository", repo: explicit, choices: repos } };
+  }
+  const named = repos.filter((repo) =>
+    new RegExp(`(^|[^\\w/.-])${repo.replaceAll(".", "\\.")}($|[^\\w/-])`).test(text),
+  );
+  if (named.length === 1 && named[0] !== undefined) return { repo: named[0], because: "your message names it" };
+  if (repos.length === 1 && repos[0] !== undefined)
+    return { repo: repos[0], because: "it is the team's only repository" };
+  return { refused: { code: "no_repository", choices: repos } };
+}
+
+/** Makes a run out of a request. The same request twice is one run; `created` says which call made it. */
+export async function request(
+  core: Core,
+  heard: Heard,
+  here: Standing,
+  task: { text: string; repo: string | null },
+): Promise<Requested> {
+  const repos = concrete(here);
+  const found = repository(repos, task.repo, task.text);
+  if ("refused" in found) return found;
+  const id = newId(core.clock.now());
+  const because = `${here.team} because this channel is theirs (${here.at}); ${found.repo} because ${found.because}`;
+  const made = await core.store.tx(async (tx) => {
+    const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
+    const run = await core.stores.runs.insert(tx, {
+      id,
+      orgId: core.orgId,
+      requestKey: heard.requestKey,
+      team: here.team,
+      repo: found.repo,
+      branch: `agent/${id.slice(-8)}`,
+      requester: person,
+      text: task.text,
+      place: heard.place,
+      because,
+      agent: core.defaultAgent.id,
+      model: core.defaultAgent.model,
+      policyDigest: here.policy.digest,
+    });
+    if (!run) return null;
+    await core.stores.policies.keep(tx, here.policy);
+    await core.stores.people.addAuthor(tx, id, person.id);
+    await record(core, tx, id, null, [
+      {
+        kind: "run.requested",
+        by: person,
+        text: task.text,
+        surface: heard.place.provider,
+        channel: heard.place.channel,
+        thread: heard.place.thread,
+        team: here.team,
+        repo: found.repo,
+        because,
+        policy: { commit: here.policy.commit, digest: here.policy.digest },
+        agent: run.agent,
+        model: run.model,
+      },
+    ]);
+    await core.stores.turns.add(tx, { runId: id, cause: "request", person, text: task.text });
+    await tell(core, tx, run, "status");
+    await core.engine.wake(tx, id, "tick");
+    return run;
+  });
+  core.nudge();
+  if (made) return { run: made, created: true };
+  const earlier = await core.stores.runs.byPlace(heard.place);
+  if (!earlier) throw new Error(`request ${heard.requestKey} is known but its run is not found`);
+  return { run: earlier, created: false };
+}
+
+/** The repositories a team can name: patterns are for naming a repository, never for guessing one. */
+export const concrete = (here: Pick<Standing, "policy" | "team">): readonly string[] =>
+  repositoriesOf(here.policy, here.team).globs.filter((glob) => !glob.includes("*"));

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import type { Grant } from "#ports/gateway.ts";
+import { type Sandbox, SandboxError } from "#ports/sandbox.ts";
+import type { Core } from "./core.ts";
+import { gitConfig } from "./reach.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import type { SandboxRow } from "./stores.ts";
+
+/** The agent's own; and the clean one in which its result is checked. */
+export type Slot = "agent" | "check";
+
+/** Longer than any run may take: the provider's own net under our clean-up. */
+const TTL_MARGIN_MS = 15 * 60_000;
+const MEMORY_MIB = 4_096;
+const PIDS = 512;
+
+export const LABEL = { app: "countersign" } as const;
+
+/** What this sandbox may do: the agent's gets the scope, the check's gets no model and no push. */
+export function grantOf(core: Core, run: Run, key: string, slot: Slot): Grant {
+  const { scope } = run;
+  if (!scope || run.baseOid === null) throw new Error(`run ${run.id} has no scope to grant`);
+  const until = (run.deadlineAt ?? core.clock.now()).getTime() + TTL_MARGIN_MS;
+  return {
+    sandbox: key,
+    run: run.id,
+    epoch: run.epoch,
+    tokenHash: createHash("sha256").update(core.tokenFor(key)).digest("hex"),
+    expiresAt: new Date(until).toISOString(),
+    egress: scope.egress,
+    models: slot === "agent" ? scope.models : [],
+    budget: { usd: scope.limits.costUsd, tokens: scope.limits.tokens },
+    uploadBytes: scope.limits.uploadBytes,
+    registry: scope.registry,
+    git: {
+      repo: run.repo,
+      branch: slot === "agent" ? run.branch : null,
+      base: run.baseOid,
+      paths: scope.paths,
+      maxBytes: scope.limits.uploadBytes,
+    },
+  };
+}
+
+/**
+ * The live sandbox of this slot, made when there is none: intent first, then look-up and create by the provider under
+ * the same key, then the record. A sandbox that is gone is said so and replaced by the next attempt.
+ */
+export async function sandboxFor(
+  core: Core,
+  run: Run,
+  slot: Slot,
+  image: string,
+): Promise<{ sandbox: Sandbox; token: string; fresh: boolean }> {
+  const row = await core.store.tx((tx) => core.stores.sandboxes.intend(tx, run, slot));
+  const token = core.tokenFor(row.key);
+  await core.gateway.grant(grantOf(core, run, row.key, slot));
+  if (row.state === "ready" && row.providerId !== null) {
+    try {
+      return { sandbox: await core.sandboxes.attach(row.providerId), token, fresh: false };
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      await lost(core, run, row, error instanceof Error ? error.message : String(error));
+      return sandboxFor(core, run, slot, image);
+    }
+  }
+  const began = Date.now();
+  const { capabilities } = await core.sandboxes.preflight();
+  const sandbox = await core.sandboxes.create(
+    {
+      key: row.key,
+      image,
+      labels: { ...LABEL, run: run.id, slot },
+      gateway: core.gateway.address,
+      limits: { memoryMiB: MEMORY_MIB, pids: PIDS },
+      ttlMs: (run.scope?.limits.runtimeMs ?? 0) + TTL_MARGIN_MS,
+    },
+    AbortSignal.timeout(60_000),
+  );
+  await sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 });
+  await core.store.tx(async (tx) => {
+    await core.stores.sandboxes.ready(tx, row.key, sandbox.id);
+    await record(core, tx, run.id, run.epoch, [
+      {
+        kind: "sandbox.ready",
+        sandbox: row.key,
+        slot,
+        provider: core.sandboxes.name,
+        isolation: capabilities.isolation,
+        ms: Date.now() - began,
+      },
+    ]);
+  });
+  return { sandbox, token, fresh: true };
+}
+
+export const isGone = (error: unknown): boolean =>
+  error instanceof SandboxError && (error.code === "gone" || error.code === "not_found");
+
+/** Records that a sandbox will never return, and frees what is left of it. */
+export async function lost(
+  core: Core,
+  run: Run,
+  row: Pick<SandboxRow, "key" | "slot" | "providerId">,
+  why: string,
+): Promise<void> {
+  await core.store.tx(async (tx) => {
+    await core.stores.sandboxes.gone(tx, row.key);
+    await record(core, tx, run.id, run.epoch, [{ kind: "sandbox.lost", sandbox: row.key, slot: row.slot, why }]);
+  });
+  await core.gateway.revoke(row.key);
+  if (row.providerId !== null) await core.sandboxes.destroy(row.providerId);
+}
+
+/** Ends sandboxes of a run: token dead first, then processes and files. All of them, or one slot's. */
+export async function release(core: Core, run: Pick<Run, "id">, epoch: number | null, slot?: Slot): Promise<void> {
+  for (const row of await core.stores.sandboxes.ofRun(run.id)) {
+    if (row.state === "gone" || (slot !== undefined && row.slot !== slot)) continue;
+    await core.gateway.revoke(row.key);
+    if (row.providerId !== null) await core.sandboxes.destroy(row.providerId);
+    else {
+      // The intent was written and then we died: the provider knows by key whether it was made.
+      for (const found of await core.sandboxes.list({ ...LABEL, run: run.id })) {
+        if (found.key === row.key) await core.sandboxes.destroy(found.id);
+      }
+    }
+    await core.store.tx(async (tx) => {
+      await core.stores.sandboxes.gone(tx, row.key);
+      await record(core, tx, run.id, epoch, [{ kind: "sandbox.destroyed", sandbox: row.key, slot: row.slot }]);
+    });
+  }
+}

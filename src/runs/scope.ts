@@ -1,0 +1,95 @@
+import { compileScope } from "#policy/compile.ts";
+import { RepoHostError } from "#ports/repo-host.ts";
+import { allow, decided } from "./allow.ts";
+import { open, withMembers } from "./ask.ts";
+import { bind, startSubject } from "./bind.ts";
+import type { Core } from "./core.ts";
+import { handOff } from "./hand-off.ts";
+import { move } from "./move.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+
+/** "requested" → denied, waiting or queued: compiles what the run may touch, and asks whom policy names. */
+export async function scope(core: Core, run: Run): Promise<void> {
+  const current = core.policy();
+  if (!current.ok) return park(core, run, current.problem);
+  const compiled = compileScope(current.policy, { team: run.team, repo: run.repo, run: run.id.slice(-8) });
+  if (!compiled.ok) {
+    await core.store.tx((tx) =>
+      move(core, tx, run, "denied", {
+        why: `policy: ${compiled.decision.outcome === "deny" ? compiled.decision.reason : compiled.decision.outcome}`,
+        events: [decided("start", run.repo, compiled.decision)],
+      }),
+    );
+    return core.nudge();
+  }
+  const base = await baseOf(core, run);
+  if (base === null) return;
+  const decision = await allow(core, run, [
+    { subject: "git.repo", repo: run.repo },
+    { subject: "git.branch", repo: run.repo, branch: compiled.scope.branch },
+    { subject: "action", action: "run.start" },
+    { subject: "model", model: run.model },
+  ]);
+  const patch = {
+    scope: compiled.scope,
+    baseBranch: base.branch,
+    baseOid: base.oid,
+    deadlineAt: null,
+  };
+  const events = [decided("start", run.repo, decision)];
+  if (decision.outcome === "deny") {
+    await core.store.tx((tx) => move(core, tx, run, "denied", { why: `policy: ${decision.reason}`, events, patch }));
+  } else if (decision.outcome === "allow") {
+    await core.store.tx((tx) => move(core, tx, run, "queued", { why: "policy allows it", events, patch }));
+  } else {
+    const subject = startSubject(run, compiled.scope, base.oid);
+    const asks = await withMembers(core, current.policy, run, decision.asks);
+    await core.store.tx(async (tx) => {
+      await record(core, tx, run.id, run.epoch, events);
+      const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
+      await move(core, tx, run, "waiting", {
+        why: `asks ${asks.map((ask) => ask.from).join(", ")}`,
+        patch: { ...patch, wakeAt: approval.expiresAt },
+      });
+    });
+  }
+  core.nudge();
+}
+
+/** The commit the work starts from; hands the run off and returns `null` when there is none to be had. */
+async function baseOf(core: Core, run: Run): Promise<{ branch: string; oid: string } | null> {
+  try {
+    const repository = await core.repoHost.repository(run.repo);
+    if (!repository) throw new RepoHostError("not_found", `${core.repoHost.name} has no repository ${run.repo}`);
+    const credential = await core.repoHost.readCredential(run.repo);
+    const { oid } = await core.gateway.mirror(
+      { name: run.repo, cloneUrl: repository.cloneUrl, credential },
+      `refs/heads/${repository.defaultBranch}`,
+    );
+    return { branch: repository.defaultBranch, oid };
+  } catch (error) {
+    const permanent =
+      (error instanceof RepoHostError && (error.code === "not_found" || error.code === "denied")) ||
+      (error instanceof Error && "code" in error && error.code === "not_found");
+    if (!permanent) throw error;
+    await handOff(core, run, {
+      fault: "environment",
+      tried: `to read ${run.repo}`,
+      failed: error instanceof Error ? error.message : String(error),
+      next: "Check the repository's name in the team's policy and our access to it, then ask again.",
+    });
+    return null;
+  }
+}
+
+/** Policy cannot be read: the run stays where it is and is looked at again in a minute; said once. */
+async function park(core: Core, run: Run, problem: string): Promise<void> {
+  await core.store.tx(async (tx) => {
+    await core.stores.runs.patch(tx, run, { wakeAt: new Date(core.clock.now().getTime() + 60_000) });
+    const said = (await core.stores.events.after(run.id, 0, 50)).some((event) => event.body.kind === "notice");
+    if (!said)
+      await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: `Policy cannot be read: ${problem}` }]);
+  });
+  core.nudge();
+}

@@ -1,0 +1,52 @@
+import type { Place } from "#ports/chat.ts";
+import type { Account } from "#ports/directory.ts";
+import { sameAccount } from "./approval.ts";
+import { membersOf } from "./ask.ts";
+import type { Core } from "./core.ts";
+import { factsOf, titled } from "./look.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import { isFinal } from "./state.ts";
+import { tell } from "./tell.ts";
+import type { View } from "./view.ts";
+
+/**
+ * Asks for a run to end. Its owner is fenced at once; the control queue kills what still works, says so, and moves
+ * the run. Authors and the run's approvers may do it.
+ */
+export async function stop(core: Core, o: { runId: string; account: Account; place: Place }): Promise<View> {
+  const run = await core.stores.runs.get(o.runId);
+  if (!run) return { kind: "refused", refusal: { code: "no_run_here" } };
+  if (isFinal(run.state))
+    return { kind: "refused", refusal: { code: "run_over", number: run.number, state: run.state } };
+  const person = await core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, o.account, o.account.name));
+  if (!(await mayStop(core, run, o.account, person.id))) {
+    return { kind: "refused", refusal: { code: "not_yours_to_stop", requester: run.requester.name } };
+  }
+  const stopping = await core.store.tx(async (tx) => {
+    const asked = await core.stores.runs.requestCancel(tx, run.id, person.id);
+    if (!asked) return null;
+    await record(core, tx, run.id, null, [{ kind: "run.stopped", by: person }]);
+    await tell(core, tx, run, "status");
+    await core.engine.wake(tx, run.id, "control");
+    return asked;
+  });
+  if (!stopping) return { kind: "refused", refusal: { code: "run_over", number: run.number, state: run.state } };
+  core.nudge();
+  return { kind: "noted", what: "stopping", run: titled(core, run) };
+}
+
+async function mayStop(core: Core, run: Run, account: Account, personId: string): Promise<boolean> {
+  const authors = await core.store.tx((tx) => core.stores.people.authors(tx, run.id));
+  if (authors.some((author) => author.id === personId)) return true;
+  const current = core.policy();
+  if (!current.ok) return false;
+  const groups = new Set(
+    (await factsOf(core, run.id)).approvals.flatMap((approval) => approval.asks.map((ask) => ask.from)),
+  );
+  for (const group of groups) {
+    const members = await membersOf(core, current.policy, run, group);
+    if (members.some((member) => sameAccount(member, account))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,32 @@
+import type { Core } from "./core.ts";
+import { LABEL } from "./sandbox.ts";
+import { isFinal } from "./state.ts";
+
+/** A run that a queue should carry but nobody has touched for this long has lost its job: it is woken again. */
+const IDLE_MS = 60_000;
+const AT_ONCE = 200;
+/** A sandbox this young may belong to an intent that is being recorded right now. */
+const GRACE_MS = 2 * 60_000;
+
+/** Enqueues what is due: timers are rows, not jobs. Every 2 s. */
+export async function sweep(core: Core): Promise<void> {
+  for (const { id, queue } of await core.stores.runs.due(IDLE_MS, AT_ONCE)) {
+    await core.store.tx((tx) => core.engine.wake(tx, id, queue));
+  }
+}
+
+/** Destroys sandboxes that no run owns: their run has ended, or knows nothing of them. Every minute. */
+export async function sweepSandboxes(core: Core): Promise<void> {
+  for (const found of await core.sandboxes.list(LABEL)) {
+    if (core.clock.now().getTime() - found.createdAt.getTime() < GRACE_MS) continue;
+    const runId = found.labels.run ?? "";
+    const run = await core.stores.runs.get(runId);
+    const rows = run ? await core.stores.sandboxes.ofRun(run.id) : [];
+    const owned =
+      run !== null && !isFinal(run.state) && rows.some((row) => row.key === found.key && row.state !== "gone");
+    if (owned) continue;
+    core.log("an orphan sandbox is destroyed", { sandbox: found.id, run: runId });
+    await core.gateway.revoke(found.key);
+    await core.sandboxes.destroy(found.id);
+  }
+}

@@ -1,0 +1,18 @@
+import type { Tx } from "#ports/store.ts";
+import type { Core } from "./core.ts";
+import type { Run } from "./run.ts";
+
+/** Messages a run may have; each is posted once and edited in place. */
+export type MessageKind = "status" | "approval" | "receipt" | "outcome" | "blocked" | "forge";
+
+/** Asks for a message to be shown as things are when it is rendered. The key makes a second one impossible. */
+export async function tell(
+  core: Pick<Core, "stores">,
+  tx: Tx,
+  run: Pick<Run, "id" | "place">,
+  kind: MessageKind,
+  subject: string | null = null,
+): Promise<void> {
+  const key = `${run.place.provider}:${run.id}:${kind}${subject === null ? "" : `:${subject}`}`;
+  await core.stores.outbox.want(tx, { key, runId: run.id, place: run.place, kind, subject });
+}

@@ -1,0 +1,176 @@
+import type { Place } from "#ports/chat.ts";
+import type { Account, ExternalId } from "#ports/directory.ts";
+import type { Tx } from "#ports/store.ts";
+import { type Approval, type Choice, type Click, judge, type VoteRefusal } from "./approval.ts";
+import { membersOf } from "./ask.ts";
+import type { Core } from "./core.ts";
+import { titled } from "./look.ts";
+import { move } from "./move.ts";
+import { record } from "./record.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Person, Run } from "./run.ts";
+import { queueOf } from "./state.ts";
+import { tell } from "./tell.ts";
+import type { View } from "./view.ts";
+
+export interface Cast {
+  readonly approvalId: string;
+  /** What the clicked card showed. */
+  readonly digest: string;
+  readonly account: Account;
+  readonly choice: Choice;
+  readonly reason: string | null;
+  readonly place: Place;
+}
+
+/** One click, from lock to answer, in one transaction. Always returns what to tell the clicker. */
+export async function vote(core: Core, cast: Cast): Promise<View> {
+  const known = await core.stores.approvals.get(cast.approvalId);
+  if (!known) return { kind: "refused", refusal: { code: "unknown_approval" } };
+  const membersNow = await liveMembers(core, known, cast);
+  const view = await core.store.tx(async (tx): Promise<View> => {
+    // Run before approval, always in this order: parking takes the same lock, so a vote before it cannot be lost.
+    const run = await core.stores.runs.lock(tx, known.runId);
+    const approval = await core.stores.approvals.lock(tx, known.id);
+    if (!run || !approval) return { kind: "refused", refusal: { code: "unknown_approval" } };
+    const person = await core.stores.people.resolve(tx, core.orgId, cast.account, cast.account.name);
+    const refuse = async (code: VoteRefusal | "directory_unavailable" | "not_a_member"): Promise<View> => {
+      await record(core, tx, run.id, null, [
+        { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code },
+      ]);
+      return { kind: "refused", refusal: await refusalOf(core, tx, approval, code) };
+    };
+    if (cast.account.kind !== "member") return refuse("not_a_member");
+    if (membersNow === null) return refuse("directory_unavailable");
+    const click: Click = {
+      person,
+      account: cast.account,
+      choice: cast.choice,
+      digest: cast.digest,
+      now: core.clock.now(),
+      authors: await authorsWithAccounts(core, tx, run, cast.account),
+      membersNow,
+    };
+    const verdict = judge(approval, await core.stores.approvals.votes(tx, approval.id), click);
+    if (verdict.refused !== null) return refuse(verdict.refused);
+    const fresh = await core.stores.approvals.vote(tx, {
+      approvalId: approval.id,
+      person,
+      account: cast.account,
+      choice: cast.choice,
+      reason: cast.reason,
+    });
+    if (!fresh) return refuse("already_voted");
+    await record(core, tx, run.id, null, [
+      {
+        kind: "approval.voted",
+        approval: approval.id,
+        by: person,
+        choice: cast.choice,
+        reason: cast.reason,
+        digest: approval.digest,
+      },
+    ]);
+    if (verdict.status !== "pending") await close(core, tx, run, approval, verdict.status, person, cast.reason);
+    await tell(core, tx, run, "approval", approval.id);
+    await tell(core, tx, run, "status");
+    return { kind: "noted", what: cast.choice === "approve" ? "approved" : "denied", run: titled(core, run) };
+  });
+  core.nudge();
+  return view;
+}
+
+/** Decided: the approval is closed and whatever waits for it goes on. */
+async function close(
+  core: Core,
+  tx: Tx,
+  run: Run,
+  approval: Approval,
+  status: "approved" | "denied",
+  by: Person,
+  reason: string | null,
+): Promise<void> {
+  await core.stores.approvals.close(tx, approval.id, status);
+  await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: approval.id, status }]);
+  const why =
+    status === "approved"
+      ? `${approval.gate} approved`
+      : `${approval.gate} denied${reason === null ? "" : `: ${reason}`}`;
+  if (run.state === "waiting" && approval.gate === "start") {
+    const open = (await core.stores.approvals.pendingOf(tx, run.id)).filter((one) => one.gate === "start");
+    if (status === "denied") await move(core, tx, run, "denied", { by, why, epoch: null, patch: { wakeAt: null } });
+    else if (open.length === 0) await move(core, tx, run, "queued", { by, why, epoch: null, patch: { wakeAt: null } });
+    return;
+  }
+  if (run.state === "suspended" && status === "approved") {
+    await move(core, tx, run, run.resumeTo === "publishing" ? "publishing" : "preparing", {
+      by,
+      why,
+      epoch: null,
+      patch: { wakeAt: null },
+    });
+    return;
+  }
+  if (run.state === "suspended") {
+    await move(core, tx, run, "handed_off", {
+      by,
+      why,
+      epoch: null,
+      events: [
+        {
+          kind: "run.handed_off",
+          fault: "policy",
+          tried: run.text,
+          failed: `${by.name} said no${reason === null ? "." : `: ${reason}`}`,
+          next: "The run page has the diff so far. Ask again with what the approver needs.",
+          branch: run.headOid === null ? null : run.branch,
+        },
+      ],
+    });
+    return;
+  }
+  // Still at work, or a denial that its owner must act on: it looks for itself.
+  await core.engine.wake(tx, run.id, queueOf(run.state));
+}
+
+async function liveMembers(core: Core, approval: Approval, cast: Cast): Promise<(readonly ExternalId[])[] | null> {
+  const current = core.policy();
+  if (!current.ok) return null;
+  try {
+    return await Promise.all(approval.asks.map((ask) => membersOf(core, current.policy, cast, ask.from)));
+  } catch (cause) {
+    core.log("approvers could not be read", { approval: approval.id, error: String(cause) });
+    return null;
+  }
+}
+
+async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId): Promise<Click["authors"]> {
+  const authors = await core.stores.people.authors(tx, run.id);
+  return Promise.all(
+    authors.map(async (person) => {
+      const identities = await core.stores.people.identities(tx, person.id);
+      const account = identities.find((one) => one.provider === on.provider && one.workspace === on.workspace) ?? null;
+      return { person, account };
+    }),
+  );
+}
+
+async function refusalOf(
+  core: Core,
+  tx: Tx,
+  approval: Approval,
+  code: VoteRefusal | "directory_unavailable" | "not_a_member",
+): Promise<Refusal> {
+  if (code === "directory_unavailable") return { code };
+  if (code === "not_a_member") return { code: "guest" };
+  const votes = await core.stores.approvals.votes(tx, approval.id);
+  const last = votes.at(-1) ?? null;
+  return {
+    code,
+    from: approval.asks.map((ask) => ask.from),
+    rule: approval.asks[0]?.rule.at ?? "",
+    who: last?.person.name ?? null,
+    at: approval.closedAt ?? last?.at ?? null,
+    status: approval.status,
+  };
+}

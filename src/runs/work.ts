@@ -1,0 +1,133 @@
+import type { Agent, AgentDriver } from "#ports/agent.ts";
+import type { ProcessInfo, Sandbox } from "#ports/sandbox.ts";
+import type { Core } from "./core.ts";
+import { finish } from "./finish.ts";
+import { follow } from "./follow.ts";
+import { handOff } from "./hand-off.ts";
+import { eventsOf } from "./look.ts";
+import { promptOf } from "./prompt.ts";
+import { record } from "./record.ts";
+import { restart } from "./restart.ts";
+import type { Run } from "./run.ts";
+import { isGone, sandboxFor } from "./sandbox.ts";
+import type { Turn } from "./stores.ts";
+import { suspend } from "./suspend.ts";
+import { tell } from "./tell.ts";
+
+/**
+ * "working": drives the agent turn by turn until none is queued, or until people are asked. The agent lives in the
+ * sandbox; this only attaches, so that a second call after any crash goes on where the record stands.
+ */
+export async function work(core: Core, run: Run, signal: AbortSignal): Promise<void> {
+  const driver = core.agents.get(run.agent);
+  if (!driver) throw new Error(`no agent is called ${run.agent}`);
+  const deadline = deadlineOf(core, run);
+  const until = AbortSignal.any([signal, deadline]);
+  try {
+    const { sandbox, token, fresh } = await sandboxFor(core, run, "agent", driver.profile.image);
+    if (fresh) return await restart(core, run, "the sandbox was lost", "sandbox");
+    await turns(core, run, driver, sandbox, token, until);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (deadline.aborted) return await outOfTime(core, run);
+    if (isGone(error)) return await restart(core, run, "the sandbox was lost", "sandbox");
+    throw error;
+  }
+}
+
+async function turns(
+  core: Core,
+  run: Run,
+  driver: AgentDriver,
+  sandbox: Sandbox,
+  token: string,
+  signal: AbortSignal,
+): Promise<void> {
+  let opened = null as { procId: string; agent: Agent } | null;
+  for (;;) {
+    const turn = await core.stores.turns.current(run.id);
+    if (!turn) return finish(core, run, sandbox, opened?.agent ?? null, signal);
+    const procId = procFor(await sandbox.processes(), turn, run);
+    if (opened?.procId !== procId) {
+      const restore = driver.profile.restore === "none" ? null : await lastSession(core, run);
+      const agent: Agent = await driver.open(sandbox, { procId, token, model: run.model, restore, signal });
+      opened = { procId, agent };
+    }
+    if (turn.state === "queued") {
+      await core.store.tx(async (tx) => {
+        await core.stores.turns.started(tx, run.id, turn.n);
+        await record(core, tx, run.id, run.epoch, [
+          { kind: "turn.started", turn: turn.n, cause: turn.cause, by: turn.person, text: turn.text },
+        ]);
+        await tell(core, tx, run, "status");
+      });
+      core.nudge();
+    }
+    await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn));
+    const outcome = await follow(core, run, opened.agent, turn, `agent:${run.id}:${sandbox.key}:${procId}`, signal);
+    if (outcome.kind === "parked") return;
+    if (outcome.kind === "expired") return suspend(core, run, sandbox, opened.agent, signal);
+    if (outcome.end === "interrupted")
+      return restart(core, run, outcome.detail ?? "the agent's process ended", "agent");
+    if (outcome.end === "failed" || outcome.end === "limit" || outcome.end === "refused") {
+      return failed(core, run, sandbox, outcome.end, outcome.detail);
+    }
+  }
+}
+
+/**
+ * The process that has this turn: the one that lives; after a crash of ours, the one that ended while nobody looked,
+ * so that its last words are read; else a new one.
+ */
+function procFor(processes: readonly ProcessInfo[], turn: Turn, run: Run): string {
+  const wanted = `agent-${turn.n}-${run.restarts}`;
+  const agents = processes.filter((one) => one.procId.startsWith("agent-"));
+  return agents.find((one) => one.state === "running")?.procId ?? wanted;
+}
+
+async function lastSession(core: Core, run: Run): Promise<string | null> {
+  const events = await eventsOf(core, run.id);
+  const started = events.findLast((event) => event.body.kind === "agent.started");
+  return started?.body.kind === "agent.started" ? started.body.session : null;
+}
+
+function deadlineOf(core: Core, run: Run): AbortSignal {
+  if (run.deadlineAt === null) throw new Error(`run ${run.id} works without a deadline`);
+  return AbortSignal.timeout(Math.max(0, run.deadlineAt.getTime() - core.clock.now().getTime()));
+}
+
+async function outOfTime(core: Core, run: Run): Promise<void> {
+  const minutes = Math.round((run.scope?.limits.runtimeMs ?? 0) / 60_000);
+  await handOff(core, run, {
+    fault: "budget",
+    tried: run.text,
+    failed: `It was not done within ${minutes} min, the limit of ${run.team}.`,
+    next: "Ask for a smaller step, or ask the policy's owners for more time.",
+  });
+}
+
+/** A turn that the agent could not do. The gateway's counters tell money from model. */
+async function failed(core: Core, run: Run, sandbox: Sandbox, end: string, detail: string | null): Promise<void> {
+  await sandbox.killAll();
+  const spent = await core.gateway.usage(run.id);
+  const limits = run.scope?.limits;
+  const broke =
+    limits !== undefined && (spent.usd >= limits.costUsd || spent.inputTokens + spent.outputTokens >= limits.tokens);
+  await handOff(
+    core,
+    run,
+    broke || /budget/i.test(detail ?? "")
+      ? {
+          fault: "budget",
+          tried: run.text,
+          failed: `The budget of $${limits?.costUsd.toFixed(2)} is spent.`,
+          next: "Ask for a smaller step, or ask the policy's owners for a larger budget.",
+        }
+      : {
+          fault: "model",
+          tried: run.text,
+          failed: detail ?? `The agent ended its turn: ${end}.`,
+          next: "Ask again; if it stays, look at the model calls on the run page.",
+        },
+  );
+}
