@@ -1,0 +1,105 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import type { Capabilities, Problem } from "#ports/sandbox.ts";
+import { systemBinds, WALLS } from "./bubblewrap.ts";
+import { type CgroupHome, findCgroups } from "./cgroups.ts";
+
+const OLDEST = [0, 8] as const;
+const PROBE_MS = 10_000;
+
+/** What this machine was seen to do. */
+export interface Survey {
+  readonly bwrap: string | null;
+  readonly prlimit: string | null;
+  readonly cgroups: CgroupHome | null;
+  readonly capabilities: Capabilities;
+  readonly problems: readonly Problem[];
+}
+
+const found = (...files: string[]) => files.find((file) => existsSync(file)) ?? null;
+
+/**
+ * Runs bubblewrap as a sandbox would. `bwrap`: where it must be, instead of the usual places. `uid`: as whom, when we
+ * are root.
+ */
+export async function survey(o: { bwrap: string | null; uid: number | null }): Promise<Survey> {
+  const prlimit = found("/usr/bin/prlimit", "/bin/prlimit");
+  const setpriv = found("/usr/bin/setpriv", "/bin/setpriv");
+  const bwrap = o.bwrap === null ? found("/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap") : found(o.bwrap);
+  const cgroups = o.uid !== null && setpriv !== null ? findCgroups() : null;
+  const problem = process.platform === "linux" ? await problemOf(bwrap, o.uid) : notLinux();
+  const works = problem === null;
+  return {
+    bwrap,
+    prlimit,
+    cgroups,
+    capabilities: {
+      isolation: works ? "process" : "none",
+      egress: works ? "enforced" : "none",
+      limits: {
+        cpu: "none",
+        memory: works && cgroups !== null ? "hard" : "none",
+        pids: works && (cgroups !== null || prlimit !== null) ? "hard" : "none",
+        disk: "none",
+      },
+    },
+    problems: problem === null ? [] : [problem],
+  };
+}
+
+function notLinux(): Problem {
+  return {
+    what: "The local sandbox needs Linux.",
+    fix: "Run Countersign on Linux (or in WSL 2), or configure a hosted sandbox provider.",
+  };
+}
+
+async function problemOf(bwrap: string | null, uid: number | null): Promise<Problem | null> {
+  if (bwrap === null) return { what: "bubblewrap is not installed.", fix: installLine() };
+  const version = await run(bwrap, ["--version"], null);
+  const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(version.text) ?? [];
+  const isOld = Number(major) < OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]);
+  if (version.failed || isOld) {
+    return { what: `bubblewrap is ${version.text.trim() || "broken"}; 0.8 or newer is needed.`, fix: installLine() };
+  }
+  const tried = await run(
+    bwrap,
+    [...WALLS, ...systemBinds(), "--proc", "/proc", "--dev", "/dev", "--", "/usr/bin/true"],
+    uid,
+  );
+  return tried.failed
+    ? { what: `bubblewrap cannot build a sandbox here: ${tried.text.trim()}`, fix: namespaceFix() }
+    : null;
+}
+
+function installLine(): string {
+  return existsSync("/usr/bin/apt-get")
+    ? "apt-get install -y bubblewrap"
+    : "Install bubblewrap 0.8 or newer with your package manager.";
+}
+
+/** Why user namespaces are refused, in the order in which machines refuse them. */
+function namespaceFix(): string {
+  const setting = (name: string) =>
+    existsSync(`/proc/sys/${name}`) ? readFileSync(`/proc/sys/${name}`, "utf8").trim() : null;
+  if (setting("kernel/unprivileged_userns_clone") === "0") return "sysctl -w kernel.unprivileged_userns_clone=1";
+  if (setting("user/max_user_namespaces") === "0") return "sysctl -w user.max_user_namespaces=15000";
+  if (setting("kernel/apparmor_restrict_unprivileged_userns") === "1") {
+    return "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
+  }
+  return "In a container, start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined.";
+}
+
+function run(file: string, args: readonly string[], uid: number | null): Promise<{ failed: boolean; text: string }> {
+  const options = {
+    cwd: "/",
+    env: { PATH: "/usr/bin:/bin" },
+    timeout: PROBE_MS,
+    ...(uid === null ? {} : { uid, gid: uid }),
+  };
+  return new Promise((resolve) => {
+    execFile(file, [...args], options, (error, stdout, stderr) => {
+      resolve({ failed: error !== null, text: error === null ? stdout : stderr || error.message });
+    });
+  });
+}
