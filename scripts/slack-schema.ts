@@ -72,7 +72,8 @@ function packageDir(name: string): string {
 }
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-const distinct = <T>(values: readonly T[]) => values.filter((value, i) => values.findIndex((other) => same(other, value)) === i);
+const distinct = <T>(values: readonly T[]) =>
+  values.filter((value, i) => values.findIndex((other) => same(other, value)) === i);
 
 /** `true | false | "a" | "b"` of several variants become one enum; what differs in kind stays a choice. */
 function mergeProperty(variants: readonly Schema[]): Schema {
@@ -93,8 +94,12 @@ function mergeVariants(variants: readonly Schema[]): Schema {
     names.map((name) => [name, mergeProperty(variants.flatMap((variant) => variant.properties?.[name] ?? []))]),
   );
   const required = names.filter((name) => variants.every((variant) => variant.required?.includes(name)));
-  const extra = distinct(variants.map((variant) => (variant.required ?? []).filter((name) => !required.includes(name))));
-  const least = extra.filter((set) => !extra.some((other) => other !== set && other.every((name) => set.includes(name))));
+  const extra = distinct(
+    variants.map((variant) => (variant.required ?? []).filter((name) => !required.includes(name))),
+  );
+  const least = extra.filter(
+    (set) => !extra.some((other) => other !== set && other.every((name) => set.includes(name))),
+  );
   const choice = least.some((set) => set.length === 0) ? [] : least.map((set) => ({ required: set }));
   return {
     type: "object",
@@ -132,9 +137,12 @@ function discriminate(schema: Schema, definitions: Record<string, Schema>): Sche
 function map(schema: Schema, change: (schema: Schema) => Schema): Schema {
   const out: Schema = { ...schema };
   if (out.properties) {
-    out.properties = Object.fromEntries(Object.entries(out.properties).map(([name, value]) => [name, map(value, change)]));
+    out.properties = Object.fromEntries(
+      Object.entries(out.properties).map(([name, value]) => [name, map(value, change)]),
+    );
   }
-  if (out.items) out.items = Array.isArray(out.items) ? out.items.map((item) => map(item, change)) : map(out.items, change);
+  if (out.items)
+    out.items = Array.isArray(out.items) ? out.items.map((item) => map(item, change)) : map(out.items, change);
   if (out.anyOf) out.anyOf = out.anyOf.map((variant) => map(variant, change));
   if (typeof out.additionalProperties === "object") out.additionalProperties = map(out.additionalProperties, change);
   return change(out);
@@ -189,10 +197,15 @@ export function slackSchema(): Schema {
   for (const [name, schema] of Object.entries(definitions)) definitions[name] = map(schema, dropLoose);
   for (const [method, type] of Object.entries(METHODS)) {
     const variants = flatten({ $ref: `#/definitions/${type}` }, definitions);
-    const objects = variants.flatMap((variant) => target(variant, definitions) ?? []).filter((variant) => variant.properties);
+    const objects = variants
+      .flatMap((variant) => target(variant, definitions) ?? [])
+      .filter((variant) => variant.properties);
     // Slack ignores arguments it does not know; inside blocks and views it refuses them.
     if (objects.length === 0) throw new Error(`${type} has no properties.`);
-    definitions[method] = { ...(objects.length > 0 ? mergeVariants(objects) : { type: "object" }), additionalProperties: true };
+    definitions[method] = {
+      ...(objects.length > 0 ? mergeVariants(objects) : { type: "object" }),
+      additionalProperties: true,
+    };
   }
   for (const [name, schema] of Object.entries(definitions)) {
     const merged = schema.anyOf && !schema.properties ? discriminate(schema, definitions) : schema;

@@ -1,0 +1,137 @@
+import path from "node:path";
+import { z } from "zod";
+import { Secret } from "#ports/secret.ts";
+
+const secret = (name: string) =>
+  z
+    .string()
+    .min(1, "is empty: unset it or give it a value")
+    .transform((value) => new Secret(name, value))
+    .optional();
+
+const url = z.url({ protocol: /^https?$/, error: "is not an http(s) URL" }).optional();
+
+/** Every variable we read, with the sentence for the documentation. Anything else in the environment is not ours. */
+const Environment = z.object({
+  PORT: z.coerce
+    .number({ error: "is not a number" })
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(3000)
+    .describe("Port of the pages and of Slack's requests."),
+  HOST: z.string().default("127.0.0.1").describe("Address to listen on. The local Slack page accepts only loopback."),
+  PUBLIC_URL: url.describe("Address that people open, when it is not http://HOST:PORT."),
+  COUNTERSIGN_DATA: z.string().default(".countersign").describe("Folder of everything we keep."),
+  COUNTERSIGN_POLICIES: z
+    .string()
+    .optional()
+    .describe("Folder of the policy files; the sample organisation when absent."),
+  COUNTERSIGN_AGENT: z
+    .enum(["demo", "opencode"])
+    .optional()
+    .describe("Agent of new runs; OpenCode when a model is configured."),
+  COUNTERSIGN_MODEL: z.string().min(1).optional().describe("Model of new runs, as the model API names it."),
+  DATABASE_URL: z
+    .string()
+    .regex(
+      /^(postgres(ql)?:\/\/|pglite:)/,
+      "must begin with postgres:// (or be unset: then an embedded database is used)",
+    )
+    .optional()
+    .describe("Postgres to use; an embedded database in the data folder when absent."),
+  OPENAI_API_KEY: secret("openai_api_key").describe("Key of an OpenAI-compatible model API."),
+  OPENAI_BASE_URL: url.describe("Base URL of an OpenAI-compatible model API, ending in /v1."),
+  ANTHROPIC_API_KEY: secret("anthropic_api_key").describe("Key of the Anthropic model API."),
+  ANTHROPIC_BASE_URL: url.describe("Base URL of an Anthropic-compatible model API."),
+  SLACK_BOT_TOKEN: secret("slack_bot_token").describe(
+    "Bot token of a real Slack workspace; the local Slack page when absent.",
+  ),
+  SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe("Signing secret of the Slack app."),
+  npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
+});
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly publicUrl: string | null;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Absolute; `null`: the sample organisation. */
+  readonly policyDir: string | null;
+  readonly agent: "demo" | "opencode";
+  readonly model: string;
+  readonly databaseUrl: string;
+  readonly models: {
+    readonly openai: { readonly baseUrl: string | null; readonly key: Secret | null };
+    readonly anthropic: { readonly baseUrl: string | null; readonly key: Secret | null };
+  };
+  readonly registry: string | null;
+  readonly slack: { readonly botToken: Secret; readonly signingSecret: Secret } | null;
+  /** Names of variables that belong to real outside services: the local Slack page refuses to start beside them. */
+  readonly realCredentials: readonly string[];
+  readonly logLevel: string;
+}
+
+const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
+
+/** Something the operator has to mend; its message is all they need to see. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Reads the environment once, and complains once: every bad variable in one message. Throws `ConfigError`. */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>, cwd: string): Config {
+  const parsed = Environment.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== "")));
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
+    throw new ConfigError(`the environment cannot be used: ${lines.join("; ")}`);
+  }
+  const e = parsed.data;
+  if ((e.SLACK_BOT_TOKEN === undefined) !== (e.SLACK_SIGNING_SECRET === undefined)) {
+    throw new ConfigError(
+      "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET go together: set both, or neither for the local Slack page",
+    );
+  }
+  const dataDir = path.resolve(cwd, e.COUNTERSIGN_DATA);
+  const modelConfigured = [e.OPENAI_API_KEY, e.OPENAI_BASE_URL, e.ANTHROPIC_API_KEY, e.ANTHROPIC_BASE_URL].some(
+    (one) => one !== undefined,
+  );
+  const agent = e.COUNTERSIGN_AGENT ?? (modelConfigured ? "opencode" : "demo");
+  if (agent === "opencode" && !modelConfigured) {
+    throw new ConfigError(
+      "COUNTERSIGN_AGENT=opencode needs a model: set OPENAI_API_KEY or OPENAI_BASE_URL (or the ANTHROPIC_ ones)",
+    );
+  }
+  const openai = e.OPENAI_API_KEY !== undefined || e.OPENAI_BASE_URL !== undefined;
+  return {
+    port: e.PORT,
+    host: e.HOST,
+    publicUrl: e.PUBLIC_URL?.replace(/\/$/, "") ?? null,
+    dataDir,
+    policyDir: e.COUNTERSIGN_POLICIES === undefined ? null : path.resolve(cwd, e.COUNTERSIGN_POLICIES),
+    agent,
+    model: e.COUNTERSIGN_MODEL ?? (agent === "demo" ? "scripted" : openai ? "gpt-5.5" : "claude-sonnet-5"),
+    databaseUrl: e.DATABASE_URL ?? `pglite:${path.join(dataDir, "database")}`,
+    models: {
+      openai: {
+        baseUrl: e.OPENAI_BASE_URL ?? (e.OPENAI_API_KEY ? "https://api.openai.com/v1" : null),
+        key: e.OPENAI_API_KEY ?? null,
+      },
+      anthropic: {
+        baseUrl: e.ANTHROPIC_BASE_URL ?? (e.ANTHROPIC_API_KEY ? "https://api.anthropic.com" : null),
+        key: e.ANTHROPIC_API_KEY ?? null,
+      },
+    },
+    registry: e.npm_config_registry ?? null,
+    slack:
+      e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET
+        ? { botToken: e.SLACK_BOT_TOKEN, signingSecret: e.SLACK_SIGNING_SECRET }
+        : null,
+    realCredentials: Object.keys(env)
+      .filter((name) => REAL.test(name) && env[name] !== "")
+      .sort(),
+    logLevel: e.LOG_LEVEL,
+  };
+}
