@@ -43,9 +43,9 @@ function sources(folder: string): string[] {
 
 function imports(file: string): string[] {
   const text = readFileSync(path.join(root, file), "utf8");
-  return [
-    ...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;"']*?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g),
-  ].map((match) => match[1] ?? match[2] ?? "");
+  const forms =
+    /^[ \t]*(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']|^[ \t]*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm;
+  return [...text.matchAll(forms)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
 }
 
 function allowed(row: readonly string[], folder: string, specifier: string): boolean {

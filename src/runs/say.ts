@@ -26,6 +26,7 @@ export function parse(text: string): Said {
   const task = trimmed
     .replace(/(?:^|\s)repo=[\w.-]+\/[\w.-]+(?=\s|$)/, " ")
     .replace(/^new\s+/i, "")
+    .replace(/ {2,}/g, " ")
     .trim();
   return { kind: "task", text: task, repo: repo?.[1] ?? null, fresh };
 }

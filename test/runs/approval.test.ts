@@ -1,0 +1,194 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { ExternalId } from "#ports/directory.ts";
+import { type Approval, type Click, judge, type OpenAsk, type Vote } from "#runs/approval.ts";
+
+const account = (id: string): ExternalId => ({ provider: "slack", workspace: "T1", id });
+const NOW = new Date("2026-01-01T12:00:00Z");
+const LATER = new Date("2026-01-01T13:00:00Z");
+
+function ask(o: Partial<OpenAsk> & { members: readonly ExternalId[] }): OpenAsk {
+  return {
+    from: "group:leads",
+    quorum: 1,
+    self: false,
+    expiresMs: 3_600_000,
+    grants: { for: "once" },
+    rule: { at: "teams/shop.yaml:9:5", text: "ask action run.start", why: null },
+    ...o,
+  };
+}
+
+function approval(o: Partial<Approval> = {}): Approval {
+  return {
+    id: "a1",
+    runId: "r1",
+    gate: "start",
+    digest: "sha256:aa",
+    subject: {},
+    asks: [ask({ members: [account("BO"), account("DI")] })],
+    status: "pending",
+    askNo: 1,
+    openedAt: NOW,
+    expiresAt: LATER,
+    closedAt: null,
+    ...o,
+  };
+}
+
+function click(who: string, o: Partial<Click> = {}): Click {
+  return {
+    person: { id: who, name: who },
+    account: account(who),
+    choice: "approve",
+    digest: "sha256:aa",
+    now: NOW,
+    authors: [{ person: { id: "ANA", name: "Ana" }, account: account("ANA") }],
+    membersNow: [[account("BO"), account("DI")]],
+    ...o,
+  };
+}
+
+const voted = (who: string, choice: "approve" | "deny" = "approve"): Vote & { account: ExternalId } => ({
+  approvalId: "a1",
+  person: { id: who, name: who },
+  choice,
+  reason: null,
+  at: NOW,
+  account: account(who),
+});
+
+const refused = (verdict: ReturnType<typeof judge>) => ("refused" in verdict ? verdict.refused : null);
+
+test("one of the named people says yes", () => {
+  expect(judge(approval(), [], click("BO"))).toEqual({ refused: null, status: "approved" });
+});
+
+test("one no ends it, whatever the quorum", () => {
+  const two = approval({ asks: [ask({ quorum: 2, members: [account("BO"), account("DI")] })] });
+  expect(judge(two, [voted("DI")], click("BO", { choice: "deny" }))).toEqual({ refused: null, status: "denied" });
+});
+
+const REFUSALS: Record<
+  string,
+  { approval?: Partial<Approval>; click: Click; votes?: (Vote & { account: ExternalId })[]; code: string }
+> = {
+  "a bystander is told that they are no approver": { click: click("CY"), code: "not_an_approver" },
+  "the requester may not approve their own run": { click: click("ANA"), code: "own_run" },
+  "an approver who has become an author may not approve": {
+    click: click("BO", { authors: [{ person: { id: "BO", name: "Bo" }, account: account("BO") }] }),
+    code: "own_run",
+  },
+  "the same human under a second account is still the author": {
+    click: click("BO", { person: { id: "ANA", name: "Ana" } }),
+    code: "own_run",
+  },
+  "an author without an identity on this surface blocks the vote": {
+    click: click("BO", { authors: [{ person: { id: "ZED", name: "Zed" }, account: null }] }),
+    code: "author_unlinked",
+  },
+  "who has left the group since it opened may not vote": {
+    click: click("BO", { membersNow: [[account("DI")]] }),
+    code: "not_an_approver",
+  },
+  "who joined the group after it opened may not vote": {
+    click: click("EVE", { membersNow: [[account("EVE"), account("BO")]] }),
+    code: "not_an_approver",
+  },
+  "a card that shows other bytes is stale": { click: click("BO", { digest: "sha256:bb" }), code: "stale" },
+  "a click at the moment of expiry is too late": { click: click("BO", { now: LATER }), code: "expired" },
+  "the second click of one person counts once": {
+    approval: { asks: [ask({ quorum: 2, members: [account("BO"), account("DI")] })] },
+    votes: [voted("BO")],
+    click: click("BO"),
+    code: "already_voted",
+  },
+  "someone got there first": { approval: { status: "approved" }, click: click("BO"), code: "already_decided" },
+};
+
+for (const [sentence, row] of Object.entries(REFUSALS)) {
+  test(sentence, () => {
+    expect(refused(judge(approval(row.approval), row.votes ?? [], row.click))).toBe(row.code);
+  });
+}
+
+test("policy may let authors vote, and then only by its own word", () => {
+  const self = approval({ asks: [ask({ self: true, members: [account("ANA")] })] });
+  expect(judge(self, [], click("ANA", { membersNow: [[account("ANA")]] }))).toEqual({
+    refused: null,
+    status: "approved",
+  });
+});
+
+test("several asks must each be met by their own people", () => {
+  const both = approval({
+    asks: [ask({ members: [account("BO")] }), ask({ from: "group:security", members: [account("DI")] })],
+  });
+  const now = [[account("BO")], [account("DI")]];
+  expect(judge(both, [], click("BO", { membersNow: now }))).toEqual({ refused: null, status: "pending" });
+  expect(judge(both, [voted("BO")], click("DI", { membersNow: now }))).toEqual({ refused: null, status: "approved" });
+});
+
+const PEOPLE = ["ANA", "BO", "CY", "DI", "EVE"] as const;
+const people = fc.uniqueArray(fc.constantFrom(...PEOPLE));
+const clicks = fc.array(
+  fc.record({ who: fc.constantFrom(...PEOPLE), choice: fc.constantFrom("approve" as const, "deny" as const) }),
+  { maxLength: 12 },
+);
+
+test("however people click, it is approved only by a quorum of distinct members who are no authors", () => {
+  fc.assert(
+    fc.property(
+      people,
+      people,
+      people,
+      fc.integer({ min: 1, max: 3 }),
+      clicks,
+      (then, now, authors, quorum, sequence) => {
+        let current = approval({ asks: [ask({ quorum, members: then.map(account) })] });
+        const votes: (Vote & { account: ExternalId })[] = [];
+        for (const { who, choice } of sequence) {
+          const verdict = judge(
+            current,
+            votes,
+            click(who, {
+              choice,
+              membersNow: [now.map(account)],
+              authors: authors.map((id) => ({ person: { id, name: id }, account: account(id) })),
+            }),
+          );
+          if (verdict.refused !== null) continue;
+          votes.push(voted(who, choice));
+          current = { ...current, status: verdict.status };
+        }
+        const yes = new Set(votes.filter((vote) => vote.choice === "approve").map((vote) => vote.person.id));
+        expect(votes.length).toBe(new Set(votes.map((vote) => vote.person.id)).size);
+        for (const vote of votes) {
+          expect(then).toContain(vote.person.id);
+          expect(now).toContain(vote.person.id);
+          expect(authors).not.toContain(vote.person.id);
+        }
+        expect(current.status === "approved").toBe(yes.size >= quorum && current.status !== "denied");
+        expect(current.status === "denied").toBe(votes.some((vote) => vote.choice === "deny"));
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test("nothing changes once it is decided, and time alone never decides", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom("approved" as const, "denied" as const, "expired" as const, "void" as const),
+      clicks,
+      (status, sequence) => {
+        for (const { who, choice } of sequence) {
+          expect(refused(judge(approval({ status }), [], click(who, { choice })))).not.toBeNull();
+          expect(refused(judge(approval(), [], click(who, { choice, now: new Date(LATER.getTime() + 1) })))).toBe(
+            "expired",
+          );
+        }
+      },
+    ),
+  );
+});
