@@ -5,9 +5,10 @@ import { createGenerator } from "ts-json-schema-generator";
 
 /**
  * Slack's own TypeScript types, as one JSON Schema that the playground holds every call to. Run it after an update of
- * @slack/web-api; `test/playground/schema.int.test.ts` fails until the committed file is what this makes.
+ * @slack/web-api; `test/playground/schema.int.test.ts` fails until the committed file is what this makes. `--print`
+ * writes to the standard output instead.
  */
-export interface Schema {
+interface Schema {
   $schema?: string;
   $ref?: string;
   definitions?: Record<string, Schema>;
@@ -65,7 +66,7 @@ const REPLACED: Record<string, Schema> = {
   AnyBlock: { $ref: "#/definitions/KnownBlock" },
 };
 
-export const SCHEMA_FILE = fileURLToPath(new URL("../src/playground/slack/schema/slack.schema.json", import.meta.url));
+const SCHEMA_FILE = fileURLToPath(new URL("../src/playground/slack/schema/slack.schema.json", import.meta.url));
 
 function packageDir(name: string): string {
   return dirname(dirname(fileURLToPath(import.meta.resolve(name))));
@@ -174,7 +175,7 @@ function reachable(definitions: Record<string, Schema>, roots: readonly string[]
 }
 
 /** Generates the whole schema: `definitions` of blocks and views by name, and of arguments by method ("chat.update"). */
-export function slackSchema(): Schema {
+function slackSchema(): Schema {
   const generator = createGenerator({
     path: join(packageDir("@slack/web-api"), "{dist/types/request/*.d.ts,../types/dist/**/*.d.ts}"),
     skipTypeCheck: true,
@@ -221,6 +222,6 @@ export function slackSchema(): Schema {
   };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(SCHEMA_FILE, `${JSON.stringify(slackSchema(), null, 1)}\n`);
-}
+const text = `${JSON.stringify(slackSchema(), null, 1)}\n`;
+if (process.argv.includes("--print")) process.stdout.write(text);
+else writeFileSync(SCHEMA_FILE, text);

@@ -59,7 +59,10 @@ export function startDeliveries(o: {
       withinMs: o.answerWithinMs,
       headers:
         delivery.attempt > 0
-          ? { "x-slack-retry-num": String(delivery.attempt), "x-slack-retry-reason": delivery.reason ?? "unknown_error" }
+          ? {
+              "x-slack-retry-num": String(delivery.attempt),
+              "x-slack-retry-reason": delivery.reason ?? "unknown_error",
+            }
           : {},
     });
     if (stopped) return;
@@ -101,7 +104,14 @@ export function startDeliveries(o: {
         is_ext_shared_channel: false,
         event_context: `4-${eventId}`,
       });
-      const delivery: Delivery = { id: eventId, type: String(event.type), body, attempt: 0, reason: null, due: o.now() };
+      const delivery: Delivery = {
+        id: eventId,
+        type: String(event.type),
+        body,
+        attempt: 0,
+        reason: null,
+        due: o.now(),
+      };
       journal.commit({ op: "delivery", delivery });
       schedule(delivery);
       return eventId;

@@ -60,7 +60,10 @@ export function announceReaction(
 }
 
 /** The native Stop button. Slack changes nothing by itself: the app stops its work and then says so. */
-export function announceStop(house: House, o: { user: string; channel: string; threadTs: string; streaming: readonly string[] }): void {
+export function announceStop(
+  house: House,
+  o: { user: string; channel: string; threadTs: string; streaming: readonly string[] },
+): void {
   house.deliveries.send("agent_session_stopped", {
     type: "agent_session_stopped",
     user: o.user,

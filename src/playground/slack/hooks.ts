@@ -10,7 +10,10 @@ export interface HookAnswer {
   readonly body: JsonObject | "ok";
 }
 
-const no = (status: number, error: string, more: JsonObject = {}): HookAnswer => ({ status, body: { ok: false, error, ...more } });
+const no = (status: number, error: string, more: JsonObject = {}): HookAnswer => ({
+  status,
+  body: { ok: false, error, ...more },
+});
 
 /**
  * A `response_url`: five uses in thirty minutes, and the only way to change or remove an ephemeral message. Without

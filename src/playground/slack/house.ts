@@ -9,7 +9,6 @@ export interface House {
   readonly deliveries: Deliveries;
   readonly signingSecret: string;
   readonly interactivityUrl: string;
-  readonly commandsUrl: string | null;
   /** How long the app has to answer; Slack gives 3,000 ms. */
   readonly answerWithinMs: number;
   now(): number;

@@ -9,7 +9,8 @@ export function id(prefix: string): string {
 export const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-export const objects = (value: Json | undefined): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
+export const objects = (value: Json | undefined): readonly JsonObject[] =>
+  Array.isArray(value) ? value.filter(isObject) : [];
 
 const INTERACTIVE = new Set([
   "button",
@@ -53,7 +54,8 @@ export function withIds(blocks: readonly JsonObject[], seed = ""): JsonObject[] 
     }
     if (block.accessory !== undefined) out.accessory = element(block.accessory, `${place}/accessory`);
     if (block.element !== undefined) out.element = element(block.element, `${place}/element`);
-    if (Array.isArray(block.actions)) out.actions = block.actions.map((item, j) => element(item, `${place}/${j}`) ?? null);
+    if (Array.isArray(block.actions))
+      out.actions = block.actions.map((item, j) => element(item, `${place}/${j}`) ?? null);
     if (Array.isArray(block.child_blocks)) out.child_blocks = withIds(objects(block.child_blocks), place);
     return out;
   });

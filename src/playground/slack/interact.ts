@@ -3,7 +3,16 @@ import { id, isObject, objects } from "./ids.ts";
 import { channelJson, messageJson, viewJson } from "./shape.ts";
 import { postSigned } from "./sign.ts";
 import type { Triggers } from "./triggers.ts";
-import { findChannel, findMessage, findUser, type JsonObject, type Message, type Offered, type OpenView, type SeedUser } from "./world.ts";
+import {
+  findChannel,
+  findMessage,
+  findUser,
+  type JsonObject,
+  type Message,
+  type Offered,
+  type OpenView,
+  type SeedUser,
+} from "./world.ts";
 
 /** People's clicks, as `block_actions` to the app. */
 
@@ -89,7 +98,10 @@ function find(offered: readonly Offered[], act: Act): Offered | null {
 function actionPart(offer: Offered, act: Act, ts: string): JsonObject {
   const { element } = offer;
   const base = { action_id: offer.actionId, block_id: offer.blockId, type: element.type, action_ts: ts };
-  const options = [...objects(element.options), ...objects(element.option_groups).flatMap((group) => objects(group.options))];
+  const options = [
+    ...objects(element.options),
+    ...objects(element.option_groups).flatMap((group) => objects(group.options)),
+  ];
   if (act.type === "button") {
     const { text, value, style } = element;
     return { ...base, text, ...(value === undefined ? {} : { value }), ...(style === undefined ? {} : { style }) };
@@ -124,11 +136,14 @@ function newHook(house: House, user: string, message: Message): string {
 export function seenBy(house: House, user: SeedUser, channelId: string, ts: string): Message {
   const channel = findChannel(house.world, channelId);
   if (!channel) {
-    throw new Impossible(`No channel "${channelId}". Use one of ${house.world.seed.channels.map((c) => c.id).join(", ")}.`);
+    throw new Impossible(
+      `No channel "${channelId}". Use one of ${house.world.seed.channels.map((c) => c.id).join(", ")}.`,
+    );
   }
   if (!channel.members.includes(user.id)) throw new Impossible(`${user.realName} is not in #${channel.name}.`);
   const message = findMessage(house.world, channelId, ts);
-  if (!message) throw new Impossible(`No message ${ts} in #${channel.name}. GET /_control/messages/${channelId} lists them.`);
+  if (!message)
+    throw new Impossible(`No message ${ts} in #${channel.name}. GET /_control/messages/${channelId} lists them.`);
   if (message.visibleTo !== null && message.visibleTo !== user.id) {
     throw new Impossible(`Message ${ts} is ephemeral and ${user.realName} does not see it.`);
   }
@@ -145,7 +160,9 @@ export async function actOnMessage(
   const message = seenBy(house, user, given.channel, given.ts);
   const offer = find(message.offered, given.act);
   if (!offer) {
-    const names = message.offered.map((known) => `${String(known.element.type)} "${known.actionId}" in "${known.blockId}"`);
+    const names = message.offered.map(
+      (known) => `${String(known.element.type)} "${known.actionId}" in "${known.blockId}"`,
+    );
     throw new Impossible(
       names.length === 0
         ? `Message ${given.ts} has nothing to act on.`
@@ -194,7 +211,13 @@ export async function actInView(
 
 export function viewPayload(
   o: { house: House; triggers: Triggers },
-  given: { type: "view_submission" | "view_closed"; user: SeedUser; open: OpenView; values: JsonObject; cleared: boolean },
+  given: {
+    type: "view_submission" | "view_closed";
+    user: SeedUser;
+    open: OpenView;
+    values: JsonObject;
+    cleared: boolean;
+  },
 ): JsonObject {
   return {
     type: given.type,

@@ -132,7 +132,9 @@ function idsUnique(blocks: readonly JsonObject[], pointer: string): string[] {
   blocks.forEach((block, i) => {
     if (typeof block.block_id === "string" && block.block_id !== "") {
       if (blockIds.has(block.block_id)) {
-        found.push(`block_id \`${block.block_id}\` already exists for another block [json-pointer:${pointer}/${i}/block_id]`);
+        found.push(
+          `block_id \`${block.block_id}\` already exists for another block [json-pointer:${pointer}/${i}/block_id]`,
+        );
       }
       blockIds.add(block.block_id);
     }
@@ -188,7 +190,8 @@ export function blockProblems(blocks: readonly JsonObject[], pointer: string, mo
 export function viewProblems(view: JsonObject, pointer: string): string[] {
   const blocks = Array.isArray(view.blocks) ? view.blocks.filter(isObject) : [];
   const { blocks: _, ...own } = view;
-  const needsSubmit = view.type === "modal" && view.submit === undefined && blocks.some((block) => block.type === "input");
+  const needsSubmit =
+    view.type === "modal" && view.submit === undefined && blocks.some((block) => block.type === "input");
   return [
     ...walk(own, pointer, "view"),
     ...(needsSubmit ? [`missing required field: submit [json-pointer:${pointer}]`] : []),

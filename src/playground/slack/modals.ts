@@ -56,7 +56,9 @@ function elementState(element: JsonObject, given: unknown): JsonObject | string 
     case "external_select": {
       if (given === undefined) return { type, selected_option: element.initial_option ?? null };
       const chosen = one === undefined ? null : option(element, one);
-      return one !== undefined && chosen === null ? `"${one}" is not one of the options` : { type, selected_option: chosen };
+      return one !== undefined && chosen === null
+        ? `"${one}" is not one of the options`
+        : { type, selected_option: chosen };
     }
     case "checkboxes":
     case "multi_static_select": {
@@ -70,7 +72,10 @@ function elementState(element: JsonObject, given: unknown): JsonObject | string 
     case "channels_select":
       return { type, selected_channel: one ?? (given === undefined ? (element.initial_channel ?? null) : null) };
     case "conversations_select":
-      return { type, selected_conversation: one ?? (given === undefined ? (element.initial_conversation ?? null) : null) };
+      return {
+        type,
+        selected_conversation: one ?? (given === undefined ? (element.initial_conversation ?? null) : null),
+      };
     case "datepicker":
       return { type, selected_date: one ?? (given === undefined ? (element.initial_date ?? null) : null) };
     case "timepicker":
@@ -82,7 +87,8 @@ function elementState(element: JsonObject, given: unknown): JsonObject | string 
 
 const isEmpty = (state: JsonObject): boolean =>
   Object.entries(state).every(
-    ([name, value]) => name === "type" || value === null || value === "" || (Array.isArray(value) && value.length === 0),
+    ([name, value]) =>
+      name === "type" || value === null || value === "" || (Array.isArray(value) && value.length === 0),
   );
 
 function lengthError(element: JsonObject, state: JsonObject): string | null {
@@ -100,7 +106,10 @@ export type GivenValues = Readonly<Record<string, unknown>>;
  * The state of a modal as Slack would send it. `errors` is what Slack's own client refuses before it asks the app:
  * required fields left empty, texts too short or long, by block id. `unknown`: names that fit no field.
  */
-export function fill(view: JsonObject, given: GivenValues): { values: JsonObject; errors: Record<string, string>; unknown: string[] } {
+export function fill(
+  view: JsonObject,
+  given: GivenValues,
+): { values: JsonObject; errors: Record<string, string>; unknown: string[] } {
   const blocks = objects(view.blocks);
   const values: Record<string, Record<string, JsonObject>> = {};
   const errors: Record<string, string> = {};
@@ -108,7 +117,8 @@ export function fill(view: JsonObject, given: GivenValues): { values: JsonObject
   for (const { blockId, actionId, element } of interactive(blocks)) {
     if (element.type === "button" || element.type === "overflow" || element.type === "workflow_button") continue;
     const byBlock = given[blockId];
-    const nested = isObject(byBlock as JsonObject) && !("type" in (byBlock as JsonObject)) ? (byBlock as JsonObject) : null;
+    const nested =
+      isObject(byBlock as JsonObject) && !("type" in (byBlock as JsonObject)) ? (byBlock as JsonObject) : null;
     const value = nested ? nested[actionId] : (byBlock ?? given[actionId]);
     if (byBlock !== undefined) used.add(blockId);
     if (given[actionId] !== undefined) used.add(actionId);

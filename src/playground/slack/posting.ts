@@ -93,6 +93,10 @@ export function react(
     : [...message.reactions, { name: o.name, users }];
   const after: Message = { ...message, reactions: reactions.filter((reaction) => reaction.users.length > 0) };
   house.journal.commit({ op: "message", message: after });
-  announceReaction(house, o.add ? "reaction_added" : "reaction_removed", { user: o.user, name: o.name, message: after });
+  announceReaction(house, o.add ? "reaction_added" : "reaction_removed", {
+    user: o.user,
+    name: o.name,
+    message: after,
+  });
   return null;
 }

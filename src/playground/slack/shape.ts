@@ -30,7 +30,9 @@ export function userJson(world: World, user: SeedUser): JsonObject {
       display_name: user.name,
       display_name_normalized: user.name,
       team: world.seed.team.id,
-      ...(user.isBot ? { bot_id: world.seed.app.botId, api_app_id: world.seed.app.id } : { email: `${user.name}@example.com` }),
+      ...(user.isBot
+        ? { bot_id: world.seed.app.botId, api_app_id: world.seed.app.id }
+        : { email: `${user.name}@example.com` }),
     },
   };
 }
@@ -100,7 +102,14 @@ export function messageJson(world: World, message: Message, o: { metadata: boole
       ? {
           bot_id: app.botId,
           app_id: app.id,
-          bot_profile: { id: app.botId, app_id: app.id, name: "agent", deleted: false, updated: CREATED, team_id: team.id },
+          bot_profile: {
+            id: app.botId,
+            app_id: app.id,
+            name: "agent",
+            deleted: false,
+            updated: CREATED,
+            team_id: team.id,
+          },
         }
       : {}),
     ...(message.blocks.length > 0 ? { blocks: message.blocks } : {}),

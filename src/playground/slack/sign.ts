@@ -9,8 +9,19 @@ export function signature(secret: string, body: string, now: number): Record<str
 
 /** How the app answered one request: its status and body, or why there was none. */
 export type Answer =
-  | { readonly ok: true; readonly status: number; readonly body: string; readonly noRetry: boolean; readonly ms: number }
-  | { readonly ok: false; readonly reason: "http_timeout" | "connection_failed"; readonly detail: string; readonly ms: number };
+  | {
+      readonly ok: true;
+      readonly status: number;
+      readonly body: string;
+      readonly noRetry: boolean;
+      readonly ms: number;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: "http_timeout" | "connection_failed";
+      readonly detail: string;
+      readonly ms: number;
+    };
 
 /** Posts one signed request and waits for the whole answer, at most `withinMs`. Follows no redirect, as Slack. */
 export async function postSigned(o: {
@@ -38,7 +49,13 @@ export async function postSigned(o: {
       signal: AbortSignal.timeout(o.withinMs),
     });
     const body = await response.text();
-    return { ok: true, status: response.status, body, noRetry: response.headers.get("x-slack-no-retry") === "1", ms: ms() };
+    return {
+      ok: true,
+      status: response.status,
+      body,
+      noRetry: response.headers.get("x-slack-no-retry") === "1",
+      ms: ms(),
+    };
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";

@@ -50,17 +50,21 @@ function applyAnswer(house: House, open: OpenView, outcome: Outcome): ViewOutcom
     return { ok: true, response_action: "clear" };
   }
   if (action === "errors" && isObject(answer.errors)) {
-    const errors = Object.fromEntries(Object.entries(answer.errors).map(([block, message]) => [block, String(message)]));
+    const errors = Object.fromEntries(
+      Object.entries(answer.errors).map(([block, message]) => [block, String(message)]),
+    );
     const blocks = new Set(objects(current.view.blocks).map((block) => block.block_id));
     const stray = Object.keys(errors).filter((block) => !blocks.has(block));
-    if (stray.length > 0) return { ok: false, response_action: "failed", error: `No block "${stray.join('", "')}" in the modal.` };
+    if (stray.length > 0)
+      return { ok: false, response_action: "failed", error: `No block "${stray.join('", "')}" in the modal.` };
     return { ok: false, response_action: "errors", errors };
   }
   if ((action === "update" || action === "push") && isObject(answer.view)) {
     const problems = checkView(answer.view);
     if (problems.length > 0) return { ok: false, response_action: "failed", error: problems.join("; ") };
     if (action === "update") replaceView(house, current, answer.view);
-    else if (viewsOf(house.world, user).length >= STACK_MOST) return { ok: false, response_action: "failed", error: "push_limit_reached" };
+    else if (viewsOf(house.world, user).length >= STACK_MOST)
+      return { ok: false, response_action: "failed", error: "push_limit_reached" };
     else openView(house, { user, view: answer.view, on: current });
     return { ok: true, response_action: action };
   }
@@ -68,7 +72,10 @@ function applyAnswer(house: House, open: OpenView, outcome: Outcome): ViewOutcom
 }
 
 /** A person presses the modal's submit button. */
-export async function submitView(o: Shared, given: { user: string; viewId: string; values: GivenValues }): Promise<ViewOutcome> {
+export async function submitView(
+  o: Shared,
+  given: { user: string; viewId: string; values: GivenValues },
+): Promise<ViewOutcome> {
   const user = person(o.house, given.user);
   const open = openFor(o.house, user.id, given.viewId);
   const { values, errors, unknown } = fill(open.view, given.values);
@@ -81,13 +88,21 @@ export async function submitView(o: Shared, given: { user: string; viewId: strin
   const payload = viewPayload(o, { type: "view_submission", user, open, values, cleared: false });
   const outcome = applyAnswer(o.house, open, await sendInteraction(o.house, payload));
   if (outcome.response_action === "failed") {
-    o.house.journal.log("interaction.answer", { type: "view_submission", user: user.id, ok: false, error: outcome.error });
+    o.house.journal.log("interaction.answer", {
+      type: "view_submission",
+      user: user.id,
+      ok: false,
+      error: outcome.error,
+    });
   }
   return outcome;
 }
 
 /** A person closes the top modal, or with `all` every one of them. The app hears of it only when it asked to. */
-export async function closeView(o: Shared, given: { user: string; viewId: string; all: boolean }): Promise<ViewOutcome> {
+export async function closeView(
+  o: Shared,
+  given: { user: string; viewId: string; all: boolean },
+): Promise<ViewOutcome> {
   const user = person(o.house, given.user);
   const open = openFor(o.house, user.id, given.viewId);
   const stack = viewsOf(o.house.world, user.id);
@@ -96,7 +111,10 @@ export async function closeView(o: Shared, given: { user: string; viewId: string
   for (const view of closing.toReversed()) {
     if (view.view.notify_on_close !== true) continue;
     const { values } = fill(view.view, {});
-    await sendInteraction(o.house, viewPayload(o, { type: "view_closed", user, open: view, values, cleared: given.all }));
+    await sendInteraction(
+      o.house,
+      viewPayload(o, { type: "view_closed", user, open: view, values, cleared: given.all }),
+    );
   }
   return { ok: true, response_action: "closed" };
 }

@@ -1,8 +1,9 @@
 import type { JsonObject, World } from "./world.ts";
 
-const TOKEN = /<(?:@[UW][A-Z0-9]+|#C[A-Z0-9]+(?:\|[^>]*)?|!subteam\^S[A-Z0-9]+(?:\|[^>]*)?|!here|!channel|https?:\/\/[^>\s]+)>/g;
+const TOKEN =
+  /<(?:@[UW][A-Z0-9]+|#C[A-Z0-9]+(?:\|[^>]*)?|!subteam\^S[A-Z0-9]+(?:\|[^>]*)?|!here|!channel|https?:\/\/[^>\s]+)>/g;
 
-const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** One stretch of plain typing: handles become mentions, addresses become links, the rest is escaped. */
 function encode(world: World, text: string): string {
@@ -15,8 +16,8 @@ function encode(world: World, text: string): string {
     .split(/(https?:\/\/[^\s<>"`]*[^\s<>"`.,;:!?)\]}'])/)
     .map((part, i) =>
       i % 2 === 1
-        ? `<${escape(part)}>`
-        : escape(part).replace(/(?<![\w/`.])[@#][\w-]+/g, (handle) => handles.get(handle.toLowerCase()) ?? handle),
+        ? `<${escaped(part)}>`
+        : escaped(part).replace(/(?<![\w/`.])[@#][\w-]+/g, (handle) => handles.get(handle.toLowerCase()) ?? handle),
     )
     .join("");
 }
@@ -35,7 +36,7 @@ export function asSlackText(world: World, typed: string): string {
   return out + encode(world, typed.slice(last));
 }
 
-const unescape = (text: string) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+const unescaped = (text: string) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
 /** The rich text block that Slack's composer sends along with a person's message. */
 export function asRichText(text: string): JsonObject {
@@ -43,8 +44,8 @@ export function asRichText(text: string): JsonObject {
   const plain = (part: string) => {
     part.split(/(`[^`\n]+`)/).forEach((piece, i) => {
       if (piece === "") return;
-      if (i % 2 === 1) elements.push({ type: "text", text: unescape(piece.slice(1, -1)), style: { code: true } });
-      else elements.push({ type: "text", text: unescape(piece) });
+      if (i % 2 === 1) elements.push({ type: "text", text: unescaped(piece.slice(1, -1)), style: { code: true } });
+      else elements.push({ type: "text", text: unescaped(piece) });
     });
   };
   let last = 0;
@@ -57,7 +58,7 @@ export function asRichText(text: string): JsonObject {
     else if (target.startsWith("#")) elements.push({ type: "channel", channel_id: target.slice(1) });
     else if (target.startsWith("!subteam^")) elements.push({ type: "usergroup", usergroup_id: target.slice(9) });
     else if (target.startsWith("!")) elements.push({ type: "broadcast", range: target.slice(1) });
-    else elements.push({ type: "link", url: unescape(target), ...(label ? { text: label } : {}) });
+    else elements.push({ type: "link", url: unescaped(target), ...(label ? { text: label } : {}) });
   }
   plain(text.slice(last));
   return { type: "rich_text", elements: [{ type: "rich_text_section", elements }] };

@@ -4,7 +4,13 @@ import { randomBytes } from "node:crypto";
 export interface Triggers {
   /** `viewId`: the modal in which the person acted, if it was in one. */
   issue(user: string, viewId: string | null): string;
-  use(trigger: string): { readonly user: string; readonly viewId: string | null } | "invalid_trigger_id" | "expired_trigger_id" | "exchanged_trigger_id";
+  use(
+    trigger: string,
+  ):
+    | { readonly user: string; readonly viewId: string | null }
+    | "invalid_trigger_id"
+    | "expired_trigger_id"
+    | "exchanged_trigger_id";
 }
 
 export const TRIGGER_LIVES_MS = 3_000;

@@ -9,7 +9,13 @@ export type Checked =
   | { readonly ok: false; readonly error: string; readonly messages: readonly string[] };
 
 const definitions: Readonly<Record<string, unknown>> = schema.definitions;
-const ajv = new Ajv({ allErrors: true, discriminator: true, strict: true, strictRequired: false, verbose: false });
+const ajv = new Ajv({
+  allErrors: true,
+  discriminator: true,
+  strict: true,
+  strictRequired: false,
+  allowUnionTypes: true,
+});
 ajv.addSchema(schema, "slack");
 const compiled = new Map<string, ValidateFunction>();
 
@@ -31,7 +37,8 @@ export function warmUp(): void {
   for (const method of ["chat.postMessage", "chat.update", "views.open"]) check(method);
 }
 
-const isObject = (value: unknown): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** One mistake in Slack's words. */
 function say(error: ErrorObject): string {
@@ -43,7 +50,9 @@ function say(error: ErrorObject): string {
     case "additionalProperties":
       return `invalid additional property: ${String(params.additionalProperty)} ${at}`;
     case "discriminator":
-      return params.error === "mapping" ? `unsupported type: ${String(params.tagValue)} ${at}` : `missing required field: type ${at}`;
+      return params.error === "mapping"
+        ? `unsupported type: ${String(params.tagValue)} ${at}`
+        : `missing required field: type ${at}`;
     case "type":
       return `must provide ${/^[aeiou]/.test(String(params.type)) ? "an" : "a"} ${String(params.type)} ${at}`;
     case "enum":
@@ -87,7 +96,12 @@ function coerce(method: string, given: Readonly<Record<string, unknown>>): Check
       try {
         args[name] = JSON.parse(value) as Json;
       } catch {
-        const error = name === "blocks" ? "invalid_blocks_format" : name === "metadata" ? "invalid_metadata_format" : "invalid_arguments";
+        const error =
+          name === "blocks"
+            ? "invalid_blocks_format"
+            : name === "metadata"
+              ? "invalid_metadata_format"
+              : "invalid_arguments";
         return { ok: false, error, messages: [`[ERROR] failed to parse JSON [json-pointer:/${name}]`] };
       }
     }
@@ -118,8 +132,11 @@ export function checkCall(method: string, given: Readonly<Record<string, unknown
   const validate = check(method);
   if (!validate(args)) {
     const errors = validate.errors ?? [];
-    const noContent = errors.some((error) => error.keyword === "anyOf" && error.instancePath === "" && method.startsWith("chat."));
-    if (noContent && !CONTENT.some((name) => args[name] !== undefined)) return { ok: false, error: "no_text", messages: [] };
+    const noContent = errors.some(
+      (error) => error.keyword === "anyOf" && error.instancePath === "" && method.startsWith("chat."),
+    );
+    if (noContent && !CONTENT.some((name) => args[name] !== undefined))
+      return { ok: false, error: "no_text", messages: [] };
     return refusal(errors.map(say));
   }
   const blocks = Array.isArray(args.blocks) ? args.blocks.filter(isObject) : [];

@@ -32,7 +32,8 @@ async function readBody(c: Context): Promise<Record<string, unknown>> {
   const raw = await c.req.text();
   if (!type.startsWith("application/json")) return Object.fromEntries(new URLSearchParams(raw));
   const body: unknown = raw === "" ? {} : JSON.parse(raw);
-  if (typeof body !== "object" || body === null || Array.isArray(body)) throw new SyntaxError("The body is not an object.");
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    throw new SyntaxError("The body is not an object.");
   return body as Record<string, unknown>;
 }
 
@@ -66,7 +67,8 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
     const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
     if (!run || !knowsMethod(method)) return { ok: false, error: "unknown_method", req_method: method };
     const bearer = /^Bearer (.+)$/.exec(authorization)?.[1] ?? (typeof given.token === "string" ? given.token : "");
-    if (method !== "api.test" && !sameText(bearer, o.botToken)) return { ok: false, error: bearer ? "invalid_auth" : "not_authed" };
+    if (method !== "api.test" && !sameText(bearer, o.botToken))
+      return { ok: false, error: bearer ? "invalid_auth" : "not_authed" };
     const checked = checkCall(method, given);
     if (checked.ok) return run({ house: o.house, args: checked.args, origin });
     const { error, messages } = checked;
@@ -81,9 +83,17 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
       const origin = new URL(c.req.url).origin;
       const fault = injected(method);
       if (fault) {
-        journal.log("api", { method, ok: false, error: fault.status === 429 ? "ratelimited" : `http ${fault.status}`, injected: true });
+        journal.log("api", {
+          method,
+          ok: false,
+          error: fault.status === 429 ? "ratelimited" : `http ${fault.status}`,
+          injected: true,
+        });
         const body = JSON.stringify({ ok: false, error: fault.status === 429 ? "ratelimited" : "internal_error" });
-        const headers = { "content-type": "application/json", ...(fault.status === 429 ? { "retry-after": String(fault.retryAfter) } : {}) };
+        const headers = {
+          "content-type": "application/json",
+          ...(fault.status === 429 ? { "retry-after": String(fault.retryAfter) } : {}),
+        };
         return new Response(body, { status: fault.status, headers });
       }
       let given: Record<string, unknown>;
@@ -99,7 +109,12 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
         method,
         args,
         ok: body.ok,
-        ...(body.ok ? {} : { error: body.error, ...("response_metadata" in body ? { response_metadata: body.response_metadata } : {}) }),
+        ...(body.ok
+          ? {}
+          : {
+              error: body.error,
+              ...("response_metadata" in body ? { response_metadata: body.response_metadata } : {}),
+            }),
         ...("ts" in body ? { ts: body.ts } : {}),
       });
       return c.json(body);

@@ -206,7 +206,8 @@ export function apply(world: World, op: Op): void {
       return;
     }
     case "reset":
-      for (const map of [world.messages, world.views, world.deliveries, world.hooks, world.reads, world.statuses]) map.clear();
+      for (const map of [world.messages, world.views, world.deliveries, world.hooks, world.reads, world.statuses])
+        map.clear();
       for (const group of world.seed.groups) world.groups.set(group.id, group);
       return;
   }
@@ -214,7 +215,8 @@ export function apply(world: World, op: Op): void {
 
 /** The operations that rebuild this world from nothing. */
 export function* snapshot(world: World): Generator<Op> {
-  for (const channel of world.messages.values()) for (const message of channel.values()) yield { op: "message", message };
+  for (const channel of world.messages.values())
+    for (const message of channel.values()) yield { op: "message", message };
   for (const view of world.views.values()) yield { op: "view", view };
   for (const delivery of world.deliveries.values()) yield { op: "delivery", delivery };
   for (const hook of world.hooks.values()) yield { op: "hook", hook };

@@ -34,7 +34,11 @@ export function channelOf(call: Call, name = "channel"): SeedChannel | undefined
 export const isMember = (channel: SeedChannel, user: string): boolean => channel.members.includes(user);
 
 /** A slice of a list and where the next one starts. `most` is Slack's default page. */
-export function page(call: Call, items: readonly JsonObject[], most: number): { items: readonly JsonObject[]; next: string } {
+export function page(
+  call: Call,
+  items: readonly JsonObject[],
+  most: number,
+): { items: readonly JsonObject[]; next: string } {
   const from = Number(Buffer.from(str(call, "cursor"), "base64").toString() || 0);
   const limit = Math.min(typeof call.args.limit === "number" && call.args.limit > 0 ? call.args.limit : most, 999);
   const end = from + limit;

@@ -29,15 +29,21 @@ function between(call: Call, messages: readonly Message[]): Message[] {
   const oldest = str(call, "oldest") || "0";
   const latest = str(call, "latest") || "9";
   const ends = flag(call, "inclusive");
-  return messages.filter(({ ts }) => (ts > oldest || (ends && ts === oldest)) && (ts < latest || (ends && ts === latest)));
+  return messages.filter(
+    ({ ts }) => (ts > oldest || (ends && ts === oldest)) && (ts < latest || (ends && ts === latest)),
+  );
 }
 
 const history: Method = (call) => {
   const channel = channelOf(call);
   if (!channel) return refuse("channel_not_found");
   const { world } = call.house;
-  const roots = messagesOf(world, channel.id).filter((m) => m.visibleTo === null && (m.threadTs === null || m.broadcast));
-  const shaped = between(call, roots).map((message) => messageJson(world, message, { metadata: flag(call, "include_all_metadata") }));
+  const roots = messagesOf(world, channel.id).filter(
+    (m) => m.visibleTo === null && (m.threadTs === null || m.broadcast),
+  );
+  const shaped = between(call, roots).map((message) =>
+    messageJson(world, message, { metadata: flag(call, "include_all_metadata") }),
+  );
   const { items, next } = page(call, shaped.reverse(), 100);
   return { ok: true, messages: items, has_more: next !== "", pin_count: 0, response_metadata: { next_cursor: next } };
 };

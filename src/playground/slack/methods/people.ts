@@ -3,7 +3,15 @@ import { type Call, flag, knownUser, type Method, page, refuse, str } from "./ca
 
 const bot = (call: Call) => {
   const { app } = call.house.world.seed;
-  return { id: app.botId, deleted: false, name: "agent", updated: CREATED, app_id: app.id, user_id: app.botUser, icons: {} };
+  return {
+    id: app.botId,
+    deleted: false,
+    name: "agent",
+    updated: CREATED,
+    app_id: app.id,
+    user_id: app.botUser,
+    icons: {},
+  };
 };
 
 const authTest: Method = (call) => {
@@ -48,7 +56,9 @@ const groupUsers: Method = (call) => {
 
 const botsInfo: Method = (call) => {
   const asked = str(call, "bot");
-  return asked === "" || asked === call.house.world.seed.app.botId ? { ok: true, bot: bot(call) } : refuse("bot_not_found");
+  return asked === "" || asked === call.house.world.seed.app.botId
+    ? { ok: true, bot: bot(call) }
+    : refuse("bot_not_found");
 };
 
 const teamInfo: Method = (call) => {

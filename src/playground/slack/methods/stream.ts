@@ -25,7 +25,10 @@ function withTask(blocks: readonly JsonObject[], chunk: JsonObject): JsonObject[
   };
   const tasks = objects(plan.tasks);
   const known = tasks.some((other) => other.task_id === task.task_id);
-  const next = { ...plan, tasks: known ? tasks.map((other) => (other.task_id === task.task_id ? task : other)) : [...tasks, task] };
+  const next = {
+    ...plan,
+    tasks: known ? tasks.map((other) => (other.task_id === task.task_id ? task : other)) : [...tasks, task],
+  };
   return blocks.includes(plan) ? blocks.map((block) => (block === plan ? next : block)) : [...blocks, next];
 }
 
@@ -34,7 +37,9 @@ function withChunk(blocks: readonly JsonObject[], chunk: JsonObject): JsonObject
   if (chunk.type === "plan_update") {
     const known = blocks.some((block) => block.type === "plan");
     const plan = { type: "plan", title: String(chunk.title), tasks: [] };
-    return known ? blocks.map((block) => (block.type === "plan" ? { ...block, title: plan.title } : block)) : [...blocks, plan];
+    return known
+      ? blocks.map((block) => (block.type === "plan" ? { ...block, title: plan.title } : block))
+      : [...blocks, plan];
   }
   if (chunk.type === "blocks") return [...blocks, ...objects(chunk.blocks)];
   const last = blocks.at(-1);
