@@ -98,7 +98,7 @@ async function collect(socket: Socket, head: Buffer): Promise<string> {
   return Buffer.concat(parts).toString("utf8").trim();
 }
 
-/** `viaProxy`: the answer may be the proxy's own, which marks a refusal with a header or with 403 and its reason. */
+/** `viaProxy`: the answer may be the proxy's own, which marks a refusal with a header. */
 function read(request: http.ClientRequest, viaProxy: boolean): Promise<Answer> {
   return new Promise((resolve, reject) => {
     request.on("error", reject);
@@ -117,7 +117,7 @@ function read(request: http.ClientRequest, viaProxy: boolean): Promise<Answer> {
       const status = response.statusCode ?? 0;
       const location = status >= 300 && status < 400 ? (response.headers.location ?? null) : null;
       const text = Buffer.concat(parts).toString("utf8");
-      resolve({ status, text, location, blocked: viaProxy && (status === 403 || status === 407) });
+      resolve({ status, text, location, blocked: viaProxy && "x-countersign-reason" in response.headers });
     });
   });
 }

@@ -1,0 +1,103 @@
+import { HELP, type Play, play, smallTalk } from "./play.ts";
+import { understand } from "./request.ts";
+import { SCRIPTS } from "./scripts.ts";
+import { type Outcome, outcomeOf, type Step } from "./step.ts";
+import { type Call, callFor, type OfferedTool } from "./toolbox.ts";
+
+export interface Item {
+  readonly role: "user" | "assistant" | "tool";
+  readonly text: string;
+}
+
+/** A request body, in no vendor's words. */
+export interface Conversation {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly tools: readonly OfferedTool[];
+  readonly system: string;
+  readonly items: readonly Item[];
+}
+
+export interface Answer {
+  readonly step: Step;
+  readonly call: Call | null;
+}
+
+/**
+ * The next answer, from the body alone: the last message that asks for something is found, its play is begun, and the
+ * results that came since are fed to it.
+ */
+export function answer(conversation: Conversation): Answer {
+  // Agents ask for a title without offering a tool.
+  if (conversation.tools.length === 0) return { step: { text: title(conversation.items) }, call: null };
+  const place = { tools: conversation.tools, workdir: workdirIn(conversation.system) };
+  for (let at = conversation.items.length - 1; at >= 0; at -= 1) {
+    const item = conversation.items[at];
+    if (item?.role !== "user") continue;
+    const since = conversation.items.slice(at + 1);
+    const script = [...item.text.matchAll(/\[\[script:(\w+)\]\]/g)].at(-1)?.[1];
+    if (script !== undefined) {
+      const steps = SCRIPTS[script] ?? [{ text: `There is no script named ${script}.` }];
+      const step = steps[Math.min(since.filter((it) => it.role === "tool").length, steps.length - 1)] ?? { text: HELP };
+      return { step, call: step.action ? callFor(step.action, place) : null };
+    }
+    const request = understand(item.text);
+    if (request.wishes.length === 0) continue;
+    const next = follow(play(request), since, place);
+    if (next) return next;
+    break;
+  }
+  const last = conversation.items.findLast((item) => item.role === "user")?.text ?? "";
+  return { step: { text: smallTalk(last) }, call: null };
+}
+
+/** Brings a play to where the conversation stands. `null` when it was over before the last thing that was said. */
+function follow(
+  acts: Play,
+  since: readonly Item[],
+  place: { tools: readonly OfferedTool[]; workdir: string },
+): Answer | null {
+  const results = since.filter((item) => item.role !== "assistant");
+  let at = 0;
+  let spoken = "";
+  for (let turn = acts.next(); !turn.done; ) {
+    const step = turn.value;
+    const text = [spoken, step.text ?? ""].filter((part) => part !== "").join("\n");
+    const call = step.action ? callFor(step.action, place) : null;
+    if (step.action && !call) {
+      spoken = text;
+      turn = acts.next({ kind: "unsupported" });
+      continue;
+    }
+    const wanted = step.action ? "tool" : "user";
+    while (at < results.length && results[at]?.role !== wanted) at += 1;
+    const result = results[at];
+    if (!result) return said(since, step) ? null : { step: { ...step, ...(text === "" ? {} : { text }) }, call };
+    at += 1;
+    spoken = "";
+    const outcome: Outcome = step.action ? outcomeOf(step.action, result.text) : { kind: "answer", text: result.text };
+    turn = acts.next(outcome);
+  }
+  return null;
+}
+
+/** Whether these last words were said before: then whatever came after them is a new matter. */
+function said(since: readonly Item[], step: Step): boolean {
+  return (
+    !step.action &&
+    !step.awaits &&
+    since.some((item) => item.role === "assistant" && item.text.trim() === step.text?.trim())
+  );
+}
+
+function title(items: readonly Item[]): string {
+  const asked = items.findLast((item) => item.role === "user" && !/^\s*generate a title/i.test(item.text))?.text ?? "";
+  const inside = /<request[^>]*>([\s\S]*?)<\/request>/i.exec(asked)?.[1] ?? asked;
+  return inside.trim().split("\n")[0]?.slice(0, 50) || "Scripted conversation";
+}
+
+/** Agents say where they work in their system prompt, each in its own words. */
+function workdirIn(system: string): string {
+  const found = /(?:working directory(?: is)?|<cwd>)[:\s]*(\/[^\s<"\\]*)/i.exec(system)?.[1];
+  return found?.replace(/[.,]$/, "") ?? "";
+}
