@@ -74,3 +74,8 @@ export function sqlState(error: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** Rows of a raw statement. The drivers wrap them alike; the type of the shared `Db` does not say so. */
+export function rows<T = Record<string, unknown>>(result: unknown): readonly T[] {
+  return (result as { rows: T[] }).rows;
+}
