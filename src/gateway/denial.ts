@@ -41,6 +41,11 @@ const WORDS: Readonly<Record<string, string>> = {
   registry: "This run may not use the package registry.",
   repo: "This run works on another repository.",
   upload: "The run has sent as much as it may.",
+  redirect: "The registry points to another host. That is not followed.",
+  read_only: "This run may read the repository and not push to it.",
+  push_closed: "The result is being checked. Nothing is accepted until the next turn.",
+  no_repository: "The run's repository is not there yet.",
+  internal: "The gateway failed. Nothing was let through.",
 };
 
 export function denialText(denial: Denial): string {
@@ -77,6 +82,13 @@ export function refuse(res: ServerResponse, denial: Denial): void {
   }
   const body = denialBody(denial);
   res.writeHead(denial.status, headersOf(denial, body)).end(body);
+}
+
+/** For git, which shows a refusal's words only when they are plain text. */
+export function refuseGit(res: ServerResponse, denial: Denial): void {
+  const rule = denial.rule ? ` (${denial.reason} at ${denial.rule})` : ` (${denial.reason})`;
+  const body = `countersign: ${denialText(denial)}${rule}\n`;
+  res.writeHead(denial.status, { ...headersOf(denial, body), "content-type": "text/plain" }).end(body);
 }
 
 /** The same on a connection that no HTTP parser owns. */

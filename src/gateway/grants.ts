@@ -25,6 +25,15 @@ export interface GrantBook {
 
 const rule = z.strictObject({ at: z.string(), text: z.string(), why: z.string().nullable() });
 
+const ask = z.strictObject({
+  from: z.string(),
+  quorum: z.number(),
+  self: z.boolean(),
+  expiresMs: z.number(),
+  grants: z.strictObject({ for: z.enum(["run", "once"]) }),
+  rule,
+});
+
 /** The shape that is accepted over the admin socket and read back from disk. Unknown keys are refused. */
 export const GrantSchema = z.strictObject({
   sandbox: z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/),
@@ -61,6 +70,7 @@ export const GrantSchema = z.strictObject({
           except: z.array(z.string()),
           from: z.string().nullable(),
           rule,
+          ask: ask.optional(),
         }),
       ),
       maxBytes: z.number().int().positive(),

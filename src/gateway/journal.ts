@@ -8,6 +8,8 @@ export interface Journal {
   append(line: AuditLine): Promise<void>;
   /** Durable lines after byte `from`, then live ones, until `signal` or `close`. */
   read(from: number, signal: AbortSignal): AsyncGenerator<{ next: number; line: AuditLine }>;
+  /** Every line that was there when it was opened. */
+  past(): AsyncGenerator<AuditLine>;
   close(): Promise<void>;
 }
 
@@ -20,6 +22,7 @@ const CHUNK = 256 * 1024;
 export async function openJournal(path: string): Promise<Journal> {
   const file = await open(path, "a+", 0o600);
   let durable = await cutTornLine(file);
+  const opened = durable;
   const grown = new EventEmitter().setMaxListeners(0);
   let queue: { text: string; done: (error?: unknown) => void }[] = [];
   let flushing: Promise<void> | null = null;
@@ -68,7 +71,16 @@ export async function openJournal(path: string): Promise<Journal> {
     }
   }
 
+  async function* past(): AsyncGenerator<AuditLine> {
+    if (opened === 0) return;
+    for await (const { next, line } of read(0, new AbortController().signal)) {
+      yield line;
+      if (next >= opened) return;
+    }
+  }
+
   return {
+    past,
     append: (line) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new Error("the audit journal is closed"));

@@ -1,0 +1,106 @@
+import type { Git } from "./git.ts";
+import { patchScanner, type SecretHit } from "./secret-scan.ts";
+
+/** One path as one commit leaves it. `mode` "000000": gone. */
+export interface TouchedPath {
+  readonly commit: string;
+  readonly mode: string;
+  readonly path: string;
+  /** The path's bytes are no UTF-8: no rule can speak of it. */
+  readonly odd: boolean;
+}
+
+export interface RepositoryView {
+  readonly git: Git;
+  readonly gitDir: string;
+  /** The quarantine of a push under way; empty otherwise. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Commits after `base` up to `head`, oldest first. `null`: more than `most`. */
+export async function commitsAfter(
+  view: RepositoryView,
+  base: string,
+  head: string,
+  most: number,
+): Promise<string[] | null> {
+  const args = ["rev-list", "--reverse", `--max-count=${most + 1}`, "--end-of-options", head, `^${base}`];
+  const result = await view.git(args, { gitDir: view.gitDir, env: view.env });
+  if (result.code !== 0) throw new Error(`git rev-list: ${result.stderr}`);
+  const commits = result.stdout.toString("utf8").split("\n").filter(Boolean);
+  return commits.length > most ? null : commits;
+}
+
+export async function isAncestor(view: RepositoryView, older: string, newer: string): Promise<boolean> {
+  const result = await view.git(["merge-base", "--is-ancestor", older, newer], { gitDir: view.gitDir, env: view.env });
+  if (result.code !== 0 && result.code !== 1) throw new Error(`git merge-base: ${result.stderr}`);
+  return result.code === 0;
+}
+
+const TREE_DIFF = ["diff-tree", "--stdin", "-r", "--root", "--no-renames", "-m", "--no-ext-diff", "--no-textconv"];
+
+/** Every path that any of `commits` touches, seen from each parent. A rename is a deletion and an addition. */
+export async function touchedPaths(view: RepositoryView, commits: readonly string[]): Promise<TouchedPath[]> {
+  const call = { gitDir: view.gitDir, env: view.env, input: `${commits.join("\n")}\n` };
+  const result = await view.git([...TREE_DIFF, "--raw", "-z", "--no-abbrev"], call);
+  if (result.code !== 0 || result.truncated) throw new Error(`git diff-tree: ${result.stderr || "too much output"}`);
+  const touched: TouchedPath[] = [];
+  let commit = "";
+  let mode: string | null = null;
+  for (const field of split(result.stdout)) {
+    if (mode !== null) {
+      touched.push({ commit, mode, ...decodePath(field) });
+      mode = null;
+      continue;
+    }
+    const text = field.toString("latin1").trim();
+    const raw = /^:\d{6} (\d{6}) /.exec(text);
+    if (raw) mode = raw[1] ?? "";
+    else if (/^[0-9a-f]{40}/.test(text)) commit = text.slice(0, 40);
+  }
+  return touched;
+}
+
+/** Credentials in lines that any of `commits` adds. `null`: more text than we are willing to read. */
+export async function secretsIn(
+  view: RepositoryView,
+  commits: readonly string[],
+  maxBytes: number,
+): Promise<readonly SecretHit[] | null> {
+  const scanner = patchScanner();
+  let size = 0;
+  const result = await view.git(
+    [...TREE_DIFF, "-p", "--unified=0", "--text", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"],
+    {
+      gitDir: view.gitDir,
+      env: view.env,
+      input: `${commits.join("\n")}\n`,
+      onData(chunk) {
+        size += chunk.length;
+        scanner.push(chunk);
+        return size <= maxBytes;
+      },
+    },
+  );
+  if (result.truncated) return null;
+  if (result.code !== 0) throw new Error(`git diff-tree: ${result.stderr}`);
+  return scanner.end();
+}
+
+function split(bytes: Buffer): Buffer[] {
+  const fields: Buffer[] = [];
+  let at = 0;
+  for (let end = bytes.indexOf(0); end >= 0; end = bytes.indexOf(0, at)) {
+    fields.push(bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return fields;
+}
+
+function decodePath(bytes: Buffer): { path: string; odd: boolean } {
+  try {
+    return { path: new TextDecoder("utf-8", { fatal: true }).decode(bytes), odd: false };
+  } catch {
+    return { path: bytes.toString("latin1"), odd: true };
+  }
+}

@@ -1,0 +1,130 @@
+import type { RuleRef } from "#policy/decision.ts";
+import { decidePath, type PathRule } from "#policy/paths.ts";
+import type { Grant } from "#ports/gateway.ts";
+import { commitsAfter, isAncestor, type RepositoryView, secretsIn, type TouchedPath, touchedPaths } from "./commits.ts";
+import { type RefCommand, ZERO_OID } from "./pkt-line.ts";
+
+/** What became of one ref of a push. Exactly one audit line each. */
+export interface RefVerdict {
+  readonly command: RefCommand;
+  readonly outcome: "allow" | "deny";
+  /** "ref", "ref_delete", "non_ff", "base", "path", "symlink", "submodule", "secret", "limit", "with_refused". */
+  readonly reason: string;
+  readonly rule: string | null;
+  /** For the agent's terminal, one line or several; `null` when allowed. */
+  readonly detail: string | null;
+}
+
+const MOST_COMMITS = 2_000;
+const SHOWN = 10;
+const SYMLINK = "120000";
+const SUBMODULE = "160000";
+
+type Fault = { reason: string; rule: string | null; detail: string };
+
+/**
+ * Holds a push in git's quarantine to the grant: one ref, our own, forward from the base commit, and every commit
+ * after it to the path rules and the secret scan, not only the last: a commit that adds and one that removes still
+ * publishes what was in between. All refs or none.
+ */
+export async function verifyPush(
+  view: RepositoryView,
+  git: NonNullable<Grant["git"]>,
+  commands: readonly RefCommand[],
+): Promise<readonly RefVerdict[]> {
+  const faults = new Map<RefCommand, Fault>();
+  for (const command of commands) {
+    const fault = refFault(git, command) ?? (faults.size === 0 ? await contentFault(view, git, command) : null);
+    if (fault) faults.set(command, fault);
+  }
+  return commands.map((command) => {
+    const fault = faults.get(command);
+    if (fault) return { command, outcome: "deny", ...fault };
+    if (faults.size > 0) {
+      const detail = `${command.ref} was pushed together with a ref that is refused.`;
+      return { command, outcome: "deny", reason: "with_refused", rule: null, detail };
+    }
+    return { command, outcome: "allow", reason: "rule", rule: null, detail: null };
+  });
+}
+
+function refFault(git: NonNullable<Grant["git"]>, command: RefCommand): Fault | null {
+  const own = git.branch === null ? null : `refs/heads/${git.branch}`;
+  if (command.ref !== own) {
+    const only = own === null ? "this run may not push" : `only ${git.branch} may be pushed from this run`;
+    return { reason: "ref", rule: null, detail: `${printable(command.ref)}: ${only}.` };
+  }
+  if (command.new === ZERO_OID)
+    return { reason: "ref_delete", rule: null, detail: `${command.ref}: may not be deleted.` };
+  return null;
+}
+
+async function contentFault(
+  view: RepositoryView,
+  git: NonNullable<Grant["git"]>,
+  command: RefCommand,
+): Promise<Fault | null> {
+  const none = { rule: null };
+  if (command.old !== ZERO_OID && !(await isAncestor(view, command.old, command.new))) {
+    return { ...none, reason: "non_ff", detail: `${command.ref}: only forward. Commit on top instead of rewriting.` };
+  }
+  if (!(await isAncestor(view, git.base, command.new))) {
+    return { ...none, reason: "base", detail: `${command.ref}: does not start from ${git.base.slice(0, 12)}.` };
+  }
+  const commits = await commitsAfter(view, git.base, command.new, MOST_COMMITS);
+  if (commits === null)
+    return { ...none, reason: "limit", detail: `${command.ref}: more than ${MOST_COMMITS} commits.` };
+  if (commits.length === 0) return null;
+  const byPath = pathFault(git.paths, await touchedPaths(view, commits));
+  if (byPath) return byPath;
+  const secrets = await secretsIn(view, commits, Math.max(git.maxBytes * 4, 16_000_000));
+  if (secrets === null)
+    return { ...none, reason: "limit", detail: `${command.ref}: more new text than can be scanned.` };
+  if (secrets.length === 0) return null;
+  const lines = secrets
+    .slice(0, SHOWN)
+    .map((hit) => `${printable(hit.path)}:${hit.line}: looks like a credential (${hit.rule}).`);
+  const advice = "Remove it from every commit of the branch, not only the last.";
+  return { ...none, reason: "secret", detail: [...lines, ...more(secrets.length), advice].join("\n") };
+}
+
+function pathFault(rules: readonly PathRule[], touched: readonly TouchedPath[]): Fault | null {
+  const lines = new Map<string, { line: string; reason: string; rule: RuleRef | null }>();
+  for (const each of touched) {
+    const fault = onePathFault(rules, each);
+    if (fault && !lines.has(each.path)) lines.set(each.path, fault);
+  }
+  const [first, ...rest] = lines.values();
+  if (!first) return null;
+  const shown = [first, ...rest].slice(0, SHOWN).map((each) => each.line);
+  return { reason: first.reason, rule: first.rule?.at ?? null, detail: [...shown, ...more(lines.size)].join("\n") };
+}
+
+function onePathFault(
+  rules: readonly PathRule[],
+  touched: TouchedPath,
+): { line: string; reason: string; rule: RuleRef | null } | null {
+  const name = printable(touched.path);
+  const at = `(commit ${touched.commit.slice(0, 12)})`;
+  if (touched.odd) return { line: `${name}: the name is not UTF-8 ${at}.`, reason: "path", rule: null };
+  if (touched.mode === SYMLINK)
+    return { line: `${name}: symbolic links are not accepted ${at}.`, reason: "symlink", rule: null };
+  if (touched.mode === SUBMODULE || touched.path.split("/").at(-1)?.toLowerCase() === ".gitmodules") {
+    return { line: `${name}: submodules are not accepted ${at}.`, reason: "submodule", rule: null };
+  }
+  const verdict = decidePath(rules, touched.path);
+  if (verdict.effect !== "deny") return null;
+  const { rule } = verdict;
+  const said = rule
+    ? `"${rule.text}" at ${rule.at}${rule.why ? `, ${rule.why}` : ""}`
+    : "no rule of this run's policy allows it";
+  return { line: `${name}: ${said} ${at}.`, reason: "path", rule };
+}
+
+const more = (count: number): string[] => (count > SHOWN ? [`… and ${count - SHOWN} more.`] : []);
+
+/** Names come from the sandbox and go to a terminal and a log. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what is replaced
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?").slice(0, 300);
+}

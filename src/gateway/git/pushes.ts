@@ -1,0 +1,99 @@
+import { randomUUID } from "node:crypto";
+import { record, type Wall } from "#gateway/wall.ts";
+import type { Grant } from "#ports/gateway.ts";
+import type { Git } from "./git.ts";
+import { type RefCommand, ZERO_OID } from "./pkt-line.ts";
+import { printable, type RefVerdict, verifyPush } from "./push-policy.ts";
+
+/** A push between its first byte and git's exit. */
+export interface Push {
+  readonly id: string;
+  readonly grant: Grant;
+  readonly gitDir: string;
+  readonly commands: readonly RefCommand[];
+  /** Set once the hook has been answered; without it git refused by itself. */
+  decided: boolean;
+}
+
+export interface Pushes {
+  begin(push: Omit<Push, "id" | "decided">): Push;
+  end(push: Push): void;
+  /** What `pre-receive.ts` asks. An unknown push, or one that turns out otherwise than announced, is refused. */
+  judge(question: {
+    push: string;
+    lines: string;
+    objects: string;
+    alternates: string;
+  }): Promise<{ ok: boolean; text: string }>;
+  /** One line per ref for a push that never reached the hook. */
+  recordRefused(push: Push, reason: string, detail: string): Promise<void>;
+}
+
+export function openPushes(wall: Wall, git: Git): Pushes {
+  const running = new Map<string, Push>();
+
+  async function recordVerdict(push: Push, verdict: RefVerdict): Promise<boolean> {
+    const { run, sandbox } = push.grant;
+    const { command, outcome, reason, rule, detail } = verdict;
+    const branch = printable(command.ref.replace(/^refs\/heads\//, ""));
+    return await record(wall, { kind: "push", run, sandbox, branch, oid: command.new, outcome, reason, rule, detail });
+  }
+
+  async function judgeKnown(push: Push, question: { lines: string; objects: string; alternates: string }) {
+    const commands = readLines(question.lines);
+    if (!commands || !push.grant.git) return { ok: false, text: "countersign: the push cannot be read.\n" };
+    const env = { GIT_OBJECT_DIRECTORY: question.objects, GIT_ALTERNATE_OBJECT_DIRECTORIES: question.alternates };
+    const verdicts = await verifyPush({ git, gitDir: push.gitDir, env }, push.grant.git, commands);
+    // Until here the run may have been stopped: the last word is the grant that stands now.
+    const stands = wall.grants.bySandbox(push.grant.sandbox)?.revoked === false;
+    const final = stands ? verdicts : verdicts.map((each) => overruled(each));
+    push.decided = true;
+    let written = true;
+    for (const verdict of final) written = (await recordVerdict(push, verdict)) && written;
+    if (!written)
+      return { ok: false, text: "countersign: the decision could not be recorded, so the push is refused.\n" };
+    const denied = final.filter((verdict) => verdict.outcome === "deny");
+    return { ok: denied.length === 0, text: denied.length === 0 ? "" : words(denied) };
+  }
+
+  return {
+    begin(push) {
+      const begun: Push = { ...push, id: randomUUID(), decided: false };
+      running.set(begun.id, begun);
+      return begun;
+    },
+    end: (push) => void running.delete(push.id),
+    async judge(question) {
+      const push = running.get(question.push);
+      if (!push) return { ok: false, text: "countersign: this push is not known.\n" };
+      return await judgeKnown(push, question);
+    },
+    async recordRefused(push, reason, detail) {
+      const refs =
+        push.commands.length > 0
+          ? push.commands
+          : [{ old: ZERO_OID, new: ZERO_OID, ref: push.grant.git?.branch ?? "" }];
+      for (const command of refs) await recordVerdict(push, { command, outcome: "deny", reason, rule: null, detail });
+    },
+  };
+}
+
+function overruled(verdict: RefVerdict): RefVerdict {
+  return { ...verdict, outcome: "deny", reason: "run_over", rule: null, detail: "This run is over, or was stopped." };
+}
+
+/** "<old> <new> <ref>" per line, as githooks(5) says. */
+function readLines(lines: string): readonly RefCommand[] | null {
+  const commands: RefCommand[] = [];
+  for (const line of lines.split("\n").filter(Boolean)) {
+    const match = /^([0-9a-f]{40}) ([0-9a-f]{40}) (.+)$/.exec(line);
+    if (!match) return null;
+    commands.push({ old: match[1] ?? "", new: match[2] ?? "", ref: match[3] ?? "" });
+  }
+  return commands.length > 0 ? commands : null;
+}
+
+function words(denied: readonly RefVerdict[]): string {
+  const blocks = denied.map((verdict) => `[${verdict.reason}] ${verdict.detail ?? ""}`.replaceAll("\n", "\n  "));
+  return `countersign: push refused by policy\n${blocks.map((block) => `  ${block}\n`).join("")}`;
+}

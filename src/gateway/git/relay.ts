@@ -1,0 +1,239 @@
+import { spawn } from "node:child_process";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PassThrough } from "node:stream";
+import { createGunzip } from "node:zlib";
+import type { Broker } from "#gateway/data.ts";
+import { type Denial, refuseGit } from "#gateway/denial.ts";
+import { tokenOf } from "#gateway/token.ts";
+import { admit, record, type Wall } from "#gateway/wall.ts";
+import type { Grant } from "#ports/gateway.ts";
+import { answerFromCgi } from "./cgi.ts";
+import { gitEnvironment, gitSettings } from "./git.ts";
+import { hookEnvironment } from "./hook.ts";
+import { isPacketStream, readCommands } from "./pkt-line.ts";
+import type { Push, Pushes } from "./pushes.ts";
+import type { Repositories } from "./repositories.ts";
+
+export const GIT_PATH = "/git/";
+/** A fetch request is a list of wants and haves. */
+const FETCH_BYTES = 16_000_000;
+/** Pack headers and commands on top of what the objects may weigh. */
+const PUSH_OVERHEAD = 131_072;
+
+export interface RelayParts {
+  readonly repositories: Repositories;
+  readonly pushes: Pushes;
+  readonly home: string;
+  readonly hooks: string;
+  readonly adminSocket: string;
+}
+
+interface Asked {
+  readonly service: "git-upload-pack" | "git-receive-pack";
+  /** Below the repository. */
+  readonly rest: string;
+  readonly query: string;
+  readonly repo: string;
+}
+
+/** Smart HTTP for one repository per run, through `git http-backend`. */
+export function gitRelay(wall: Wall, parts: RelayParts): Broker {
+  return async ({ carrier, req, res, target }) => {
+    const asked = readTarget(req.method ?? "", target);
+    // git asks without a credential first and only sends one when challenged; that is a question, not a decision.
+    if (req.headers.authorization === undefined) return refuseGit(res, { status: 401, reason: "no_run", rule: null });
+    const admission = admit(wall, tokenOf(req.headers.authorization), carrier);
+    const who = admission.ok
+      ? { run: admission.grant.run, sandbox: admission.grant.sandbox }
+      : { run: admission.run, sandbox: admission.sandbox };
+    const line = {
+      kind: "egress",
+      via: "git",
+      host: asked?.repo ?? "",
+      port: 0,
+      method: req.method ?? null,
+      ...who,
+    } as const;
+    const deny = async (denial: Denial) => {
+      const written = await record(wall, { ...line, outcome: "deny", reason: denial.reason, rule: denial.rule });
+      refuseGit(res, written ? denial : { status: 403, reason: "fail_closed", rule: null });
+    };
+    if (!admission.ok) {
+      return await deny({ status: admission.reason === "no_run" ? 401 : 403, reason: admission.reason, rule: null });
+    }
+    const { grant } = admission;
+    if (!asked) return await deny({ status: 403, reason: "path", rule: null });
+    if (grant.git?.repo !== asked.repo) return await deny({ status: 403, reason: "repo", rule: null });
+    const gitDir = parts.repositories.find(grant.run);
+    if (!gitDir) return await deny({ status: 404, reason: "no_repository", rule: null });
+    const writes = asked.service === "git-receive-pack";
+    if (writes && grant.git.branch === null) return await deny({ status: 403, reason: "read_only", rule: null });
+    if (writes && parts.repositories.isClosed(grant.run))
+      return await deny({ status: 403, reason: "push_closed", rule: null });
+    if (asked.rest === "info/refs") {
+      if (!(await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null }))) {
+        return refuseGit(res, { status: 403, reason: "fail_closed", rule: null });
+      }
+      return await run(parts, { grant, asked, req, res, body: null, push: null });
+    }
+    if (!writes) {
+      const body = await readFetch(req);
+      if (!body) return await deny({ status: 400, reason: "bad_request", rule: null });
+      return await run(parts, { grant, asked, req, res, body: bodyOf(body), push: null });
+    }
+    await receive(parts, { grant, gitDir, asked, req, res, deny });
+  };
+}
+
+/** The command list is read by us before git sees a byte; then git unpacks into quarantine and asks through the hook. */
+async function receive(
+  parts: RelayParts,
+  o: {
+    grant: Grant;
+    gitDir: string;
+    asked: Asked;
+    req: IncomingMessage;
+    res: ServerResponse;
+    deny: (denial: Denial) => Promise<void>;
+  },
+): Promise<void> {
+  const { grant, gitDir, req, res } = o;
+  // git never compresses a push; what does is not git.
+  const encoding = req.headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity") return await o.deny({ status: 400, reason: "bad_request", rule: null });
+  const limit = (grant.git?.maxBytes ?? 0) + PUSH_OVERHEAD;
+  const chunks = req[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let head: Buffer = Buffer.alloc(0);
+  let commands = readCommands(head);
+  while (commands.kind === "more") {
+    const next = await chunks.next();
+    if (next.done) break;
+    head = Buffer.concat([head, next.value]);
+    commands = readCommands(head);
+  }
+  if (commands.kind !== "commands") return await o.deny({ status: 400, reason: "bad_request", rule: null });
+  const endPush = parts.repositories.beginPush(grant.run);
+  if (!endPush) return await o.deny({ status: 403, reason: "push_closed", rule: null });
+  const push = parts.pushes.begin({ grant, gitDir, commands: commands.commands });
+  const body = new PassThrough();
+  let size = head.length;
+  let cutFor: "limit" | "incomplete" | null = null;
+  body.write(head);
+  const feed = async () => {
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+      size += next.value.length;
+      if (size > limit) {
+        cutFor = "limit";
+        break;
+      }
+      if (!body.write(next.value)) await new Promise((resolve) => body.once("drain", resolve).once("close", resolve));
+    }
+    body.end();
+  };
+  try {
+    const feeding = feed().catch(() => {
+      cutFor ??= "incomplete";
+      body.end();
+    });
+    await run(parts, { grant, asked: o.asked, req, res, body, push });
+    body.destroy();
+    await Promise.race([feeding, new Promise((resolve) => setImmediate(resolve))]);
+    if (!push.decided && push.commands.length > 0) {
+      const detail = "git refused the push before it could be judged: its size, or an object that is not sound.";
+      await parts.pushes.recordRefused(push, cutFor ?? "unsound", detail);
+    }
+  } finally {
+    parts.pushes.end(push);
+    endPush();
+  }
+}
+
+async function run(
+  parts: RelayParts,
+  o: {
+    grant: Grant;
+    asked: Asked;
+    req: IncomingMessage;
+    res: ServerResponse;
+    body: PassThrough | null;
+    push: Push | null;
+  },
+): Promise<void> {
+  const { grant, asked, req } = o;
+  const protocol = req.headers["git-protocol"];
+  const child = spawn("git", ["http-backend"], {
+    cwd: "/",
+    env: {
+      ...gitEnvironment(parts.home),
+      ...gitSettings(settingsFor(parts, grant)),
+      ...hookEnvironment(parts.adminSocket, o.push?.id ?? ""),
+      GIT_PROJECT_ROOT: parts.repositories.runsDir,
+      GIT_HTTP_EXPORT_ALL: "1",
+      PATH_INFO: `/${grant.run}.git/${asked.rest}`,
+      REQUEST_METHOD: req.method ?? "",
+      QUERY_STRING: asked.query,
+      CONTENT_TYPE: req.headers["content-type"] ?? "",
+      REMOTE_USER: "run",
+      ...(typeof protocol === "string" && /^version=[012]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {}),
+    },
+  });
+  await answerFromCgi(child, o.body, o.res);
+}
+
+function settingsFor(parts: RelayParts, grant: Grant): Record<string, string> {
+  return {
+    "core.hooksPath": parts.hooks,
+    "http.receivepack": String(grant.git?.branch !== null),
+    "receive.fsckObjects": "true",
+    "receive.maxInputSize": String(grant.git?.maxBytes ?? 1),
+    "receive.denyDeletes": "true",
+    "receive.denyNonFastForwards": "true",
+    "receive.advertisePushOptions": "false",
+    // Packs stay packs: unpacking a hostile one into loose objects would let it grow a thousandfold on disk.
+    "receive.unpackLimit": "1",
+    "receive.shallowUpdate": "false",
+    "uploadpack.allowFilter": "true",
+  };
+}
+
+function readTarget(method: string, target: string): Asked | null {
+  const match =
+    /^\/git\/([\w-][\w.-]*)\/([\w-][\w.-]*?)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(?:\?(.*))?$/.exec(
+      target,
+    );
+  if (!match) return null;
+  const [, owner = "", name = "", rest = "", query = ""] = match;
+  const repo = `${owner}/${name}`;
+  if (rest === "info/refs") {
+    const service = /^service=(git-upload-pack|git-receive-pack)$/.exec(query)?.[1];
+    if (method !== "GET" || service === undefined) return null;
+    return { service: service as Asked["service"], rest, query, repo };
+  }
+  return method === "POST" && query === "" ? { service: rest as Asked["service"], rest, query, repo } : null;
+}
+
+/** Unpacks a fetch request under a cap and checks its framing. `null`: too large, not gzip, or no packets. */
+async function readFetch(req: IncomingMessage): Promise<Buffer | null> {
+  const encoding = req.headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity" && encoding !== "gzip") return null;
+  const source = encoding === "gzip" ? req.pipe(createGunzip()) : req;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > FETCH_BYTES) return null;
+      chunks.push(chunk);
+    }
+  } catch {
+    return null;
+  }
+  const body = Buffer.concat(chunks);
+  return isPacketStream(body) ? body : null;
+}
+
+function bodyOf(bytes: Buffer): PassThrough {
+  const body = new PassThrough();
+  body.end(bytes);
+  return body;
+}

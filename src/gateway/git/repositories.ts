@@ -1,0 +1,176 @@
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { GatewayError } from "#ports/gateway.ts";
+import type { Secret } from "#ports/secret.ts";
+import { type Git, gitSettings } from "./git.ts";
+
+/** The mirrors of forge repositories and, beside them, one bare repository per run. */
+export interface Repositories {
+  /** Parent folder of the runs' repositories; `<run>.git` below it. */
+  readonly runsDir: string;
+  mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
+  open(run: string, repo: string, branch: string, at: string): Promise<void>;
+  /** The run's repository, or `null`. */
+  find(run: string): string | null;
+  isClosed(run: string): boolean;
+  /** Refuses new pushes and waits for those under way. */
+  close(run: string): Promise<{ oid: string | null; gitDir: string }>;
+  /** Registers a push; `null` when the door is closed. The returned function ends it. */
+  beginPush(run: string): (() => void) | null;
+  forget(run: string): Promise<void>;
+}
+
+const CLOSED = "countersign-closed";
+const RUN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+export async function openRepositories(folder: string, git: Git): Promise<Repositories> {
+  const mirrorsDir = path.join(folder, "mirrors");
+  const runsDir = path.join(folder, "runs");
+  await mkdir(mirrorsDir, { recursive: true, mode: 0o700 });
+  await mkdir(runsDir, { recursive: true, mode: 0o700 });
+  const turns = new Map<string, Promise<unknown>>();
+  const pushes = new Map<string, Set<Promise<void>>>();
+
+  const dirOf = (run: string) => {
+    if (!RUN.test(run)) throw new GatewayError("invalid", `"${run}" cannot name a run`);
+    return path.join(runsDir, `${run}.git`);
+  };
+  const find = (run: string) => (existsSync(dirOf(run)) ? dirOf(run) : null);
+  const mirrorOf = (name: string) => {
+    if (!/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(name)) throw new GatewayError("invalid", `"${name}" is not owner/name`);
+    return path.join(mirrorsDir, `${name}.git`);
+  };
+
+  /** One at a time per repository: two fetches into one mirror would trip over each other's ref locks. */
+  async function inTurn<T>(key: string, act: () => Promise<T>): Promise<T> {
+    const before = turns.get(key) ?? Promise.resolve();
+    const mine = before.then(act, act);
+    turns.set(
+      key,
+      mine.catch(() => undefined),
+    );
+    return await mine;
+  }
+
+  async function must(
+    args: readonly string[],
+    call: Parameters<Git>[1],
+    code: "unavailable" | "not_found" | "invalid",
+  ) {
+    const result = await git(args, call);
+    if (result.code !== 0) throw new GatewayError(code, `git ${args[0]}: ${result.stderr || `exit ${result.code}`}`);
+    return result.stdout.toString("utf8").trim();
+  }
+
+  const commitOf = async (gitDir: string, name: string) => {
+    const result = await git(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`], { gitDir });
+    return result.code === 0 ? result.stdout.toString("utf8").trim() : null;
+  };
+
+  async function fetchMirror(
+    repo: { name: string; cloneUrl: string; credential: Secret | null },
+    ref: string,
+  ): Promise<{ oid: string }> {
+    const gitDir = mirrorOf(repo.name);
+    if (!existsSync(gitDir)) await must(["init", "--quiet", "--bare", gitDir], {}, "unavailable");
+    // In the environment, so that the credential is in no process list and no file.
+    const basic = repo.credential && Buffer.from(`x-access-token:${repo.credential.reveal()}`).toString("base64");
+    const env = gitSettings(basic ? { "http.extraHeader": `Authorization: Basic ${basic}` } : {});
+    const from = ["--end-of-options", repo.cloneUrl];
+    const specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+    await must(
+      ["fetch", "--quiet", "--prune", "--no-write-fetch-head", ...from, ...specs],
+      { gitDir, env },
+      "unavailable",
+    );
+    const head = await git(["ls-remote", "--symref", ...from, "HEAD"], { gitDir, env });
+    const branch = /^ref: (refs\/heads\/[^\t\n]+)\tHEAD$/m.exec(head.stdout.toString("utf8"))?.[1];
+    if (branch) await must(["symbolic-ref", "HEAD", branch], { gitDir }, "unavailable");
+    const names = [
+      `refs/heads/${ref}`,
+      `refs/tags/${ref}`,
+      ...(/^(HEAD|refs\/.+|[0-9a-f]{40})$/.test(ref) ? [ref] : []),
+    ];
+    for (const name of names) {
+      const oid = await commitOf(gitDir, name);
+      if (oid) return { oid };
+    }
+    throw new GatewayError("not_found", `${repo.name} has no ${ref}`);
+  }
+
+  async function makeRepository(gitDir: string, mirror: string, branch: string, at: string): Promise<void> {
+    const draft = path.join(runsDir, `.new-${randomUUID()}`);
+    try {
+      await must(["init", "--quiet", "--bare", draft], {}, "unavailable");
+      await writeFile(path.join(draft, "objects", "info", "alternates"), `${path.join(mirror, "objects")}\n`);
+      if ((await commitOf(draft, at)) !== at) throw new GatewayError("not_found", `commit ${at} is not in the mirror`);
+      const head = await git(["symbolic-ref", "HEAD"], { gitDir: mirror });
+      const main = head.stdout.toString("utf8").trim();
+      const specs = ["+refs/tags/*:refs/tags/*", ...((await commitOf(mirror, main)) ? [`+${main}:${main}`] : [])];
+      await must(["fetch", "--quiet", "--no-write-fetch-head", mirror, ...specs], { gitDir: draft }, "unavailable");
+      await must(["update-ref", `refs/heads/${branch}`, at], { gitDir: draft }, "invalid");
+      await must(["symbolic-ref", "HEAD", `refs/heads/${branch}`], { gitDir: draft }, "invalid");
+      await rename(draft, gitDir);
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  return {
+    runsDir,
+    find,
+    mirror: (repo, ref) => inTurn(repo.name, () => fetchMirror(repo, ref)),
+    async open(run, repo, branch, at) {
+      if (!isBranchName(branch)) throw new GatewayError("invalid", `"${branch}" cannot be a branch`);
+      if (!/^[0-9a-f]{40}$/.test(at)) throw new GatewayError("invalid", `"${at}" is not a commit id`);
+      const gitDir = dirOf(run);
+      const mirror = mirrorOf(repo);
+      if (!existsSync(mirror)) throw new GatewayError("not_found", `${repo} has no mirror yet`);
+      await inTurn(`run ${run}`, async () => {
+        if (!existsSync(gitDir)) await makeRepository(gitDir, mirror, branch, at);
+        await rm(path.join(gitDir, CLOSED), { force: true });
+      });
+    },
+    isClosed: (run) => existsSync(path.join(dirOf(run), CLOSED)),
+    beginPush(run) {
+      if (existsSync(path.join(dirOf(run), CLOSED))) return null;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const running = pushes.get(run) ?? new Set();
+      pushes.set(run, running.add(promise));
+      return () => {
+        running.delete(promise);
+        resolve();
+      };
+    },
+    async close(run) {
+      const gitDir = find(run);
+      if (!gitDir) throw new GatewayError("not_found", `run ${run} has no repository`);
+      await writeFile(path.join(gitDir, CLOSED), "");
+      await Promise.all(pushes.get(run) ?? []);
+      return { oid: await commitOf(gitDir, "HEAD"), gitDir };
+    },
+    async forget(run) {
+      const gitDir = dirOf(run);
+      if (existsSync(gitDir)) await writeFile(path.join(gitDir, CLOSED), "");
+      await Promise.all(pushes.get(run) ?? []);
+      pushes.delete(run);
+      await rm(gitDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Narrower than git: a branch name that no program can take for an option, a path or another ref. */
+export function isBranchName(name: string): boolean {
+  return (
+    name.length <= 200 &&
+    /^[A-Za-z0-9][A-Za-z0-9._/-]*$/.test(name) &&
+    name
+      .split("/")
+      .every((part) => part !== "" && !part.startsWith(".") && !part.startsWith("-") && !part.endsWith(".lock")) &&
+    !name.includes("..") &&
+    !name.endsWith(".")
+  );
+}

@@ -1,0 +1,137 @@
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { connect, type Server } from "node:net";
+import path from "node:path";
+import { adminServer } from "./admin.ts";
+import { openAuthority } from "./ca.ts";
+import { openConnections } from "./connections.ts";
+import { controlOf } from "./control.ts";
+import { dataPlane } from "./data.ts";
+import { systemDial, systemResolve } from "./destination.ts";
+import { GIT_CONFIG, gitIn } from "./git/git.ts";
+import { installHook } from "./git/hook.ts";
+import { openPushes } from "./git/pushes.ts";
+import { GIT_PATH, gitRelay } from "./git/relay.ts";
+import { openRepositories } from "./git/repositories.ts";
+import { openGrants } from "./grants.ts";
+import { interceptor } from "./intercept.ts";
+import { openJournal } from "./journal.ts";
+import { openLease } from "./lease.ts";
+import { modelBroker } from "./model/broker.ts";
+import { openLedger } from "./model/ledger.ts";
+import { REGISTRY_PATH, registryBroker } from "./registry.ts";
+import { RUN_POLICY_PATH, runPolicyBroker } from "./run-policy.ts";
+import { type GatewayConfig, type GatewayWorld, LIMITS } from "./settings.ts";
+import type { Wall } from "./wall.ts";
+
+export interface RunningGateway {
+  /** For `SandboxSpec.gateway`: "unix:/path". */
+  readonly address: string;
+  readonly dataSocket: string;
+  readonly adminSocket: string;
+  /** Resolves when no control plane has been heard for `orphanMs`; whoever runs the process then ends it. */
+  readonly orphaned: Promise<void>;
+  close(): Promise<void>;
+}
+
+const SOCKET_PATH_BYTES = 107;
+
+/** The gateway, whole. Everything it knows is under `config.stateDir`, so that the next process goes on from there. */
+export async function startGateway(config: GatewayConfig, world: Partial<GatewayWorld> = {}): Promise<RunningGateway> {
+  const outside: GatewayWorld = {
+    resolve: systemResolve,
+    dial: systemDial,
+    now: Date.now,
+    limits: LIMITS,
+    trust: [],
+    ...world,
+  };
+  const { stateDir } = config;
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const dataSocket = config.dataSocket ?? path.join(stateDir, "data.sock");
+  const adminSocket = config.adminSocket ?? path.join(stateDir, "admin.sock");
+  const home = path.join(stateDir, "git", "home");
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await writeFile(path.join(home, "gitconfig"), GIT_CONFIG, { mode: 0o600 });
+
+  await claim(adminSocket);
+  await claim(dataSocket);
+  const git = gitIn(home);
+  const journal = await openJournal(path.join(stateDir, "audit.jsonl"));
+  const lease = openLease({
+    leaseMs: config.leaseMs ?? 60_000,
+    orphanMs: config.orphanMs ?? 600_000,
+    now: outside.now,
+  });
+  const grants = await openGrants(path.join(stateDir, "grants"));
+  const wall: Wall = {
+    grants,
+    journal,
+    lease,
+    connections: openConnections(),
+    config,
+    world: outside,
+    uploads: new Map(),
+  };
+  const ledger = openLedger();
+  for await (const line of journal.past()) ledger.count(line);
+  const repositories = await openRepositories(path.join(stateDir, "git"), git);
+  const pushes = openPushes(wall, git);
+  const ca = await openAuthority(stateDir, outside.now);
+  const tls = interceptor(wall, ca);
+  const hooks = await installHook(path.join(stateDir, "git", "hooks"));
+  const data = dataPlane(wall, {
+    intercept: tls.intercept,
+    brokers: {
+      "/model/": modelBroker(wall, ledger),
+      [REGISTRY_PATH]: registryBroker(wall),
+      [GIT_PATH]: gitRelay(wall, { repositories, pushes, home, hooks, adminSocket }),
+      [RUN_POLICY_PATH]: runPolicyBroker(wall, ledger),
+    },
+  });
+  const admin = adminServer(controlOf(wall, { repositories, pushes, ledger, git, certificate: ca.certificate }));
+  await listen(admin, adminSocket);
+  await listen(data.listener, dataSocket);
+
+  return {
+    address: `unix:${dataSocket}`,
+    dataSocket,
+    adminSocket,
+    orphaned: lease.orphaned,
+    async close() {
+      for (const connection of wall.connections.all()) connection.cut("closing");
+      await data.close();
+      tls.close();
+      lease.close();
+      const closed = new Promise<void>((resolve) => void admin.close(() => resolve()));
+      admin.closeAllConnections();
+      await closed;
+      await journal.close();
+    },
+  };
+}
+
+/** A socket file that nobody answers on is left over from a process that was killed. One that answers is a gateway. */
+async function claim(socketPath: string): Promise<void> {
+  if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES) {
+    throw new Error(
+      `${socketPath} is longer than a socket path may be (${SOCKET_PATH_BYTES} bytes): use a shorter folder`,
+    );
+  }
+  const answers = await new Promise<boolean>((resolve) => {
+    const probe = connect(socketPath, () => resolve(true)).once("error", () => resolve(false));
+    probe.once("close", () => resolve(false)).once("connect", () => probe.destroy());
+  });
+  if (answers) throw new Error(`another gateway answers on ${socketPath}`);
+  await rm(socketPath, { force: true });
+}
+
+async function listen(server: Server | ReturnType<typeof adminServer>, socketPath: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(socketPath, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  await chmod(socketPath, 0o600);
+}
