@@ -1,0 +1,235 @@
+import type { EventBody, RunEvent } from "#runs/event.ts";
+import type { CommandView, Mark, TimelineItem, Words } from "./run-view.ts";
+
+type Draft = { -readonly [K in keyof TimelineItem]: TimelineItem[K] };
+type DraftCommand = { -readonly [K in keyof CommandView]: CommandView[K] };
+
+/** Of a command's output, what the page keeps; the record has all of it. */
+const OUTPUT_KEPT = 8_000;
+
+/** What happened, one line per thing a reader cares about. A command is one line from its start to its end. */
+export function story(events: readonly RunEvent[]): TimelineItem[] {
+  const items: Draft[] = [];
+  const commands = new Map<string, { item: Draft; command: DraftCommand; from: number }>();
+  const refused = new Map<string, Draft & { times: number }>();
+  for (const event of events) {
+    const { body } = event;
+    const add = (mark: Mark, words: Words, quote: TimelineItem["quote"] = null): Draft => {
+      const item: Draft = { id: String(event.seq), at: event.at.toISOString(), mark, words, quote, command: null };
+      items.push(item);
+      return item;
+    };
+    if (body.kind === "tool.started") {
+      if (body.command === null) continue;
+      const item = add("info", ["Runs a command"]);
+      const command: DraftCommand = {
+        line: body.command,
+        output: "",
+        cutBytes: 0,
+        exitCode: null,
+        ended: false,
+        ms: null,
+        refusedHosts: [],
+      };
+      item.command = command;
+      commands.set(body.tool, { item, command, from: event.at.getTime() });
+    } else if (body.kind === "tool.output") {
+      const open = commands.get(body.tool);
+      if (open) append(open.command, body.text);
+    } else if (body.kind === "tool.ended") {
+      const open = commands.get(body.tool);
+      if (!open) continue;
+      open.command.ended = true;
+      open.command.exitCode = body.exitCode ?? (body.status === "ok" ? 0 : null);
+      open.command.ms = event.at.getTime() - open.from;
+      open.item.mark = body.status === "ok" ? "ok" : "no";
+      open.item.words = [
+        body.status === "ok"
+          ? "Ran a command"
+          : body.status === "failed"
+            ? "A command failed"
+            : "A command was interrupted",
+      ];
+    } else if (body.kind === "egress.decided") {
+      if (body.outcome === "allow") continue;
+      for (const open of commands.values()) {
+        if (!open.command.ended && !open.command.refusedHosts.includes(body.host)) {
+          open.command.refusedHosts = [...open.command.refusedHosts, body.host];
+        }
+      }
+      const where = `${body.host}:${body.port}`;
+      const known = refused.get(where);
+      if (known) {
+        known.times += 1;
+        known.words = [...refusal(where, body.reason, body.rule), `, ${known.times} times`];
+      } else {
+        const item = add("no", refusal(where, body.reason, body.rule));
+        refused.set(where, Object.assign(item, { times: 1 }));
+      }
+    } else line(body, add);
+  }
+  return items;
+}
+
+const refusal = (where: string, reason: string, rule: string | null): Words => [
+  "Refused ",
+  { code: where },
+  " ",
+  { source: rule ?? reason.replaceAll("_", " ") },
+];
+
+function append(command: DraftCommand, text: string): void {
+  const all = command.output + text;
+  command.output = all.slice(-OUTPUT_KEPT);
+  command.cutBytes += all.length - command.output.length;
+}
+
+const short = (oid: string): string => oid.slice(0, 10);
+const of = (digest: string): { source: string } => ({ source: digest.slice(0, 15) });
+
+/** One line for what needs no memory; nothing for what other lines already say. */
+function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineItem["quote"]) => Draft): void {
+  switch (body.kind) {
+    case "run.requested":
+      add("ok", [{ who: body.by.name }, " asked for ", { code: body.repo }, " ", { source: body.because }], {
+        by: "",
+        text: body.text,
+      });
+      return;
+    case "run.moved":
+      if (body.to === "merged" || body.to === "closed" || body.to === "handed_off" || body.to === "answered") return;
+      if (body.to === "denied") add("no", ["Denied", body.why === null ? "" : `: ${body.why}`]);
+      if (body.to === "cancelled") add("no", ["Stopped"]);
+      if (body.to === "suspended") add("wait", ["Waits for a person", body.why === null ? "" : `: ${body.why}`]);
+      return;
+    case "policy.decided": {
+      const rule = body.rules[0];
+      const what: Words = [{ code: body.subject }, ...(rule ? [" ", { source: rule.at }] : [])];
+      if (body.outcome === "deny")
+        add("no", ["Policy denies ", ...what, body.reason === null ? "" : ` (${body.reason.replaceAll("_", " ")})`]);
+      if (body.outcome === "ask") add("wait", ["Policy asks about ", ...what]);
+      return;
+    }
+    case "approval.opened":
+      add("wait", [
+        `Asked ${body.asks.map((ask) => `${ask.quorum} of ${ask.from.replace("group:", "@")}`).join(" and ")} about `,
+        body.gate === "start" ? "starting" : body.gate === "publish" ? "publishing" : `the ${body.gate}`,
+        " ",
+        of(body.digest),
+        ...(body.askNo > 1 ? [`, for the ${body.askNo}. time`] : []),
+      ]);
+      return;
+    case "approval.voted":
+      add(
+        body.choice === "approve" ? "ok" : "no",
+        [{ who: body.by.name }, body.choice === "approve" ? " approved " : " denied ", of(body.digest)],
+        body.reason === null ? null : { by: "", text: body.reason },
+      );
+      return;
+    case "approval.refused":
+      add("no", [{ who: body.by.name }, `'s click did not count: ${body.code.replaceAll("_", " ")}`]);
+      return;
+    case "approval.closed":
+      if (body.status === "expired") add("wait", ["Nobody answered in time; nothing was decided"]);
+      return;
+    case "author.joined":
+      add("info", [{ who: body.person.name }, " added words and is an author now: no approver of this run"]);
+      return;
+    case "sandbox.ready":
+      add("ok", [
+        `${body.slot === "check" ? "Clean sandbox for the checks" : "Sandbox"} ready in ${(body.ms / 1000).toFixed(1)} s`,
+        " ",
+        { source: `${body.provider}, ${body.isolation} isolation` },
+      ]);
+      return;
+    case "sandbox.lost":
+      add("no", [`Sandbox lost: ${body.why}`]);
+      return;
+    case "setup.ran":
+      add(body.exitCode === 0 ? "ok" : "no", [
+        "Setup ",
+        { code: body.command },
+        ` ${body.exitCode === 0 ? "done" : "failed"} in ${(body.ms / 1000).toFixed(1)} s`,
+      ]);
+      return;
+    case "turn.started":
+      if (body.cause !== "request")
+        add("info", [turnWords(body.cause), ...(body.by ? [" by ", { who: body.by.name }] : [])], {
+          by: "",
+          text: body.text,
+        });
+      return;
+    case "turn.ended":
+      if (body.end !== "done")
+        add("no", [`The turn ended: ${body.end}`, ...(body.detail === null ? [] : [". ", body.detail])]);
+      return;
+    case "agent.said":
+      add("info", ["The agent says"], { by: "", text: body.text });
+      return;
+    case "push.decided":
+      if (body.outcome === "deny")
+        add("no", [
+          "Push refused: ",
+          body.detail ?? body.reason.replaceAll("_", " "),
+          ...(body.rule === null ? [] : [" ", { source: body.rule }]),
+        ]);
+      return;
+    case "work.committed":
+      add("ok", [
+        `Changed ${body.files.length} ${body.files.length === 1 ? "file" : "files"} `,
+        {
+          added: sum(body.files.map((file) => file.additions)),
+          deleted: sum(body.files.map((file) => file.deletions)),
+        },
+        " ",
+        { source: short(body.head) },
+      ]);
+      return;
+    case "check.judged":
+      add(body.verdict === "green" || body.verdict === "fixed" ? "ok" : body.verdict === "broke" ? "no" : "info", [
+        "Check ",
+        { code: body.name },
+        `: ${body.verdict.replaceAll("_", " ")}`,
+      ]);
+      return;
+    case "pull_request.opened":
+      add("ok", [`Opened ${body.draft ? "draft " : ""}`, { link: `${body.repo}#${body.number}`, href: body.url }]);
+      return;
+    case "pull_request.changed":
+      add(body.change === "closed" ? "no" : "ok", [{ who: body.by }, ` ${body.change} it`]);
+      return;
+    case "receipt.signed":
+      add("ok", ["Receipt signed ", of(body.digest), " by ", { source: body.keyId }]);
+      return;
+    case "grant.used":
+      add("info", ["An earlier approval was used ", of(body.digest)]);
+      return;
+    case "run.answered":
+      add("ok", ["Answered; nothing had to change"], { by: "", text: body.text });
+      return;
+    case "run.stopped":
+      add("no", [{ who: body.by.name }, " asked to stop"]);
+      return;
+    case "run.handed_off":
+      add("no", [`Handed off: ${body.failed}`]);
+      return;
+    case "notice":
+      add("info", [body.text]);
+      return;
+    default:
+      return;
+  }
+}
+
+function turnWords(cause: string): string {
+  const words: Record<string, string> = {
+    follow_up: "Follow-up",
+    rejection: "Told the agent what was refused",
+    checks: "Sent the failing checks back to the agent",
+    interrupted: "Went on after an interruption",
+    review: "Sent a review to the agent",
+  };
+  return words[cause] ?? cause;
+}
+
+const sum = (values: readonly (number | null)[]): number => values.reduce<number>((all, one) => all + (one ?? 0), 0);
