@@ -1,0 +1,29 @@
+/** Ids of what people can press. They are on cards that stay for years: add, never rename. */
+export const ACTS = {
+  approve: "approve",
+  deny: "deny",
+  askAgain: "ask_again",
+  stop: "stop",
+  why: "why",
+} as const;
+
+/** Link buttons tell us of their click too; nothing is done about it. */
+export const OPEN = { run: "open_run", pullRequest: "open_pull_request" } as const;
+
+export const BUTTONS: readonly string[] = Object.values(ACTS);
+
+export const DENY_MODAL = "deny_reason";
+
+/** What a button carries: which question, and which bytes its card showed. Never what policy says of it. */
+export interface Asked {
+  readonly approvalId: string;
+  readonly digest: string;
+}
+
+export const packAsked = ({ approvalId, digest }: Asked): string => `${approvalId} ${digest}`;
+
+/** `null` when it is not one of ours. */
+export function unpackAsked(value: unknown): Asked | null {
+  const match = /^(\S+) (\S+)$/.exec(typeof value === "string" ? value : "");
+  return match?.[1] && match[2] ? { approvalId: match[1], digest: match[2] } : null;
+}

@@ -1,0 +1,154 @@
+import type { ApprovalFacts, RunFacts } from "#runs/facts.ts";
+import { isFinal } from "#runs/state.ts";
+import type { RunTitle, View } from "#runs/view.ts";
+import { ACTS, packAsked } from "#surfaces/slack/acts.ts";
+import { actions, button, type Card, card, context, section } from "./blocks.ts";
+import { askedOf, name, openRun, ruleLine, whyButton } from "./facts.ts";
+import { subjectLines } from "./subject.ts";
+import { code, count, groupName, inUtc, listed, moment, quoted, said, short } from "./text.ts";
+
+/** A question to named people: what exactly will be done, by which rule, who may answer, until when. */
+export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
+  const { run, facts, approval, claim } = view;
+  const act = actOf(run, approval);
+  const open = approval.status === "pending" && !isFinal(facts.state);
+  const ended = open ? null : outcome(view);
+  const requester = name(facts.request.by);
+  const text = open
+    ? `Run ${run.number} asks ${askedOf(approval)} to decide: ${act.plain}. ${requester} asked for the run. Approve or deny until ${inUtc(approval.expiresAt)}.`
+    : `Run ${run.number}: ${act.plain}. ${ended?.plain ?? ""}`;
+  return card(text, [
+    section(
+      open ? `*Approval needed: ${act.bold}*` : `*${ended?.title ?? ""}: ${act.bold}*`,
+      `Run ${run.number} of team ${said(run.team, 60)}, asked for by ${requester}:`,
+      quoted(facts.request.text, 400),
+    ),
+    ended === null ? null : section(ended.line),
+    section(...subjectLines(approval.subject)),
+    section(...approval.asks.map((ask) => `Why this needs a person: ${ruleLine(ask.rule)}.`)),
+    open ? section(...who(facts, approval)) : null,
+    claim === null ? null : section("The agent says, in its own words and unchecked:", quoted(claim, 500)),
+    context(
+      `digest ${code(short(approval.digest))}`,
+      open ? `expires ${moment(approval.expiresAt, "day")}` : null,
+      approval.askNo > 1 ? `asked ${count(approval.askNo, "time")}` : null,
+    ),
+    actions(...buttons(run, approval, open, askedAgain(facts, approval))),
+  ]);
+}
+
+/** What a yes adds, in bold and for plain text. */
+function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: string; readonly plain: string } {
+  const { gate, subject } = approval;
+  const text = (key: string) => (typeof subject[key] === "string" ? String(subject[key]) : null);
+  switch (gate) {
+    case "start":
+      return {
+        bold: `start run ${run.number} on ${code(run.repo)}`,
+        plain: `start run ${run.number} on ${said(run.repo, 80)}`,
+      };
+    case "command":
+      return { bold: "run one command", plain: `run the command "${said(text("command") ?? "", 80)}"` };
+    case "host": {
+      const host = `${text("host") ?? "a host"}${subject.port === undefined ? "" : `:${String(subject.port)}`}`;
+      return { bold: `+ reach ${code(host)}`, plain: `reach ${said(host, 100)}` };
+    }
+    case "publish":
+      return {
+        bold: `publish changes to ${code(run.repo)} that policy protects`,
+        plain: `publish protected changes to ${said(run.repo, 80)}`,
+      };
+    case "budget":
+      return { bold: "+ spend more than the limit", plain: "spend more than the limit" };
+    default:
+      return gate satisfies never;
+  }
+}
+
+function who(facts: RunFacts, approval: ApprovalFacts): string[] {
+  const authors = listed(facts.authors.map(name), "or");
+  const yes = approval.votes.filter((vote) => vote.choice === "approve");
+  return [
+    ...approval.asks.map(
+      (ask) =>
+        `Who may answer: *any ${ask.quorum} of ${said(groupName(ask.from), 80)}*${ask.self ? "" : `, not an author of this run (${authors})`}.`,
+    ),
+    yes.length === 0
+      ? "Nobody has answered yet."
+      : `Approved so far by ${listed(yes.map((vote) => `${name(vote.by)} ${moment(vote.at)}`))}; more are needed.`,
+  ];
+}
+
+interface Ended {
+  readonly title: string;
+  readonly line: string;
+  readonly plain: string;
+}
+
+function outcome({ facts, approval }: Extract<View, { kind: "approval" }>): Ended {
+  const at = approval.closedAt ?? facts.last;
+  const by = (choice: "approve" | "deny") => approval.votes.filter((vote) => vote.choice === choice);
+  const named = (votes: readonly ApprovalFacts["votes"][number][]) =>
+    listed(votes.map((vote) => `${name(vote.by)} ${moment(vote.at)}`));
+  const plainly = (votes: readonly ApprovalFacts["votes"][number][]) =>
+    listed(votes.map((vote) => `${name(vote.by)} at ${inUtc(vote.at)}`));
+  switch (approval.status) {
+    case "approved":
+      return {
+        title: "Approved",
+        line: `Approved by ${named(by("approve"))}.`,
+        plain: `Approved by ${plainly(by("approve"))}. The run goes on.`,
+      };
+    case "denied": {
+      const reason = by("deny").at(-1)?.reason ?? null;
+      return {
+        title: "Denied",
+        line: `Denied by ${named(by("deny"))}${reason === null ? "." : `:\n${quoted(reason, 500)}`}`,
+        plain: `Denied by ${plainly(by("deny"))}${reason === null ? "." : `: ${said(reason, 120)}`} It was not done.`,
+      };
+    }
+    case "expired":
+      return askedAgain(facts, approval)
+        ? {
+            title: "Expired",
+            line: `Nobody decided until ${moment(at)}. It was asked again: answer the newer card.`,
+            plain: "It expired and was asked again. Answer the newer card.",
+          }
+        : {
+            title: "Expired",
+            line: `Nobody decided until ${moment(at)}, so it was not done. Ask again to put the same question anew.`,
+            plain: `It expired at ${inUtc(at)} and was not done. Press Ask again to put it anew.`,
+          };
+    case "void":
+    case "pending":
+      return {
+        title: "No longer asked",
+        line: "The run changed or ended, so this question is void. It was not done.",
+        plain: "The question is void. Nothing is left to answer.",
+      };
+    default:
+      return approval.status satisfies never;
+  }
+}
+
+/** The same bytes were put to people anew after this one expired. */
+const askedAgain = (facts: RunFacts, approval: ApprovalFacts): boolean =>
+  facts.approvals.some(
+    (other) => other.gate === approval.gate && other.digest === approval.digest && other.askNo > approval.askNo,
+  );
+
+function buttons(run: RunTitle, approval: ApprovalFacts, open: boolean, again: boolean) {
+  const value = packAsked({ approvalId: approval.id, digest: approval.digest });
+  const of = `${approval.gate} of run ${run.number} for ${run.team}`;
+  return [
+    open ? button({ action: ACTS.approve, text: "Approve", label: `Approve ${of}`, value, style: "primary" }) : null,
+    open
+      ? button({ action: ACTS.deny, text: "Deny", label: `Deny ${of}, with a reason`, value, style: "danger" })
+      : null,
+    approval.status === "expired" && !again
+      ? button({ action: ACTS.askAgain, text: "Ask again", label: `Ask again about ${of}`, value })
+      : null,
+    openRun(run),
+    open ? whyButton(run) : null,
+  ];
+}

@@ -1,0 +1,112 @@
+import type { View } from "#runs/view.ts";
+import { egressReason, NOTED, words } from "#surfaces/slack/words.ts";
+import { actions, type Card, card, context, section } from "./blocks.ts";
+import { approvalLine, openRun, ruleLine, STATES } from "./facts.ts";
+import { bare, code, count, link, listed, said, some } from "./text.ts";
+
+type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
+
+const LINES_MOST = 10;
+
+/** For one person: why nothing happened, and what to do. */
+export function refusedCard({ refusal }: Of<"refused">): Card {
+  const text = words(refusal);
+  return card(text, [section(text)]);
+}
+
+/** For one person: what their act did. */
+export function notedCard({ what, run }: Of<"noted">): Card {
+  const text = `Run ${run.number}: ${NOTED[what]}`;
+  return card(text, [section(text)]);
+}
+
+/** A host was refused: which, by what, and what can be done. */
+export function blockedCard({ run, host, port, reason, rule, times }: Of<"blocked">): Card {
+  const name = code(`${host}:${port}`, 120);
+  const why = egressReason(reason);
+  return card(
+    `Run ${run.number} was refused ${said(host, 100)}:${port}, because ${why}. It goes on without; the policy of team ${said(run.team, 60)} can allow it.`,
+    [
+      section(
+        `*Blocked: ${name}*`,
+        `Run ${run.number} tried to reach it ${times === 1 ? "once" : count(times, "time")} and was refused, because ${why}.`,
+        rule === null ? null : `Rule: ${code(rule, 160)}`,
+        `Nothing has left the sandbox. If the work needs this host, add it under ${code("egress")} in the policy of team ${said(run.team, 60)}, have the policy's owners review it, and ask again.`,
+      ),
+      actions(openRun(run)),
+    ],
+  );
+}
+
+export function helpCard({ team, repos, examples }: Of<"help">): Card {
+  const where = team === null ? "This channel belongs to no team yet." : `Here I work for team ${said(team, 60)}.`;
+  const tries = examples.length > 0 ? examples : ["fix the flaky login test"];
+  return card(`${where} Mention me with a request, or with status, why, mine or stop.`, [
+    section(
+      "*Ask for a change, and get a pull request with a receipt.*",
+      `${where} Policy decides what a run may touch, and asks people where it must. I never merge.`,
+    ),
+    section(
+      "*Mention me with*",
+      ...tries.slice(0, 5).map((example) => code(example, 200)),
+      `${code("status")} for this thread's run or the team's latest, ${code("why")} for the rules behind it, ${code("mine")} for your runs, ${code("stop")} to end the run of this thread.`,
+      `${code("repo=owner/name")} picks a repository; ${code("new")} before a request starts another run in a thread.`,
+    ),
+    repos.length === 0
+      ? null
+      : context(
+          `Repositories: ${listed(
+            some(
+              repos.map((repo) => code(repo, 120)),
+              LINES_MOST,
+            ),
+          )}`,
+        ),
+  ]);
+}
+
+export function listCard({ whose, runs }: Of<"list">): Card {
+  const state = (value: string) => (value in STATES ? STATES[value as keyof typeof STATES] : said(value));
+  if (runs.length === 0) {
+    const text = `${said(whose, 60)} has no runs yet. Mention me with a request to start one.`;
+    return card(text, [section(text)]);
+  }
+  const first = runs[0];
+  return card(
+    `${count(runs.length, "run")} of ${said(whose, 60)}. ${first ? `Run ${first.number} ${state(first.state)}.` : ""} Open a run's page for more.`,
+    [
+      section(
+        `*Runs of ${said(whose, 60)}*`,
+        ...runs.map(
+          (run) =>
+            `${link(run.url, `Run ${run.number}`)} ${state(run.state)}, ${code(run.repo, 100)}: ${said(run.text, 120)}`,
+        ),
+      ),
+    ],
+  );
+}
+
+/** The decisions behind a run, each with the rule and where it is written. */
+export function whyCard({ run, facts }: Of<"why">): Card {
+  const decisions = facts.decisions.map((one) => {
+    const rules = one.rules.map(ruleLine).join("; ");
+    const why = one.reason === null ? "" : ` (${said(one.reason.replaceAll("_", " "), 80)})`;
+    return `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}${rules === "" ? "" : ` by ${rules}`}`;
+  });
+  return card(
+    `Run ${run.number} ${STATES[facts.state]}; ${count(facts.decisions.length, "policy decision")} led here. The rules are listed below with file and line.`,
+    [
+      section(
+        `*Why run ${run.number} may do what it does*`,
+        `${bare(run.team, 60) === "" ? "" : `For team ${said(run.team, 60)}: `}${said(facts.request.because, 400)}.`,
+      ),
+      section(...(decisions.length === 0 ? ["Policy has decided nothing about it yet."] : some(decisions, LINES_MOST))),
+      facts.approvals.length === 0 ? null : section("*People*", ...some(facts.approvals.map(approvalLine), LINES_MOST)),
+      context(
+        `policy ${code(facts.request.policy.commit.slice(0, 12))}, digest ${code(facts.request.policy.digest.replace(/^sha256:/, "").slice(0, 8))}`,
+        "To change a rule, edit it in the policy repository and have its owners review it.",
+      ),
+      actions(openRun(run)),
+    ],
+  );
+}

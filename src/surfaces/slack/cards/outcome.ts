@@ -1,0 +1,136 @@
+import type { Fault } from "#runs/event.ts";
+import type { RunFacts } from "#runs/facts.ts";
+import type { RunTitle, View } from "#runs/view.ts";
+import { actions, type Card, card, context, section } from "./blocks.ts";
+import { changed, cost, elapsed, name, openPullRequest, openRun, ruleLine, STATES, whyButton } from "./facts.ts";
+import { code, link, quoted, said } from "./text.ts";
+
+/** Whose doing a failure looks like. */
+const FAULTS: Readonly<Record<Fault, string>> = {
+  code: "the code in the repository",
+  environment: "the environment: setup, network or tools",
+  policy: "policy",
+  budget: "the budget",
+  model: "the model or the agent",
+  us: "us",
+};
+
+interface Ending {
+  readonly plain: string;
+  readonly lines: readonly (string | null)[];
+}
+
+/** How a run ended, when its end is not the receipt. */
+export function outcomeCard({ run, facts }: Extract<View, { kind: "outcome" }>, now: Date): Card {
+  const ending = endingOf(run, facts);
+  return card(`Run ${run.number} for ${name(facts.request.by)} ${STATES[facts.state]}. ${ending.plain}`, [
+    section(`*Run ${run.number} ${STATES[facts.state]}.*`, ...ending.lines),
+    context(
+      `asked for by ${name(facts.request.by)}`,
+      `team ${said(run.team, 60)}`,
+      said(run.agent, 80),
+      `${cost(run, facts)} spent`,
+      elapsed(facts, now),
+    ),
+    actions(openPullRequest(run, facts), openRun(run), whyButton(run)),
+  ]);
+}
+
+function endingOf(run: RunTitle, facts: RunFacts): Ending {
+  switch (facts.state) {
+    case "denied":
+      return denied(facts);
+    case "answered":
+      return {
+        plain: "The answer is in the thread; nothing was changed.",
+        lines: [
+          "Nothing was changed, so there is no pull request. The agent's answer, in its own words:",
+          quoted(facts.answer ?? "", 2_000),
+        ],
+      };
+    case "cancelled":
+      return cancelled(facts);
+    case "handed_off":
+      return handedOff(facts);
+    case "merged":
+    case "closed":
+      return settled(run, facts);
+    default:
+      return { plain: "It is not over.", lines: ["It is not over; the status message says how far it is."] };
+  }
+}
+
+function denied(facts: RunFacts): Ending {
+  const vote = facts.approvals.flatMap((approval) => approval.votes).findLast((one) => one.choice === "deny");
+  if (vote) {
+    const reason = vote.reason === null ? null : quoted(vote.reason, 500);
+    return {
+      plain: `${name(vote.by)} denied it. Change the request as the reason says and ask again.`,
+      lines: [
+        `${name(vote.by)} denied it${reason === null ? "." : ":"}`,
+        reason,
+        "Change the request as they say, then mention me again.",
+      ],
+    };
+  }
+  const decision = facts.decisions.findLast((one) => one.outcome === "deny");
+  const rules = decision?.rules ?? [];
+  return {
+    plain: "Policy does not allow it. The thread names the rule and how to change it.",
+    lines: [
+      decision === undefined
+        ? "Policy does not allow it."
+        : `Policy does not allow ${code(decision.subject)}: ${said((decision.reason ?? "denied").replaceAll("_", " "), 120)}.`,
+      ...rules.map((rule) => `Rule: ${ruleLine(rule)}`),
+      rules.length === 0
+        ? "No rule allows it. To change that, add one to the team's policy file and have its owners review it."
+        : "To change that, edit the rule in the policy repository and have its owners review it. Then ask again.",
+    ],
+  };
+}
+
+function cancelled(facts: RunFacts): Ending {
+  const by = facts.stoppedBy ?? facts.moves.at(-1)?.by ?? null;
+  const who = by === null ? "It was stopped." : `${name(by)} stopped it.`;
+  const open = facts.pullRequest?.state === "open";
+  return {
+    plain: `${who} ${open ? "Its pull request stays open." : "Mention me to ask for something else."}`,
+    lines: [
+      who,
+      "All its processes have ended.",
+      changed(facts) === null
+        ? "Nothing was committed."
+        : `Committed before that: ${changed(facts)}, ${code(facts.work?.head.slice(0, 12) ?? "")}.`,
+      open ? "Its pull request stays open: merge or close it yourself." : null,
+    ],
+  };
+}
+
+function handedOff(facts: RunFacts): Ending {
+  const { handoff } = facts;
+  if (handoff === null)
+    return { plain: "A person has to go on.", lines: ["A person has to go on. The run page has the record."] };
+  return {
+    plain: `${said(handoff.failed, 100)} Next: ${said(handoff.next, 100)}`,
+    lines: [
+      "It could not be finished, so a person has to go on.",
+      `Tried: ${said(handoff.tried, 500)}`,
+      `Failed: ${said(handoff.failed, 700)}`,
+      `This looks like ${FAULTS[handoff.fault]}.`,
+      `Next: ${said(handoff.next, 500)}`,
+      handoff.branch === null ? "No branch was pushed." : `Go on from branch ${code(handoff.branch)}.`,
+    ],
+  };
+}
+
+function settled(run: RunTitle, facts: RunFacts): Ending {
+  const { pullRequest } = facts;
+  const by = said(pullRequest?.by ?? "somebody", 60);
+  const where =
+    pullRequest === null ? code(run.repo) : link(pullRequest.url, `${pullRequest.repo} #${pullRequest.number}`);
+  const verb = facts.state === "merged" ? "merged" : "closed";
+  return {
+    plain: `${by} ${verb} pull request ${pullRequest === null ? "" : `#${pullRequest.number}`} on ${said(run.repo, 80)}. Nothing is left to do.`,
+    lines: [`${by} ${verb} pull request ${where}.`, changed(facts)],
+  };
+}

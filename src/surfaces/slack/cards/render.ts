@@ -1,0 +1,35 @@
+import type { View } from "#runs/view.ts";
+import { approvalCard } from "./approval.ts";
+import type { Card } from "./blocks.ts";
+import { blockedCard, helpCard, listCard, notedCard, refusedCard, whyCard } from "./notes.ts";
+import { outcomeCard } from "./outcome.ts";
+import { receiptCard } from "./receipt.ts";
+import { statusCard } from "./status.ts";
+
+/** Facts in Slack's words. Pure: the same view at the same time gives the same card. */
+export function render(view: View, now: Date): Card {
+  switch (view.kind) {
+    case "status":
+      return statusCard(view, now);
+    case "approval":
+      return approvalCard(view);
+    case "receipt":
+      return receiptCard(view, now);
+    case "outcome":
+      return outcomeCard(view, now);
+    case "blocked":
+      return blockedCard(view);
+    case "refused":
+      return refusedCard(view);
+    case "noted":
+      return notedCard(view);
+    case "help":
+      return helpCard(view);
+    case "list":
+      return listCard(view);
+    case "why":
+      return whyCard(view);
+    default:
+      return view satisfies never;
+  }
+}

@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { code, codeBlock, count, cut, duration, listed, money, said, some } from "./text.ts";
+
+/** How many entries of a list a card shows; the rest is counted, and on the run page. */
+const LIST_MOST = 8;
+const COMMAND_MOST = 1_500;
+
+const Paths = z.array(
+  z.object({
+    effect: z.enum(["allow", "ask", "deny"]),
+    globs: z.array(z.string()),
+    except: z.array(z.string()).optional(),
+  }),
+);
+const Hosts = z.array(
+  z.object({ host: z.string(), ports: z.array(z.number()).optional(), methods: z.array(z.string()).nullish() }),
+);
+const Limits = z.object({
+  costUsd: z.number(),
+  tokens: z.number(),
+  runtimeMs: z.number(),
+  uploadBytes: z.number(),
+  concurrentRuns: z.number(),
+});
+const Checks = z.array(z.object({ name: z.string(), command: z.string() }));
+const Policy = z.object({ commit: z.string(), digest: z.string() });
+const Texts = z.array(z.string());
+
+/** A line for each argument we know how to put; the request's own text stands on the card already. */
+const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
+  text: () => null,
+  repo: (value) => of(z.string(), value, (repo) => `Repository: ${code(repo)}`),
+  base: (value) => of(z.string(), value, (oid) => `From commit: ${code(oid.slice(0, 12))}`),
+  head: (value) => of(z.string(), value, (oid) => `Commit to publish: ${code(oid.slice(0, 12))}`),
+  branch: (value) => of(z.string(), value, (branch) => `Branch: ${code(branch)}`),
+  agent: (value) => of(z.string(), value, (agent) => `Agent: ${said(agent)}`),
+  model: (value) => of(z.string(), value, (model) => `Model: ${said(model)}`),
+  command: (value) => of(z.string(), value, command),
+  paths: (value) =>
+    of(Texts, value, (paths) => `Files that policy asks about: ${codes(paths)}`) ?? of(Paths, value, pathRules),
+  hosts: (value) =>
+    of(Hosts, value, (hosts) =>
+      hosts.length === 0 ? "Network: none" : `Network: ${listed(some(hosts.map(host), LIST_MOST))}`,
+    ),
+  registry: (value) => of(z.boolean(), value, (on) => `Package registry: ${on ? "yes" : "no"}`),
+  limits: (value) =>
+    of(
+      Limits,
+      value,
+      (limit) =>
+        `Limits: ${money(limit.costUsd)}, ${limit.tokens.toLocaleString("en")} tokens, ${duration(limit.runtimeMs)}, ${size(limit.uploadBytes)} sent out, ${count(limit.concurrentRuns, "run")} at a time`,
+    ),
+  setup: (value) => of(Texts, value, (lines) => `Setup we run: ${lines.length === 0 ? "none" : codes(lines)}`),
+  checks: (value) =>
+    of(Checks, value, (checks) =>
+      checks.length === 0
+        ? "Checks we run: none are declared"
+        : `Checks we run: ${listed(
+            some(
+              checks.map((one) => `${said(one.name, 60)} ${code(one.command, 160)}`),
+              LIST_MOST,
+            ),
+          )}`,
+    ),
+  policy: (value) =>
+    of(
+      Policy,
+      value,
+      (policy) =>
+        `Policy: ${code(policy.commit.slice(0, 12))}, digest ${code(policy.digest.replace(/^sha256:/, "").slice(0, 8))}`,
+    ),
+};
+
+/** What is under the digest, in lines: every argument is shown, an unfamiliar one as it is. */
+export function subjectLines(subject: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(subject).flatMap(([key, value]) => {
+    const line = LINES[key];
+    if (line === undefined) return [raw(key, value)];
+    if (key === "text") return [];
+    return [line(value) ?? raw(key, value)];
+  });
+}
+
+/** The line when the value has the form we expect, else `null`. */
+function of<T>(schema: z.ZodType<T>, value: unknown, line: (value: T) => string): string | null {
+  const parsed = schema.safeParse(value);
+  return parsed.success ? line(parsed.data) : null;
+}
+
+/** Cut visibly: nobody should approve bytes they were not told about. */
+function raw(key: string, value: unknown): string {
+  const json = JSON.stringify(value) ?? "null";
+  const note =
+    json.length > 300
+      ? ` (the first 300 of ${json.length.toLocaleString("en")} characters: read all of it on the run page)`
+      : "";
+  return `${said(key, 60)}: ${code(cut(json, 300), 301)}${note}`;
+}
+
+function command(text: string): string {
+  const note =
+    text.length > COMMAND_MOST
+      ? `\nThese are the first ${COMMAND_MOST.toLocaleString("en")} of ${text.length.toLocaleString("en")} characters: read all of it on the run page before you answer.`
+      : "";
+  return `Command:\n${codeBlock(text, COMMAND_MOST)}${note}`;
+}
+
+const codes = (texts: readonly string[]): string =>
+  listed(
+    some(
+      texts.map((text) => code(text, 160)),
+      LIST_MOST,
+    ),
+  );
+
+function host(of: z.infer<typeof Hosts>[number]): string {
+  const ports = of.ports && of.ports.length > 0 ? `:${of.ports.join(",")}` : "";
+  const methods = of.methods && of.methods.length > 0 ? ` (${said(of.methods.join(" "), 80)})` : "";
+  return `${code(`${of.host}${ports}`)}${methods}`;
+}
+
+const EFFECTS = { allow: "may change", ask: "need another approval", deny: "may not change" } as const;
+
+function pathRules(rules: z.infer<typeof Paths>): string {
+  if (rules.length === 0) return "Files: none may change";
+  return `Files: ${rules
+    .map((rule) => {
+      const except = rule.except && rule.except.length > 0 ? ` except ${codes(rule.except)}` : "";
+      return `${codes(rule.globs)} ${EFFECTS[rule.effect]}${except}`;
+    })
+    .join("; ")}`;
+}
+
+const size = (bytes: number): string =>
+  bytes >= 1_000_000 ? `${Math.round(bytes / 100_000) / 10} MB` : `${Math.round(bytes / 1_000)} kB`;

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { readDeny } from "./deny-modal.ts";
+import { spokenOf } from "./spoken.ts";
+
+const Act = z.object({ action_id: z.string(), action_ts: z.string(), value: z.string().optional() });
+
+const Body = z.object({
+  user: z.object({ id: z.string() }),
+  channel: z.object({ id: z.string() }),
+  container: z.object({ message_ts: z.string().optional(), thread_ts: z.string().optional() }).optional(),
+  message: z.object({ ts: z.string(), thread_ts: z.string().optional() }).optional(),
+  trigger_id: z.string().default(""),
+  actions: z.tuple([Act], Act),
+});
+
+/** A button press, as far as we care. */
+export interface Click {
+  readonly user: string;
+  readonly channel: string;
+  readonly thread: string;
+  readonly triggerId: string;
+  /** When Slack saw it; unique with the person and the button. */
+  readonly at: string;
+  readonly action: string;
+  readonly value: string | undefined;
+}
+
+/** `null` when it is no press of a button on a message. */
+export function clickOf(body: unknown): Click | null {
+  const parsed = Body.safeParse(body);
+  if (!parsed.success) return null;
+  const { user, channel, container, message, trigger_id, actions } = parsed.data;
+  // An ephemeral message has no `message`, only a container.
+  const thread = container?.thread_ts ?? message?.thread_ts ?? message?.ts ?? container?.message_ts;
+  if (thread === undefined) return null;
+  const [{ action_id: action, action_ts: at, value }] = actions;
+  return { user: user.id, channel: channel.id, thread, triggerId: trigger_id, at, action, value };
+}
+
+export interface Whereabouts {
+  readonly user: string;
+  readonly channel: string;
+  readonly thread: string;
+  readonly inThread: boolean;
+}
+
+/** Who waits for an answer to this delivery, and where. `null`: nobody does. */
+export function whereabouts(body: unknown): Whereabouts | null {
+  const spoken = spokenOf(body);
+  if (spoken) {
+    const { user, channel, ts, thread, addressed } = spoken;
+    return addressed ? { user, channel, thread: thread ?? ts, inThread: thread !== null } : null;
+  }
+  const click = clickOf(body);
+  if (click) return { user: click.user, channel: click.channel, thread: click.thread, inThread: true };
+  const submitted = z.object({ user: z.object({ id: z.string() }), view: z.unknown() }).safeParse(body);
+  const read = submitted.success ? readDeny(submitted.data.view) : null;
+  if (!submitted.success || read === null) return null;
+  return { user: submitted.data.user.id, channel: read.place.channel, thread: read.place.thread, inThread: true };
+}

@@ -1,0 +1,165 @@
+import { timingSafeEqual } from "node:crypto";
+import type { App, Receiver } from "@slack/bolt";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { InboxRow, InboxStore } from "#runs/stores.ts";
+import { type Delivery, sort } from "./delivery.ts";
+
+export const SOURCE = "slack";
+
+/** Slack's own window: https://docs.slack.dev/authentication/verifying-requests-from-slack. Both ways: a clock may be wrong. */
+const SKEW_MOST_SEC = 300;
+/** Far above the largest payload of Slack; the endpoint is open to anyone. */
+const BODY_MOST_BYTES = 1024 * 1024;
+/** How often one delivery is tried before a person has to look. */
+const TRIES_MOST = 5;
+/** Older rows are of a process that is gone: a listener takes milliseconds. */
+const LEFT_BEHIND_MS = 30_000;
+const AT_ONCE = 20;
+
+export interface ReceiverOptions {
+  /** HMAC-SHA256 of a text under the signing secret. */
+  readonly hmac: (text: string) => Buffer;
+  readonly inbox: InboxStore;
+  readonly now: () => Date;
+  readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+  /** A delivery could not be handled: this time, or for good. Must not throw. */
+  readonly onTrouble: (body: Delivery["body"], forGood: boolean) => Promise<void>;
+}
+
+export interface SlackReceiver {
+  readonly receiver: Receiver;
+  /** POST /slack/events and /slack/interactivity. */
+  readonly routes: Hono;
+  /** Takes up what a crash or a failure left in the inbox. Resolves when all of it was tried; how many there were. */
+  redrive(): Promise<number>;
+  /** Resolves when every listener that runs now has finished. */
+  drain(): Promise<void>;
+}
+
+type Answer = string | Readonly<Record<string, unknown>> | undefined;
+
+/**
+ * Takes Slack's requests in. The order is the promise: signature, then a durable row, then the acknowledgement, then
+ * the work. Bolt acknowledges events before its listeners run, so the row cannot be left to a listener.
+ */
+export function slackReceiver({ hmac, inbox, now, log, onTrouble }: ReceiverOptions): SlackReceiver {
+  let bolt: App | null = null;
+  const tries = new Map<string, number>();
+  const running = new Map<string, Promise<void>>();
+
+  function signed(raw: string, time: string | undefined, signature: string | undefined): boolean {
+    if (!time || !signature || !/^\d{1,12}$/.test(time) || !/^v0=[0-9a-f]{64}$/.test(signature)) return false;
+    const expected = hmac(`v0:${time}:${raw}`);
+    const given = Buffer.from(signature.slice(3), "hex");
+    const same = given.length === expected.length && timingSafeEqual(given, expected);
+    return same && Math.abs(now().getTime() / 1000 - Number(time)) <= SKEW_MOST_SEC;
+  }
+
+  /** Runs the listeners. Never rejects: the row stays for the next time, or is given up aloud. */
+  async function drive({ id, body }: Delivery, ack: (answer?: Answer) => Promise<void>): Promise<void> {
+    try {
+      if (!bolt) throw new Error("the receiver was not given to an App");
+      await bolt.processEvent({ body, ack });
+      await inbox.done(SOURCE, id);
+      tries.delete(id);
+    } catch (error) {
+      const tried = (tries.get(id) ?? 0) + 1;
+      tries.set(id, tried);
+      const forGood = tried >= TRIES_MOST;
+      log(forGood ? "a Slack delivery is given up: look at it" : "a Slack delivery failed and will be tried again", {
+        level: "error",
+        delivery: id,
+        tried,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      if (forGood) {
+        tries.delete(id);
+        await inbox
+          .done(SOURCE, id)
+          .catch((cause) => log("the inbox did not take a done", { delivery: id, error: String(cause) }));
+      }
+      if (forGood || tried === 1) await onTrouble(body, forGood);
+    }
+  }
+
+  function start(delivery: Delivery, ack: (answer?: Answer) => Promise<void>): Promise<void> {
+    const work = drive(delivery, ack).finally(() => running.delete(delivery.id));
+    running.set(delivery.id, work);
+    return work;
+  }
+
+  async function take(c: Context): Promise<Response> {
+    const raw = await c.req.text();
+    const form = (c.req.header("content-type") ?? "").startsWith("application/x-www-form-urlencoded");
+    // An unsigned probe of Slack's that carries nothing.
+    if (form && new URLSearchParams(raw).get("ssl_check") === "1") return c.body(null, 200);
+    if (!signed(raw, c.req.header("x-slack-request-timestamp"), c.req.header("x-slack-signature"))) {
+      return c.text("bad signature", 401);
+    }
+    const body = parse(raw, form);
+    if (body === null) return c.text("not understood", 400);
+    if (body.type === "url_verification") return c.json({ challenge: body.challenge });
+    const sorted = sort(body);
+    if (sorted.kind === "ignore") return c.body(null, 200);
+    if (sorted.kind === "answer") return c.json(sorted.answer);
+    if (!(await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body))) return c.body(null, 200);
+    const answered = Promise.withResolvers<Response>();
+    const work = start(sorted.delivery, async (answer) =>
+      answered.resolve(
+        answer === undefined || answer === ""
+          ? c.body(null, 200)
+          : typeof answer === "string"
+            ? c.text(answer)
+            : c.json(answer),
+      ),
+    );
+    // Kept is accepted: what failed is ours to try again, not Slack's.
+    void work.then(() => answered.resolve(c.body(null, 200)));
+    return answered.promise;
+  }
+
+  const routes = new Hono();
+  // Not kept is not accepted: Slack tries an event again, and shows the person who clicked that it failed.
+  routes.onError((error, c) => {
+    log("a Slack request could not be kept", { level: "error", error: error.stack ?? error.message });
+    return c.text("try again", 500);
+  });
+  const limit = bodyLimit({ maxSize: BODY_MOST_BYTES });
+  routes.post("/slack/events", limit, take);
+  routes.post("/slack/interactivity", limit, take);
+
+  return {
+    receiver: {
+      init(app) {
+        bolt = app;
+      },
+      start: async () => {},
+      stop: async () => {},
+    },
+    routes,
+    async redrive() {
+      const rows = await inbox.unfinished(LEFT_BEHIND_MS, AT_ONCE);
+      const ours = rows.filter((row) => row.source === SOURCE && !running.has(row.deliveryId));
+      await Promise.all(ours.map((row) => start(deliveryOf(row), async () => {})));
+      return ours.length;
+    },
+    async drain() {
+      while (running.size > 0) await Promise.all(running.values());
+    },
+  };
+}
+
+const deliveryOf = (row: InboxRow): Delivery => ({ id: row.deliveryId, body: row.body as Delivery["body"] });
+
+function parse(raw: string, form: boolean): Readonly<Record<string, unknown>> | null {
+  try {
+    const text = form ? new URLSearchParams(raw).get("payload") : raw;
+    const value: unknown = JSON.parse(text ?? "null");
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Readonly<Record<string, unknown>>)
+      : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Place } from "#ports/chat.ts";
+import type { Account } from "#ports/directory.ts";
+import type { Choice } from "#runs/approval.ts";
+import type { Heard } from "#runs/hear.ts";
+import type { View } from "#runs/view.ts";
+
+/** What a click or a modal may do. `main.ts` hands over the core's verbs with their `Core` bound. */
+export interface SlackVerbs {
+  /** What is returned is for this person alone; the rest comes through the outbox. */
+  hear(heard: Heard): Promise<View | null>;
+  vote(cast: {
+    readonly approvalId: string;
+    readonly digest: string;
+    readonly account: Account;
+    readonly choice: Choice;
+    readonly reason: string | null;
+    readonly place: Place;
+  }): Promise<View>;
+  askAgain(o: { readonly approvalId: string; readonly account: Account; readonly place: Place }): Promise<View>;
+  stop(o: { readonly runId: string; readonly account: Account; readonly place: Place }): Promise<View>;
+}

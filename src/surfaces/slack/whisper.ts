@@ -1,0 +1,42 @@
+import type { WebClient } from "@slack/web-api";
+import type { Place } from "#ports/chat.ts";
+import type { Card } from "./cards/blocks.ts";
+import { failureOf } from "./failure.ts";
+
+/** This person cannot be reached in this channel any more: no later try helps. */
+const GONE: readonly string[] = [
+  "user_not_in_channel",
+  "channel_not_found",
+  "is_archived",
+  "not_in_channel",
+  "user_not_found",
+  "messages_tab_disabled",
+];
+
+export type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+/**
+ * A note that one person sees. `inThread`: Slack shows an ephemeral reply only in a thread that has replies, so an
+ * answer to a channel's first message goes beside it. Throws Slack's error when a later try may succeed.
+ */
+export async function whisper(
+  client: WebClient,
+  log: Log,
+  at: { readonly place: Place; readonly user: string; readonly inThread: boolean },
+  card: Card,
+): Promise<void> {
+  const { place, user, inThread } = at;
+  try {
+    await client.chat.postEphemeral({
+      channel: place.channel,
+      user,
+      ...(inThread ? { thread_ts: place.thread } : {}),
+      text: card.text,
+      blocks: card.blocks,
+    });
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure.kind !== "refused" || !GONE.includes(failure.error)) throw error;
+    log("a note could not reach its person", { user, channel: place.channel, error: failure.error });
+  }
+}

@@ -1,0 +1,109 @@
+import type { VoteRefusal } from "#runs/approval.ts";
+import type { Refusal, RefusalCode } from "#runs/refusal.ts";
+import { code, groupName, inUtc, listed, said, some } from "./cards/text.ts";
+
+type Of<C extends RefusalCode> = Refusal & { readonly code: C };
+
+/**
+ * What we say when we say no: what stopped it, then what to do. mrkdwn, already safe.
+ * A new code does not compile until it has words.
+ */
+const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
+  no_mapping: ({ fix }) => `This channel belongs to no team, so nothing was started. To change that: ${said(fix, 600)}`,
+  not_a_member: ({ team, group }) =>
+    `You are not in ${groups([group])}, so you cannot start work for team ${said(team)} here. Ask in your own team's channel, or ask to be added to that group.`,
+  guest: () =>
+    "Only full members of this workspace may ask or decide. Guests and apps may not. Ask a member to do it for you.",
+  shared_channel: () =>
+    "This channel is shared with another organisation, so nothing is started here. Ask in a channel of your own workspace.",
+  directory_unavailable: () =>
+    "Slack could not tell us who you are or who is in the group, so nothing was done. Try again in a minute.",
+  policy_unavailable: ({ problem }) =>
+    `The policy cannot be read, so everything is refused until it can: ${said(problem, 600)} Whoever keeps the policy has to mend it; then ask again.`,
+  no_repository: ({ choices }) =>
+    `It is not clear which repository you mean, and we do not guess. Ask again with one of: ${repositories(choices)}. For example ${code(`repo=${choices[0] ?? "owner/name"} your request`)}.`,
+  unknown_repository: ({ repo, choices }) =>
+    `This team's policy has no repository ${code(repo)}. Ask again with one of: ${repositories(choices)}.`,
+  no_run_here: () => "There is no run in this thread. Say it in the thread of the run you mean.",
+  no_such_run: ({ number }) => `There is no run ${number}. Say ${code("mine")} for a list of yours.`,
+  run_over: ({ number, state }) =>
+    `Run ${number} is over (${said(state.replaceAll("_", " "))}). Mention me with a new request to start another.`,
+  not_yours_to_stop: ({ requester }) =>
+    `Only ${said(requester, 60)}, the other authors and this run's approvers may stop it. Ask one of them.`,
+  unknown_approval: () => "This question is not known here any more. Open the run page to see what is asked now.",
+  already_decided: (vote) =>
+    `This is already ${said(vote.status)}${by(vote)}. Nothing is left to do here; the thread shows what came of it.`,
+  stale: () =>
+    "This request changed after the card was shown, so your answer was not counted. Answer the newest card in the thread.",
+  expired: () =>
+    "This question expired before you answered, so nothing was done. Press Ask again on the card to put it anew.",
+  own_run: (vote) =>
+    `You are an author of this run, so you cannot decide about it (${rule(vote)}). It needs somebody else from ${groups(vote.from)}.`,
+  author_unlinked: (vote) =>
+    `${vote.who === null ? "An author of this run" : said(vote.who, 60)} has no account known here, so we cannot tell that you are not the same person. Your answer was not counted. They have to link their account first; then answer again.`,
+  not_an_approver: (vote) =>
+    `You cannot decide this: it needs somebody from ${groups(vote.from)} (${rule(vote)}), who was in the group when it was asked and still is. Ask one of them.`,
+  already_voted: () => "You have answered this already; one person counts once. It waits for the others.",
+};
+
+/** The refusal in words: mrkdwn with everything foreign escaped. */
+export function words(refusal: Refusal): string {
+  const say = WORDS[refusal.code] as (refusal: Refusal) => string;
+  return say(refusal);
+}
+
+type Voted = Of<VoteRefusal>;
+
+const groups = (from: readonly string[]): string =>
+  listed(
+    from.map((one) => said(groupName(one), 80)),
+    "or",
+  ) || "nobody";
+
+const rule = (vote: Voted): string => (vote.rule === "" ? "no rule" : `rule ${code(vote.rule)}`);
+
+const by = (vote: Voted): string =>
+  `${vote.who === null ? "" : ` by ${said(vote.who, 60)}`}${vote.at === null ? "" : ` at ${inUtc(vote.at)}`}`;
+
+const repositories = (choices: readonly string[]): string =>
+  choices.length === 0
+    ? "(none: this team's policy names no repository)"
+    : listed(
+        some(
+          choices.map((choice) => code(choice, 120)),
+          10,
+        ),
+        "or",
+      );
+
+/** Why a host was refused, as the gateway puts it. An unknown reason is shown as it is. */
+export function egressReason(reason: string): string {
+  const known: Readonly<Record<string, string>> = {
+    rule: "a rule refuses it",
+    no_rule: "no rule allows it",
+    ip_class: "its address is private or reserved",
+    ip_literal: "it is a bare address, not a name",
+    self_connection: "it is one of our own listeners",
+    port: "no rule allows this port",
+    bad_authority: "the name asked for and the name inside the connection differ",
+    run_over: "the run is over",
+    budget: "the run's budget is spent",
+    unknown_token: "the sandbox is not known",
+  };
+  return known[reason] ?? said(reason.replaceAll("_", " "));
+}
+
+/** What a person's own act did. */
+export const NOTED = {
+  approved: "Your approval is recorded.",
+  denied: "Your denial is recorded, with your reason.",
+  stopping: "Stopping. The thread says when everything has ended.",
+  asked_again: "The question is asked again, with a new card in the thread.",
+  queued: "Noted. The agent reads it at its next turn.",
+} as const;
+
+/** Our own failure, to the person who waits. */
+export const TROUBLE = {
+  again: "Something failed on our side. It is kept, and we try again by ourselves within a minute.",
+  forGood: "We could not do this, and have stopped trying. Nothing was changed by it. Please ask again.",
+} as const;
