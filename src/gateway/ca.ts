@@ -78,7 +78,7 @@ async function readAuthority(file: string, now: number): Promise<{ certificate: 
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
-  const certificate = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----\n/.exec(pem)?.[0];
+  const certificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----\n/.exec(pem)?.[0];
   if (!certificate) throw new Error(`${file} holds no certificate`);
   if (new X509Certificate(certificate).validToDate.getTime() - now < 30 * DAY_MS) return null;
   return { certificate, key: createPrivateKey(pem) };
