@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -73,7 +72,7 @@ export function writeSafely(path: string, data: Uint8Array, mode: number, roots:
       if (!isWithin(parent, root)) throw new RunnerError("denied_path", `${path} leads out of ${root}`);
     }
     const folder = `/proc/self/fd/${parent}`;
-    const temporary = `${folder}/.write-${randomBytes(8).toString("hex")}`;
+    const temporary = `${folder}/.write-${process.pid}-${process.hrtime.bigint()}`;
     const fd = opened(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     try {
       fchmodSync(fd, mode & 0o777);

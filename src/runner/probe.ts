@@ -2,7 +2,6 @@ import dgram from "node:dgram";
 import dns from "node:dns";
 import { readFileSync } from "node:fs";
 import net from "node:net";
-import { networkInterfaces } from "node:os";
 import type { Reply, Request } from "./protocol.ts";
 
 const PATIENCE_MS = 1_000;
@@ -79,7 +78,8 @@ function naming(): Promise<Attempt> {
 }
 
 function interfaces(): Attempt {
-  const others = Object.keys(networkInterfaces()).filter((name) => name !== "lo");
+  const devices = readFileSync("/proc/net/dev", "utf8").trim().split("\n").slice(2);
+  const others = devices.map((line) => line.split(":")[0]?.trim()).filter((name) => name !== "lo");
   const routes = readFileSync("/proc/net/route", "utf8").trim().split("\n").length - 1;
   const detail = `${routes} routes; interfaces beside lo: ${others.join(", ") || "none"}`;
   return { attempt: "any route", reached: others.length > 0 || routes > 0, detail };

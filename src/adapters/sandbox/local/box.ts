@@ -59,6 +59,8 @@ const inside = object({ outer: identityShape, init: identityShape });
 /** The files of one sandbox's state directory. Ours alone: mode 0700, never bound into a sandbox. */
 export const FILES = {
   box: "box.json",
+  /** The command line of bubblewrap: all that the supervisor's program needs to begin. */
+  launch: "launch.json",
   /** Identity of the supervisor. */
   supervisor: "supervisor.json",
   /** Identities of bubblewrap and of pid 1 inside. */

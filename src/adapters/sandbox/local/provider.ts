@@ -13,7 +13,7 @@ import {
   type SandboxSpec,
 } from "#ports/sandbox.ts";
 import { asStored, type Box, FILES, idsIn, readBox, readSupervisor, writeJson } from "./box.ts";
-import { OWN_TASKS } from "./bubblewrap.ts";
+import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
 import { makeGroups, removeGroups } from "./cgroups.ts";
 import { attachAt, infoOf, openSandbox, stateOf } from "./client.ts";
 import { ask } from "./control.ts";
@@ -117,6 +117,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
       };
       mkdirSync(fresh, { mode: 0o700 });
       writeJson(fresh, FILES.box, box);
+      writeJson(fresh, FILES.launch, launchLine(box));
       renameSync(fresh, dirOf(id));
       return box;
     } catch (error) {
@@ -218,7 +219,7 @@ async function raise(
   destroy: (id: string) => Promise<void>,
 ): Promise<Sandbox> {
   const log = openSync(path.join(dir, FILES.log), "a", 0o600);
-  const program = path.join(box.runtime, "src/adapters/sandbox/local/supervisor.mjs");
+  const program = path.join(box.runtime, "src/adapters/sandbox/local/main.mjs");
   const child = spawn(box.node, [program, dir], {
     detached: true,
     cwd: "/",

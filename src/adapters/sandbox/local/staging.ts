@@ -18,7 +18,9 @@ import path from "node:path";
 import { promisify } from "node:util";
 
 const SOURCES = path.resolve(import.meta.dirname, "../../..");
-const ENTRIES = ["runner/main.ts", "adapters/sandbox/local/supervisor.ts"];
+const ENTRIES = ["runner/main.ts", "adapters/sandbox/local/main.ts"];
+
+const IMPORT = /^(?:import|export)\s(?!type\b)[^;]*?from "([^"]+)";|\bimport\("([^"]+)"\)/gm;
 
 const ETC: Readonly<Record<string, string>> = {
   passwd: "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n",
@@ -80,7 +82,8 @@ function closure(): Map<string, string> {
     if (found.has(file)) continue;
     const source = readFileSync(path.join(SOURCES, file), "utf8");
     found.set(file, source);
-    for (const [, specifier = ""] of source.matchAll(/^(?:import|export)\s(?!type\b)[^;]*?from "([^"]+)";/gm)) {
+    for (const [, fixed, lazy] of source.matchAll(IMPORT)) {
+      const specifier = fixed ?? lazy ?? "";
       if (specifier.startsWith("./")) open.push(path.posix.join(path.posix.dirname(file), specifier));
       else if (specifier.startsWith("#")) open.push(specifier.slice(1));
       else if (!specifier.startsWith("node:")) throw new Error(`${file} imports ${specifier}: not for the inside`);
@@ -124,7 +127,10 @@ export async function stageRuntime(folder: string, node: string): Promise<string
       chmodSync(path.join(fresh, file), 0o644);
     };
     for (const [file, code] of codes) {
-      put(path.join("src", file.replace(/\.ts$/, ".mjs")), code.replace(/(from "(?:\.\/|#)[^"]+)\.ts"/g, '$1.mjs"'));
+      put(
+        path.join("src", file.replace(/\.ts$/, ".mjs")),
+        code.replace(/((?:from |import\()"(?:\.\/|#)[^"]+)\.ts"/g, '$1.mjs"'),
+      );
     }
     for (const [file, content] of Object.entries(ETC)) put(path.join("etc", file), content);
     put("package.json", `${JSON.stringify({ type: "module", imports: { "#*": "./src/*" } })}\n`);

@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
-import { closeSync, readdirSync, readFileSync, writeSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { closeSync, writeSync } from "node:fs";
 import net from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import { SandboxError } from "#ports/sandbox.ts";
 import { isOp } from "#runner/protocol.ts";
 import { type Box, FILES, readBox, writeJson } from "./box.ts";
-import { launchLine } from "./bubblewrap.ts";
 import { oomKills } from "./cgroups.ts";
 import { type ControlOp, type HostProcess, listen } from "./control.ts";
 import { demolish } from "./demolish.ts";
@@ -13,15 +12,9 @@ import { carry } from "./doorway.ts";
 import { hasEnded, identityOf } from "./identity.ts";
 import { type RunnerLink, runnerLink } from "./runner-link.ts";
 
-/**
- * One process per sandbox: its identity, its owner and its clock. Needs nobody: a control plane may come and go. When
- * it dies, everything inside dies. Argument: the state directory. Descriptor 3: a line when ready, or why not.
- */
-const dir = process.argv[2] ?? "";
 const START_MS = 20_000;
 /** A sleeping machine stops timers but not the wall clock. */
 const CLOCK_LOOK_MS = 15_000;
-const CLOSE_ON_EXEC = 0o2000000;
 const LONGEST_COMPLAINT = 64 * 1024;
 
 interface House {
@@ -43,40 +36,15 @@ function tell(message: { ready: true } | { code: string; message: string }): voi
   }
 }
 
-/**
- * Closes what we inherited and would pass on. Node marks its own descriptors; a shell or a service manager that started
- * the control plane may have left others, and inside the sandbox each of them would be a hole in the wall.
- */
-function closeInherited(): void {
-  for (const fd of readdirSync("/proc/self/fd").map(Number)) {
-    if (fd <= 3) continue;
-    try {
-      const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "";
-      if ((Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0) closeSync(fd);
-    } catch (error) {
-      // The descriptor of the listing itself is closed again by now.
-      if (!["ENOENT", "EBADF"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    }
-  }
+/** What `main.ts` has started: bubblewrap, its end, and the listening socket that comes out of it. */
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+  readonly door: Promise<unknown>;
 }
 
-/** Starts bubblewrap with the runner inside. The door is open when this returns; calls wait for `link.ready`. */
-function build(box: Box, exited: (procId: string) => void): House {
-  const line = launchLine(box);
-  const child = spawn(line.file, line.args, {
-    cwd: "/",
-    env: { PATH: "/usr/bin:/bin" },
-    // The log file itself must not be a descriptor inside: with our own uid it could be written to.
-    stdio: ["ignore", "ignore", "pipe", "ipc", "pipe", "pipe"],
-    ...(line.uid === null ? {} : { uid: line.uid, gid: line.uid }),
-  });
-  const outerEnded = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
-    child.once("error", (error) => {
-      console.error(error);
-      resolve();
-    });
-  });
+/** Takes the sandbox in hand. The door is open when this returns; calls wait for `link.ready`. */
+function furnish(dir: string, box: Box, { child, ended, door }: Started, exited: (procId: string) => void): House {
   const pipes = child.stdio as readonly unknown[];
   let complaint = "";
   (pipes[2] as Readable).setEncoding("utf8").on("data", (text: string) => {
@@ -84,7 +52,7 @@ function build(box: Box, exited: (procId: string) => void): House {
     complaint = (complaint + text).slice(0, LONGEST_COMPLAINT);
   });
   const link = runnerLink(pipes[4] as Duplex, { exited });
-  child.once("message", (_, handle) => {
+  void door.then((handle) => {
     if (!(handle instanceof net.Server) || box.spec.gateway === null) return;
     carry(handle, { gateway: box.spec.gateway.slice("unix:".length), key: box.spec.key });
     child.send({ kind: "taken" }); // It closes its copy, then this channel, and only then takes calls.
@@ -103,7 +71,7 @@ function build(box: Box, exited: (procId: string) => void): House {
     });
     report.once("close", () => resolve(null));
   });
-  const over = outerEnded.then(async () => {
+  const over = ended.then(async () => {
     const first = await init;
     if (first !== null && !(await hasEnded(first, START_MS))) throw new Error("the processes inside do not end");
   });
@@ -141,7 +109,11 @@ async function probe(house: House): Promise<void> {
   }
 }
 
-async function supervise(): Promise<void> {
+/**
+ * One process per sandbox: its identity, its owner and its clock. Needs nobody: a control plane may come and go. When
+ * it dies, everything inside dies.
+ */
+export async function supervise(dir: string, started: Started): Promise<void> {
   const me = identityOf(process.pid);
   if (me === null) throw new Error("there is no /proc");
   writeJson(dir, FILES.supervisor, me);
@@ -151,7 +123,7 @@ async function supervise(): Promise<void> {
   const kills = () => (box.memoryGroup === null ? 0 : oomKills(box.memoryGroup, box.groups === "v2" ? "v2" : "v1"));
   const killsAtStart = new Map<string, number>();
   const killsAtExit = new Map<string, number>();
-  const house = build(box, (procId) => killsAtExit.set(procId, kills()));
+  const house = furnish(dir, box, started, (procId) => killsAtExit.set(procId, kills()));
   const wasOom = (procId: string) => (killsAtExit.get(procId) ?? 0) > (killsAtStart.get(procId) ?? 0);
   const onHost = (
     one: Omit<HostProcess, "exit"> & { exit: { code: number | null; signal: string | null } | null },
@@ -213,8 +185,3 @@ async function supervise(): Promise<void> {
     process.exit(1);
   }
 }
-
-process.on("SIGHUP", () => undefined);
-process.chdir("/");
-closeInherited();
-await supervise();

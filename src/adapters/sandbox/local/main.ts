@@ -1,0 +1,53 @@
+import { spawn } from "node:child_process";
+import { closeSync, readdirSync, readFileSync } from "node:fs";
+
+/**
+ * The supervisor's program: one detached process per sandbox. Argument: the state directory. Descriptor 3: a line when
+ * the sandbox is ready, or why it is not. Bubblewrap is started before anything else of ours is loaded, because the
+ * runner's start takes as long as our own and both can happen at once.
+ */
+const CLOSE_ON_EXEC = 0o2000000;
+const dir = process.argv[2] ?? "";
+
+/**
+ * Closes what we inherited and would pass on. Node marks its own descriptors; a shell or a service manager that started
+ * the control plane may have left others, and inside the sandbox each of them would be a hole in the wall.
+ */
+function closeInherited(): void {
+  for (const fd of readdirSync("/proc/self/fd").map(Number)) {
+    if (fd <= 3) continue;
+    try {
+      const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "";
+      if ((Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0) closeSync(fd);
+    } catch (error) {
+      // The descriptor of the listing itself is closed again by now.
+      if (!["ENOENT", "EBADF"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
+  }
+}
+
+process.on("SIGHUP", () => undefined);
+process.chdir("/");
+closeInherited();
+const line: { file: string; args: string[]; uid: number | null } = JSON.parse(
+  readFileSync(`${dir}/launch.json`, "utf8"),
+);
+const child = spawn(line.file, line.args, {
+  cwd: "/",
+  env: { PATH: "/usr/bin:/bin" },
+  // The log file itself must not be a descriptor inside: with our own uid it could be written to.
+  stdio: ["ignore", "ignore", "pipe", "ipc", "pipe", "pipe"],
+  ...(line.uid === null ? {} : { uid: line.uid, gid: line.uid }),
+});
+// Events do not wait for a listener, so these are taken before anything is awaited.
+const ended = new Promise<void>((resolve) => {
+  child.once("exit", () => resolve());
+  child.once("error", (error) => {
+    console.error(error);
+    resolve();
+  });
+});
+const door = new Promise<unknown>((resolve) => child.once("message", (_, handle) => resolve(handle)));
+
+const { supervise } = await import("./supervisor.ts");
+await supervise(dir, { child, ended, door });
