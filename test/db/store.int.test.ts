@@ -1,0 +1,30 @@
+import { memoryDatabase } from "#db/memory.ts";
+import { openDatabase } from "#db/open.ts";
+import { storeContract } from "#test/contracts/store.ts";
+import { workContract } from "#test/contracts/store-work.ts";
+import { freshDatabase } from "#test/postgres.ts";
+import type { Pair } from "./house.ts";
+
+async function pglite(): Promise<Pair> {
+  const database = await memoryDatabase();
+  return { first: database, second: database, close: () => database.close() };
+}
+
+async function postgres(): Promise<Pair> {
+  const { url, drop } = await freshDatabase();
+  const [first, second] = await Promise.all([openDatabase(url), openDatabase(url)]);
+  return {
+    first,
+    second,
+    async close() {
+      await first.close();
+      await second.close();
+      await drop();
+    },
+  };
+}
+
+storeContract("PGlite", pglite);
+storeContract("Postgres", postgres);
+workContract("PGlite, work", pglite);
+workContract("Postgres, work", postgres);
