@@ -22,7 +22,8 @@ export interface Ceiling {
   readonly egressAt: Position;
   readonly presets: readonly string[];
   readonly limits: Limits;
-  limitAt(key: keyof LimitsShape): Position;
+  /** "10 at org.yaml:30:12". */
+  limitAt(key: keyof LimitsShape): string;
 }
 
 export function ceilingOf(source: Source, shape: OrgShape["ceiling"]): Ceiling {
@@ -43,7 +44,7 @@ export function ceilingOf(source: Source, shape: OrgShape["ceiling"]): Ceiling {
     egressAt: source.keyAt(["ceiling", "egress"]),
     presets: shape.egress.flatMap(({ preset, only }) => (preset === undefined || only === "ask" ? [] : [preset])),
     limits: limitsFrom(shape.limits) as Limits,
-    limitAt: (key) => source.keyAt(["ceiling", "limits", key]),
+    limitAt: (key) => `${shape.limits[key]} at ${source.keyAt(["ceiling", "limits", key])}`,
   };
 }
 
@@ -80,7 +81,7 @@ export function limitsAbove(
     return [
       {
         at: source.at([...path, key]),
-        message: `${key} ${shape[key]} is above the ceiling at ${ceiling.limitAt(key)}`,
+        message: `${key} ${shape[key]} is above the ceiling of ${ceiling.limitAt(key)}`,
       },
     ];
   });
@@ -131,9 +132,9 @@ export function grantsAbove(ceiling: Ceiling, grants: Grants): PolicyProblem[] {
 }
 
 /** Every repository and model that a rule would grant, now or after a yes, beyond the ceiling. */
-export function rulesAbove(ceiling: Ceiling, rules: readonly Rule[], source: Source): PolicyProblem[] {
+export function rulesAbove(ceiling: Ceiling, rules: readonly (Rule | null)[], source: Source): PolicyProblem[] {
   return rules.flatMap((rule, index) => {
-    if (rule.effect === "deny" || (rule.subject !== "git.repo" && rule.subject !== "model")) return [];
+    if (rule === null || rule.effect === "deny" || (rule.subject !== "git.repo" && rule.subject !== "model")) return [];
     const repos = rule.subject === "git.repo";
     const within = (glob: string) =>
       repos

@@ -15,24 +15,20 @@ export interface Source {
   at(path: Path): Position;
   /** Of the key itself, when `path` ends in one. */
   keyAt(path: Path): Position;
-  /** The text of a scalar as the author wrote it: "1e3" where the value is 1000. */
-  written(path: Path): string | null;
 }
 
 interface Place {
   readonly key: number;
   readonly value: number;
-  readonly written: string | null;
 }
 
 type Report = (offset: number, message: string) => void;
 
 /** Turns the YAML tree into plain values; what YAML has and we refuse is reported with its place. */
-function plain(root: Node | null, text: string, places: Map<string, Place>, report: Report): unknown {
+function plain(root: Node | null, places: Map<string, Place>, report: Report): unknown {
   const walk = (node: unknown, path: Path, keyAt: number): unknown => {
     const from = (node as Node | null)?.range?.[0] ?? keyAt;
-    const written = isScalar(node) ? text.slice(from, node.range?.[1] ?? from) : null;
-    places.set(JSON.stringify(path), { key: keyAt, value: from, written });
+    places.set(JSON.stringify(path), { key: keyAt, value: from });
     if (isAlias(node)) return report(from, "aliases (*name) are not read - write the value again");
     if (isScalar(node) || isMap(node) || isSeq(node)) {
       if (node.anchor !== undefined) report(from, "anchors (&name) are not read - write the value again");
@@ -104,13 +100,15 @@ export function readDocument(
   const report: Report = (offset, message) => {
     problems.push({ at: position(offset), message });
   };
-  for (const error of [...document.errors, ...document.warnings])
-    report(error.pos[0], yamlMessage(error.code, error.message));
+  for (const error of [...document.errors, ...document.warnings]) {
+    // Every tag is reported by the walk below, resolved or not.
+    if (error.code !== "TAG_RESOLVE_FAILED") report(error.pos[0], yamlMessage(error.code, error.message));
+  }
   const first = text.split("\n").find((line) => line.trim() !== "" && !line.trimStart().startsWith("#"));
   if (first?.startsWith("%")) report(text.indexOf(first), "directives (%YAML, %TAG) are not read");
 
   const places = new Map<string, Place>();
-  const value = plain(document.contents, text, places, report);
+  const value = plain(document.contents, places, report);
   if (problems.length > 0) return { source: null, problems };
   const place = (path: Path): Place | undefined => {
     for (let length = path.length; length >= 0; length--) {
@@ -125,7 +123,6 @@ export function readDocument(
       value,
       at: (path) => position(place(path)?.value ?? 0),
       keyAt: (path) => position(place(path)?.key ?? 0),
-      written: (path) => places.get(JSON.stringify(path))?.written ?? null,
     },
     problems,
   };

@@ -80,9 +80,15 @@ function isBrokered(preset: string): preset is Preset {
 }
 
 /** Compiles the egress entries at `path`. Complaints go to `reading.problems`. */
-export function compileGrants(reading: Reading, entries: readonly EgressShape[], path: Path, site: SiteConfig): Grants {
+export function compileGrants(
+  reading: Reading,
+  entries: readonly (EgressShape | null)[],
+  path: Path,
+  site: SiteConfig,
+): Grants {
   const grants: Grants = { egress: [], presets: [], unserved: [] };
   entries.forEach((entry, index) => {
+    if (entry === null) return;
     const here = [...path, index];
     const at = reading.source.at(here);
     const { host, preset } = entry;

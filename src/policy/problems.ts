@@ -36,7 +36,10 @@ function unknownKey(key: string, known: readonly string[]): string {
 
 /** Issues of a schema as sentences with places. */
 export function problemsOf(source: Source, issues: readonly Issue[], base: Path = []): PolicyProblem[] {
+  const misspelt = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("\n"));
   return issues.flatMap((issue): PolicyProblem[] => {
+    // What a mapping lacks is most often the key that was misspelt in it.
+    if (issue.code === "custom" && misspelt.includes(issue.path.join("\n"))) return [];
     const path: Path = [...base, ...(issue.path as (string | number)[])];
     const value = valueAt(source.value, path);
     if (issue.code === "unrecognized_keys") {
@@ -47,19 +50,19 @@ export function problemsOf(source: Source, issues: readonly Issue[], base: Path 
       return [{ at: source.keyAt(path), message: issue.issues[0]?.message ?? issue.message }];
     }
     if (issue.code === "invalid_union") {
-      const branch = typeof value === "object" && value !== null ? issue.errors.at(-1) : issue.errors[0];
-      const exact = branch?.some((inner) => inner.path.length > 0 || inner.code === "custom");
-      if (exact === true && branch !== undefined) return problemsOf(source, branch, path);
+      // One of something or a list of it: the words for the one that was written.
+      const nested = typeof value === "object" && value !== null;
+      const branch = (nested ? issue.errors.at(-1) : issue.errors[0]) ?? [];
+      const exact = nested
+        ? branch.some((inner) => inner.path.length > 0 || inner.code === "custom")
+        : value !== undefined;
+      if (exact && branch.length > 0) return problemsOf(source, branch, path);
     }
     const key = path.at(-1);
     if (value === undefined && typeof key === "string") {
       return [{ at: source.at(path), message: `"${key}" is missing - ${issue.message.replace(/, got nothing$/, "")}` }];
     }
-    // A number where text is due is most often text that YAML read as a number.
-    const written = source.written(path);
-    const quote = typeof value === "number" && issue.code === "invalid_type" && issue.expected === "string";
-    const message = quote && written !== null ? `${issue.message} - put quotes around ${written}` : issue.message;
-    return [{ at: source.at(path), message }];
+    return [{ at: source.at(path), message: issue.message }];
   });
 }
 

@@ -84,7 +84,10 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
     });
   }
   if (rule.subject === "git.branch" && rule.effect === "allow") {
-    complain(source.at(subject), "cannot be allowed - a run pushes to its own branch only, the one in defaults.branch");
+    complain(
+      source.at(subject),
+      "git.branch cannot be allowed - a run pushes to its own branch only, the one in defaults.branch",
+    );
   }
   if (rule.subject === "model" && (rule.effect !== "allow" || rule.except.length > 0)) {
     complain(source.at(path), "models can only be allowed, without except - name the ones the team may use");
@@ -97,9 +100,10 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
   }
 }
 
-/** Compiles the rules at `path`. Complaints go to `reading.problems`; a broken rule is left out. */
-export function compileRules(reading: Reading, shapes: readonly RuleShape[], path: Path): Rule[] {
+/** Compiles the rules at `path`, in place. Complaints go to `reading.problems`; a `null` did not parse. */
+export function compileRules(reading: Reading, shapes: readonly (RuleShape | null)[], path: Path): (Rule | null)[] {
   return shapes.map((shape, index) => {
+    if (shape === null) return null;
     const at = [...path, index];
     const effect = (["allow", "ask", "deny"] as const).find((word) => shape[word] !== undefined) as Effect;
     const body = shape[effect] as NonNullable<RuleShape["allow"]>;

@@ -7,7 +7,7 @@ import { count, durationMs, sizeBytes } from "./units.ts";
 
 /** A value as an author would recognise it. */
 function said(input: unknown): string {
-  if (typeof input === "string") return input.length > 60 ? "a longer text" : `"${input}"`;
+  if (typeof input === "string") return input.length > 60 ? "a longer text" : JSON.stringify(input);
   if (typeof input === "number") return `the number ${input}`;
   if (typeof input === "boolean") return String(input);
   if (input === null || input === undefined) return "nothing";
@@ -28,7 +28,12 @@ export function strict<Shape extends z.ZodRawShape>(what: string, shape: Shape) 
 }
 
 export function checked(what: string, problem: (text: string) => string | null) {
-  return z.string({ error: expected(what) }).superRefine((text, context) => {
+  // A number where text is due is most often text that YAML read as a number.
+  const error = (issue: { input?: unknown }) => {
+    const quotable = typeof issue.input === "number" && problem(String(issue.input)) === null;
+    return quotable ? `${expected(what)(issue)} - put quotes around it` : expected(what)(issue);
+  };
+  return z.string({ error }).superRefine((text, context) => {
     const message = problem(text);
     if (message !== null) context.addIssue({ code: "custom", message });
   });
@@ -51,7 +56,7 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be here
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/;
 export const Text = form(
-  "a text of at most 2,000 characters",
+  "a plain text of at most 2,000 characters",
   (text) => text.length > 0 && text.length <= 2_000 && !CONTROL.test(text),
 );
 export const Name = form("a name like shop (small letters, digits and dashes)", (text) =>
