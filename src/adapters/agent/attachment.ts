@@ -13,7 +13,7 @@ interface Entry {
 /** Our end of one agent process: reads its journals from the first byte, keeps its events, writes in order. */
 export interface Attachment {
   readonly fold: SessionFold;
-  /** Resolves when what we wrote in an earlier life is known. */
+  /** Resolves when all that was written and read before us is known; only then is there a present to act on. */
   ready(signal: AbortSignal): Promise<void>;
   /** Sends a request unless it was sent before, and waits for its answer. */
   request(id: string, method: string, params: object, signal: AbortSignal): Promise<Answered>;
@@ -42,6 +42,7 @@ export function attachment(o: {
   const log: Entry[] = [];
   const waiting = new Set<() => void>();
   let exited = false;
+  let upToDate = false;
   let lost: { readonly error: unknown } | null = null;
   let turnstile: Promise<unknown> = Promise.resolve();
 
@@ -90,11 +91,8 @@ export function attachment(o: {
     }
   }
 
-  async function readAll(): Promise<void> {
-    await inTurn(async () => {
-      for (const line of await journal.catchUp()) knowSent(line.text);
-    });
-    for await (const line of journal.lines(o.signal)) {
+  async function readLines(follow: boolean): Promise<void> {
+    for await (const line of journal.lines({ follow, signal: o.signal })) {
       await inTurn(async () => {
         const message = parseMessage(line.text);
         if (message) keep(line.at, fold.received(message));
@@ -102,6 +100,16 @@ export function attachment(o: {
       });
       ring();
     }
+  }
+
+  async function readAll(): Promise<void> {
+    await inTurn(async () => {
+      for (const line of await journal.catchUp()) knowSent(line.text);
+    });
+    await readLines(false);
+    upToDate = true;
+    ring();
+    await readLines(true);
     o.signal.throwIfAborted();
     // The tree is empty before anyone hears of the end: a killed agent's shells would go on writing.
     await killLeftovers(sandbox, procId, "all");
@@ -152,8 +160,7 @@ export function attachment(o: {
   return {
     fold,
     async ready(signal) {
-      await inTurn(async () => signal.throwIfAborted());
-      if (lost) throw lost.error;
+      while (!upToDate) await change(signal);
     },
     async request(id, method, params, signal) {
       await inTurn(() => write(() => (fold.wasSent(id) || exited ? null : { id, method, params })));

@@ -11,8 +11,11 @@ export interface Wire {
   catchUp(): Promise<Line[]>;
   /** Writes at the end of what we know. "behind": someone wrote there first, so catch up and think again. */
   write(message: object): Promise<"written" | "behind">;
-  /** Lines of "out" from the first byte. Ends when the process has exited and all is read. */
-  lines(signal: AbortSignal): AsyncIterable<Line>;
+  /**
+   * Lines of "out" after the last that was given. Without `follow`, what is there now; with it, ends when the process has
+   * exited and all is read.
+   */
+  lines(o: { follow: boolean; signal: AbortSignal }): AsyncIterable<Line>;
   /** Bytes of "in" known so far. */
   written(): number;
   /** Bytes of "out" read so far. */
@@ -52,8 +55,8 @@ export function wire(sandbox: Sandbox, procId: string): Wire {
       return (await put(encode(message))) === "behind" ? "behind" : "written";
     },
     written: () => ours.at(),
-    async *lines(signal) {
-      for await (const chunk of sandbox.output(procId, "out", 0, { follow: true, signal })) yield* out.feed(chunk);
+    async *lines(how) {
+      for await (const chunk of sandbox.output(procId, "out", out.at(), how)) yield* out.feed(chunk);
     },
     read: () => out.at(),
   };

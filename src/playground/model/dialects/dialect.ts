@@ -17,9 +17,9 @@ export interface Dialect {
   /** Matches the path of the endpoint. */
   readonly path: RegExp;
   read(body: Body): Conversation;
-  /** Frames of the event stream. `text` frames are sent slowly when the step wants it. */
+  /** Frames of the event stream; they end with the words when the step is to be cut or to stall. */
   stream(reply: Reply): Iterable<string>;
-  /** What follows the words of a step that is cut or stalls is never sent, so frames are split there. */
+  /** The answer in one piece, for a request that wants no stream. */
   whole(reply: Reply): object;
 }
 

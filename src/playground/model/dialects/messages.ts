@@ -1,4 +1,4 @@
-import { array, type Body, type Dialect, goesOn, item, pieces, plain, type Reply, record, string } from "./dialect.ts";
+import { array, type Body, type Dialect, goesOn, item, pieces, plain, record, string } from "./dialect.ts";
 
 /** Anthropic Messages, as Claude Code speaks it. */
 export const messages: Dialect = {
