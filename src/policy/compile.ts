@@ -53,13 +53,15 @@ export function startRequest(scope: Scope, model: string | null): PolicyRequest 
   };
 }
 
-/** Whether these files may be published, as one question to the policy in force. */
+/**
+ * Whether these files may be published, as one question. The repository itself was asked about when the run started: a
+ * denial of it still holds through its branch and paths, and a question about it is not put a second time.
+ */
 export function publishRequest(scope: Scope, paths: readonly string[], draft: boolean): PolicyRequest {
   const { team, repo, branch } = scope;
   return {
     team,
     objects: [
-      { subject: "git.repo", repo },
       { subject: "git.branch", repo, branch },
       ...paths.map((path) => ({ subject: "git.path", repo, path }) as const),
       { subject: "action", action: "pr.open", draft },

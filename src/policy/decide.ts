@@ -164,6 +164,7 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
       return decideRepo(policy, team, object.repo);
     case "git.branch":
     case "git.path": {
+      // A denial of the repository is one of all in it. A question about it is put where it is an object itself, once.
       const repo = decideRepo(policy, team, object.repo);
       if (repo.outcome === "deny") return repo;
       if (object.subject === "git.branch") return decideBranch(policy, team, object);
