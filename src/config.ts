@@ -72,8 +72,11 @@ export interface Config {
   /** Names of variables that belong to real outside services: the local Slack page refuses to start beside them. */
   readonly realCredentials: readonly string[];
   readonly logLevel: string;
+  /** What `npm` needs of our environment to install an agent's image: its path, home and own settings. */
+  readonly toolEnv: Readonly<Record<string, string>>;
 }
 
+const TOOL = /^(PATH|HOME|npm_config_.*|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
 
 /** Something the operator has to mend; its message is all they need to see. */
@@ -133,5 +136,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       .filter((name) => REAL.test(name) && env[name] !== "")
       .sort(),
     logLevel: e.LOG_LEVEL,
+    toolEnv: Object.fromEntries(
+      Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && TOOL.test(entry[0])),
+    ),
   };
 }

@@ -1,0 +1,51 @@
+import path from "node:path";
+import { recordProcess } from "#adapters/gateway/process.ts";
+import { startGateway } from "#gateway/serve.ts";
+import { startScriptedModel } from "#playground/model/server.ts";
+import { digest } from "#policy/digest.ts";
+import type { Config } from "./config.ts";
+import { gatewaySockets } from "./places.ts";
+
+/** What makes one gateway process different from another: a change means another process. */
+export function gatewayConfiguration(config: Config): string {
+  return digest({
+    agent: config.agent,
+    openai: config.models.openai.baseUrl,
+    openaiKey: config.models.openai.key !== null,
+    anthropic: config.models.anthropic.baseUrl,
+    anthropicKey: config.models.anthropic.key !== null,
+    registry: config.registry,
+  });
+}
+
+/** The wall's one door as a process of its own: it outlives a killed control plane, and ends itself when orphaned. */
+export async function gatewayRole(config: Config, stop: Promise<void>): Promise<number> {
+  const { stateDir, dataSocket, adminSocket } = gatewaySockets(config.dataDir);
+  await using parts = new AsyncDisposableStack();
+  // Beside the gateway and not beside the control plane: killing that one must cut no model call.
+  const scripted =
+    config.agent === "demo" ? parts.adopt(await startScriptedModel({ port: 0 }), (model) => model.close()) : null;
+  const { openai, anthropic } = config.models;
+  const gateway = parts.adopt(
+    await startGateway({
+      stateDir,
+      dataSocket,
+      adminSocket,
+      models: {
+        openai: scripted
+          ? { baseUrl: `${scripted.url}/v1`, key: null }
+          : openai.baseUrl
+            ? { baseUrl: openai.baseUrl, key: openai.key }
+            : null,
+        anthropic: anthropic.baseUrl ? { baseUrl: anthropic.baseUrl, key: anthropic.key } : null,
+      },
+      registry: config.registry === null ? null : { baseUrl: config.registry, auth: null },
+    }),
+    (running) => running.close(),
+  );
+  recordProcess(stateDir, gatewayConfiguration(config));
+  await Promise.race([stop, gateway.orphaned]);
+  return 0;
+}
+
+export const gatewayLog = (dataDir: string): string => path.join(dataDir, "gateway.log");

@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
+import { ConfigError, parseConfig } from "./config.ts";
+import { gatewayRole } from "./gateway-role.ts";
+import { openHouse, ROLES, type Role, StartError } from "./house.ts";
+
+const HELP = `countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.
+
+  countersign serve [--repo PATH_OR_URL]... [--roles web,worker]
+      The whole product. With no settings: an embedded database, a local sandbox, a local git host and a page that
+      works like Slack. --repo (repeatable) serves a real repository; the original is never written to.
+  countersign receipt verify FILE [--key ed25519:...]
+      Checks a receipt offline. With --key also that this key signed it.
+`;
+
+/** Words for people, and an exit code that scripts can read: 0 done, 1 could not, 2 not understood. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  if (command === "serve") return serve(rest);
+  if (command === "receipt" && rest[0] === "verify") return verify(rest.slice(1));
+  if (command === undefined || command === "help" || command === "--help") {
+    console.log(HELP);
+    return 0;
+  }
+  console.error(`countersign: there is no command "${argv.join(" ")}".\n\n${HELP}`);
+  return 2;
+}
+
+async function serve(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      repo: { type: "string", multiple: true, default: [] },
+      roles: { type: "string", default: "web,worker" },
+    },
+  });
+  const config = parseConfig(process.env, process.cwd());
+  const roles = values.roles.split(",").map((role) => role.trim());
+  if (roles.length === 1 && roles[0] === "gateway") return gatewayRole(config, stopRequested());
+  const known = roles.filter((role): role is Role => (ROLES as readonly string[]).includes(role));
+  if (known.length !== roles.length || known.length === 0) {
+    console.error(`countersign: --roles takes ${ROLES.join(", ")} (and gateway alone), not "${values.roles}"`);
+    return 2;
+  }
+  const stop = stopRequested();
+  await using house = await openHouse(config, { roles: new Set(known), repos: values.repo });
+  console.log(house.welcome);
+  await stop;
+  return 0;
+}
+
+async function verify(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { key: { type: "string" } },
+    allowPositionals: true,
+  });
+  const [file] = positionals;
+  if (file === undefined) {
+    console.error("countersign: name the receipt: countersign receipt verify FILE");
+    return 2;
+  }
+  const result = verifyEnvelope(await readFile(file, "utf8"));
+  if (!result.ok) {
+    console.error(`not valid: ${result.problem}`);
+    return 1;
+  }
+  if (values.key !== undefined && values.key !== result.keyId && values.key !== keyName(values.key)) {
+    console.error(`not valid: signed by ${result.keyId}, not by ${values.key}`);
+    return 1;
+  }
+  const [subject] = result.receipt.subject;
+  console.log(`valid: ${subject?.name ?? "no subject"} at ${subject?.digest.gitCommit ?? "no commit"}`);
+  console.log(
+    `signed by ${result.keyId}${values.key === undefined ? ": compare it with the installation's own, or pass --key" : ""}`,
+  );
+  return 0;
+}
+
+/** `--key` may also be a PEM text. */
+function keyName(given: string): string | null {
+  return given.startsWith("-----BEGIN") ? keyIdOf(given) : null;
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+function stopRequested(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130));
+        resolve();
+      });
+    }
+  });
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const told = error instanceof ConfigError || error instanceof StartError;
+  const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  console.error(told || usage ? `countersign: ${error.message}` : error);
+  process.exitCode = usage ? 2 : 1;
+}
+// What still runs now is not ours to wait for: every part has been closed, in order, above.
+process.exit();

@@ -1,0 +1,18 @@
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+/** A unix socket's path has at most 107 bytes (unix(7)); a deep data folder gets its sockets elsewhere. */
+const SOCKET_PATH_BYTES = 107;
+
+/** Where the gateway keeps its state and listens. The same for everyone who starts from this data folder. */
+export function gatewaySockets(dataDir: string): { stateDir: string; dataSocket: string; adminSocket: string } {
+  const stateDir = path.join(dataDir, "gateway");
+  const near = path.join(stateDir, "admin.sock");
+  const name = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
+  const folder =
+    Buffer.byteLength(near) <= SOCKET_PATH_BYTES
+      ? stateDir
+      : path.join(tmpdir(), `countersign-${process.getuid?.() ?? 0}-${name}`);
+  return { stateDir, dataSocket: path.join(folder, "data.sock"), adminSocket: path.join(folder, "admin.sock") };
+}
