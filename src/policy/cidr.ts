@@ -32,7 +32,7 @@ function v6(text: string): bigint | null {
 }
 
 /** Parses "10.20.0.0/16" or "fd00::/8"; `null` when it is not a range, or has bits set after its prefix. */
-export function range(text: string): Range | null {
+function range(text: string): Range | null {
   const slash = text.indexOf("/");
   const [address, length] = [text.slice(0, slash), text.slice(slash + 1)];
   if (slash < 0 || !/^(?:0|[1-9]\d{0,2})$/.test(length)) return null;

@@ -1,7 +1,7 @@
 import type { Ask, Decision, RuleRef, TraceLine } from "./decision.ts";
 
 /** Drops repeats of the same rule: one may speak of many objects. */
-export function distinct(rules: readonly RuleRef[]): RuleRef[] {
+function distinct(rules: readonly RuleRef[]): RuleRef[] {
   return rules.filter((rule, i) => rules.findIndex((other) => other.at === rule.at && other.text === rule.text) === i);
 }
 
@@ -9,7 +9,7 @@ export function distinct(rules: readonly RuleRef[]): RuleRef[] {
  * All asks of one request. Questions to the same group become one, the stricter of each part; the shortest expiry holds
  * for all of them, since they are put together.
  */
-export function mergeAsks(asks: readonly Ask[]): Ask[] {
+function mergeAsks(asks: readonly Ask[]): Ask[] {
   const expiresMs = Math.min(...asks.map((ask) => ask.expiresMs));
   const groups = [...new Set(asks.map((ask) => ask.from))].sort();
   return groups.map((from) => {

@@ -1,6 +1,5 @@
-import { worst } from "./combine.ts";
-import { decide, modelsOf, pathRules, pathVerdict, pointOf } from "./decide.ts";
-import type { Decision, PolicyObject, PolicyRequest } from "./decision.ts";
+import { decide, modelsOf, pathRules } from "./decide.ts";
+import type { Decision, PolicyRequest } from "./decision.ts";
 import { speaksOf } from "./glob.ts";
 import { type Policy, teamOf } from "./policy.ts";
 import type { Scope } from "./scope.ts";
@@ -51,31 +50,4 @@ export function startRequest(scope: Scope, model: string | null): PolicyRequest 
       ...(model === null ? [] : [{ subject: "model", model } as const]),
     ],
   };
-}
-
-/**
- * Whether these files may be published, as one question. The repository itself was asked about when the run started: a
- * denial of it still holds through its branch and paths, and a question about it is not put a second time.
- */
-export function publishRequest(scope: Scope, paths: readonly string[], draft: boolean): PolicyRequest {
-  const { team, repo, branch } = scope;
-  return {
-    team,
-    objects: [
-      { subject: "git.branch", repo, branch },
-      ...paths.map((path) => ({ subject: "git.path", repo, path }) as const),
-      { subject: "action", action: "pr.open", draft },
-    ],
-  };
-}
-
-/** What the pinned scope itself says about these files, for `pinnedAndCurrent`. No files: nothing to object to. */
-export function decidePinnedPaths(scope: Scope, paths: readonly string[]): Decision {
-  const objects = paths.map((path): PolicyObject => ({ subject: "git.path", repo: scope.repo, path }));
-  const verdicts = paths.map((path) => pathVerdict(scope.paths, path));
-  const trace = verdicts.map(({ outcome, rules }, index) => {
-    const object = objects[index] as PolicyObject;
-    return { object, outcome, rules, point: pointOf(object) };
-  });
-  return worst(verdicts, { trace, digest: scope.policy.digest });
 }

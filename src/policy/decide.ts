@@ -3,7 +3,7 @@ import { type Verdict, worst } from "./combine.ts";
 import { commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
 import { decideEgress, normaliseHost } from "./egress.ts";
-import { fold, matchesAnyText, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
+import { fold, foldedGlob, matchesAnyText, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
 import { decidePath, type PathRule } from "./paths.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
 
@@ -99,7 +99,7 @@ export function pathRules(policy: Policy, team: Team, repo: string): PathRule[] 
 }
 
 /** `decidePath` in the words of a decision. */
-export function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
+function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
   const { effect, reason, matched } = decidePath(rules, path);
   const refs = matched.map(({ rule }) => rule);
   if (effect === "deny") return { outcome: "deny", reason, rules: refs };
@@ -108,7 +108,8 @@ export function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
 }
 
 function decideRepo(policy: Policy, team: Team, repo: string): Verdict {
-  const same = (glob: string) => matchesPath(pathGlob(fold(glob)), fold(repo));
+  const folded = fold(repo);
+  const same = (glob: string) => matchesPath(foldedGlob(glob), folded);
   return judge(rulesOn(policy, team, "git.repo"), (rule) => named(rule, same), NO_RULE);
 }
 
@@ -141,7 +142,8 @@ function decideAction(policy: Policy, team: Team, object: PolicyObject & { subje
 
 function decideBranch(policy: Policy, team: Team, object: PolicyObject & { subject: "git.branch" }): Verdict {
   const own = matchesPath(pathGlob(policy.branch.replace("{run}", "*")), object.branch);
-  const same = (glob: string) => matchesPath(pathGlob(fold(glob)), fold(object.branch));
+  const folded = fold(object.branch);
+  const same = (glob: string) => matchesPath(foldedGlob(glob), folded);
   const speaks = (rule: Rule) => speaksOf(rule.in, object.repo) && named(rule, same);
   return judge(
     rulesOn(policy, team, "git.branch"),
@@ -191,7 +193,7 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
 }
 
 /** Where the object is enforced; "protocol" is advisory. */
-export function pointOf(object: PolicyObject): string {
+function pointOf(object: PolicyObject): string {
   if (object.subject === "egress") return "gateway";
   return object.subject === "action" ? actionPoint(object.action) : POINTS[object.subject];
 }

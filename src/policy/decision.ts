@@ -65,7 +65,10 @@ export type Decision = {
   | { readonly outcome: "ask"; readonly asks: readonly Ask[] }
   | {
       readonly outcome: "deny";
-      /** "rule", "no_rule", "method", "port", "path", "no_team", "not_a_member", "over_limit" … */
+      /**
+       * "rule", "no_rule", "no_team", "bad_path", "bad_authority", "port", "method", "path"; callers add their own, like
+       * "not_a_member" or "policy_unavailable".
+       */
       readonly reason: string;
     }
 );

@@ -38,6 +38,20 @@ const ANY = "**";
 /** A path pattern cut into segments. */
 export type PathGlob = readonly string[];
 
+const CUT = new Map<string, PathGlob>();
+const CUT_AT_MOST = 10_000;
+
+/** A pattern of a repository or file, cut and folded. Kept: the same few patterns are asked for with every decision. */
+export function foldedGlob(pattern: string): PathGlob {
+  let found = CUT.get(pattern);
+  if (found === undefined) {
+    if (CUT.size >= CUT_AT_MOST) CUT.clear();
+    found = pathGlob(fold(pattern));
+    CUT.set(pattern, found);
+  }
+  return found;
+}
+
 /** Cuts a pattern; a trailing `**` becomes `**`, `*`, and in a run of wildcards the `**` comes first, once. */
 export function pathGlob(pattern: string): PathGlob {
   const cut = pattern.split("/");
@@ -108,7 +122,7 @@ export function fold(text: string): string {
 
 /** Whether a rule limited to some repositories (none: not limited) speaks of this one. */
 export function speaksOf(limitedTo: readonly string[], repo: string): boolean {
-  return limitedTo.length === 0 || limitedTo.some((glob) => matchesPath(pathGlob(fold(glob)), fold(repo)));
+  return limitedTo.length === 0 || limitedTo.some((glob) => matchesPath(foldedGlob(glob), fold(repo)));
 }
 
 /** What is wrong with a path pattern, as the end of a sentence, or null. */

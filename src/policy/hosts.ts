@@ -59,14 +59,6 @@ export function containsHost(outer: string, inner: string): boolean {
   return same && !inner.startsWith("**.");
 }
 
-/** Whether some host may match both. */
-export function overlapsHost(a: string, b: string): boolean {
-  if (containsHost(a, b) || containsHost(b, a)) return true;
-  const deep = a.startsWith("**.") ? a : b.startsWith("**.") ? b : null;
-  const other = deep === a ? b : a;
-  return deep !== null && other.startsWith("*") && base(other).endsWith(`.${base(deep)}`);
-}
-
 /** What is wrong with a host pattern, as a sentence, or null. */
 export function hostProblem(pattern: string): string | null {
   if (/[A-Z]/.test(pattern)) return `"${pattern}" has capital letters - write "${pattern.toLowerCase()}"`;

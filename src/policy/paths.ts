@@ -1,5 +1,5 @@
 import type { Ask, RuleRef } from "./decision.ts";
-import { fold, matchesPath, type PathGlob, pathGlob } from "./glob.ts";
+import { fold, foldedGlob, matchesPath } from "./glob.ts";
 
 /** A path rule that the relay and the publisher apply to every commit. Globs: `*` one segment part, `**` any depth. */
 export interface PathRule {
@@ -25,23 +25,6 @@ export interface PathVerdict {
   readonly matched: readonly PathRule[];
 }
 
-interface Compiled {
-  readonly globs: readonly PathGlob[];
-  readonly except: readonly PathGlob[];
-}
-
-const COMPILED = new WeakMap<PathRule, Compiled>();
-
-function compiled(rule: PathRule): Compiled {
-  let found = COMPILED.get(rule);
-  if (found === undefined) {
-    const cut = (globs: readonly string[]) => globs.map((glob) => pathGlob(fold(glob)));
-    found = { globs: cut(rule.globs), except: cut(rule.except) };
-    COMPILED.set(rule, found);
-  }
-  return found;
-}
-
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be here
 const BAD_PATH = /^$|^\/|[\u0000-\u001f\u007f]|(?:^|\/)\.{0,2}(?:\/|$)/;
 
@@ -53,8 +36,8 @@ export function decidePath(rules: readonly PathRule[], path: string): PathVerdic
   if (BAD_PATH.test(path)) return { effect: "deny", reason: "bad_path", rule: null, from: null, matched: [] };
   const folded = fold(path);
   const matching = rules.filter((rule) => {
-    const { globs, except } = compiled(rule);
-    return globs.some((glob) => matchesPath(glob, folded)) && !except.some((glob) => matchesPath(glob, folded));
+    const named = (glob: string) => matchesPath(foldedGlob(glob), folded);
+    return rule.globs.some(named) && !rule.except.some(named);
   });
   for (const effect of ["deny", "ask", "allow"] as const) {
     const matched = matching.filter((rule) => rule.effect === effect);

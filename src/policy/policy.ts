@@ -44,7 +44,7 @@ export interface TeamCheck extends Check {
   readonly in: readonly string[];
 }
 
-export interface SetupCommand {
+interface SetupCommand {
   readonly in: readonly string[];
   readonly command: string;
 }

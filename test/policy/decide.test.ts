@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
-import { compileScope, decidePinnedPaths, publishRequest, startRequest } from "#policy/compile.ts";
+import { compileScope, startRequest } from "#policy/compile.ts";
 import { decide, pinnedAndCurrent } from "#policy/decide.ts";
 import type { Decision, PolicyObject } from "#policy/decision.ts";
+import { decidePath } from "#policy/paths.ts";
 import type { Policy } from "#policy/policy.ts";
+import type { Scope } from "#policy/scope.ts";
 import { load, loaded, teamFile } from "#test/policy/sample.ts";
 
 const TEAM = teamFile(`rules:
@@ -246,12 +248,19 @@ checks:
   expect(scopeOf(loaded(load(file)), "acme/site").checks.map(({ name }) => name)).toEqual(["lint"]);
 });
 
-test("a pinned scope that was stored as JSON still asks the whole question", () => {
-  const stored = JSON.parse(JSON.stringify(scopeOf(policy)));
-  const files = ["src/a.ts", "package.json"];
-  const pinned = decidePinnedPaths(stored, files);
-  expect(pinned).toMatchObject({ outcome: "ask", asks: [{ from: "group:leads", quorum: 2, expiresMs: 3_600_000 }] });
-  expect(answer(decide(policy, publishRequest(stored, files, true)))).toBe("ask leads by 12");
+test("path rules that were stored as JSON still ask the whole question", () => {
+  const stored = JSON.parse(JSON.stringify(scopeOf(policy))) as Scope;
+  expect(decidePath(stored.paths, "package.json")).toMatchObject({
+    effect: "ask",
+    from: "group:leads",
+    rule: { at: "teams/shop.yaml:12:5" },
+    matched: [{ ask: { quorum: 2, expiresMs: 3_600_000 } }],
+  });
+  expect(decidePath(stored.paths, "src/pay/package.json").matched.map(({ from }) => from)).toEqual([
+    "group:leads",
+    "group:shop",
+  ]);
+  expect(decidePath([], "src/a.ts")).toMatchObject({ effect: "deny", reason: "no_rule", rule: null });
 });
 
 test("a rule that was only moved is named once, where it is now", () => {
