@@ -84,6 +84,7 @@ export function dataPlane(
     }
     socket.unshift(opening.bytes);
     http.emit("connection", socket);
+    socket.resume();
   }
 
   const listener = createListener({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => {
