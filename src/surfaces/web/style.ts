@@ -39,7 +39,7 @@ pre{margin:0;padding:10px 12px;background:color-mix(in srgb,var(--ink) 4%,transp
 const RECORD = `.life{display:flex;height:34px;border-radius:var(--r);overflow:hidden;margin:18px 0 6px;border:1px solid var(--line);background:var(--card)}
 .life div{flex:1 1 0;height:32px;padding:0 8px;font-size:12px;line-height:32px;white-space:nowrap;overflow:hidden;display:flex;flex-wrap:wrap;column-gap:5px;border-right:1px solid var(--line);min-width:4px;font-variant-numeric:tabular-nums}.life div:before{content:"";width:0;height:32px;margin-right:-5px}.life .bare{padding:0}.life div:last-child{border:0}
 .legend{display:flex;justify-content:space-between;gap:12px;color:var(--soft);font-size:12px;margin-bottom:22px;font-variant-numeric:tabular-nums}.legend>:nth-child(2){text-align:center}@media(max-width:560px){.legend{flex-wrap:wrap;gap:2px 12px}.legend>:nth-child(2){order:3;flex-basis:100%;text-align:left}}
-.grid{display:grid;grid-template-columns:1fr 320px;gap:20px}.grid>*{min-width:0}@media(max-width:860px){.grid{grid-template-columns:minmax(0,1fr)}}
+.grid{display:grid;grid-template-columns:1fr 320px;gap:0 20px}.grid>*{min-width:0}@media(max-width:860px){.grid{grid-template-columns:minmax(0,1fr)}}
 ol.time{list-style:none;margin:0;padding:0}ol.time>li{position:relative;padding:0 0 14px 26px}ol.time>li:before{content:"";position:absolute;left:7px;top:22px;bottom:-2px;width:1px;background:var(--line)}ol.time>li:last-child{padding-bottom:0}ol.time>li:last-child:before{display:none}
 .mark{position:absolute;left:0;top:4px;width:15px;height:15px;border-radius:50%;display:grid;place-items:center}.mark svg{width:11px;height:11px}
 .t{color:var(--soft);font-size:12.5px;float:right;margin-left:10px;font-variant-numeric:tabular-nums}
@@ -51,12 +51,12 @@ ${Array.from({ length: 100 }, (_, n) => `.life .g${n + 1}{flex-grow:${n + 1}}`).
 `;
 
 /** A change, line by line, and Markdown. */
-const CHANGE = `.diff{margin:0 0 12px;background:var(--card)}.diff>summary{position:sticky;top:0;z-index:1;background:var(--card);border-radius:8px;font-family:var(--mono)}.diff[open]>summary{border-bottom:1px solid var(--line);border-radius:8px 8px 0 0}.diff>summary:hover{background:var(--card)}
+const CHANGE = `.diff{margin:0 0 12px;background:var(--card);overflow:clip}.diff .aside{border-top:0}.diff>summary{position:sticky;top:0;z-index:1;background:var(--card);border-radius:8px;font-family:var(--mono)}.diff[open]>summary{border-bottom:1px solid var(--line);border-radius:8px 8px 0 0}.diff>summary:hover{background:var(--card)}
 .scroll{overflow-x:auto}.diff table{font-family:var(--mono);font-size:12.4px;line-height:1.5;border-spacing:0;min-width:100%;width:max-content}.diff td{border:0;padding:0 10px;white-space:pre;tab-size:4;overflow-wrap:normal}
-.diff .l{width:1%;min-width:44px;padding:0 8px;text-align:right;color:var(--soft);user-select:none;font-variant-numeric:tabular-nums}.diff .l:before{content:attr(data-n)}.diff .s{padding:0 0 0 8px;user-select:none}.diff .s:before{content:attr(data-s)}
+.diff td:last-child{width:100%}.diff .l{min-width:44px;padding:0 8px;text-align:right;color:var(--soft);user-select:none;font-variant-numeric:tabular-nums}.diff .l:before{content:attr(data-n)}.diff .s{padding:0 0 0 8px;user-select:none}.diff .s:before{content:attr(data-s)}
 .diff .a td{background:var(--ok-bg)}.diff .a .s{color:var(--ok)}.diff .d td{background:var(--no-bg)}.diff .d .s{color:var(--no)}.diff .h td{background:var(--info-bg);color:var(--info);padding-top:2px;padding-bottom:2px}.diff .m td{color:var(--soft)}
 .md>:first-child{margin-top:0}.md>:last-child{margin-bottom:0}.md h3,.md h4,.md h5{font-size:15px;margin:16px 0 6px;font-weight:650}.md p,.md ul,.md ol{margin:8px 0}.md ul,.md ol{padding-left:22px}.md blockquote{color:var(--soft);white-space:normal}.md pre{border:1px solid var(--line);border-radius:8px;margin:8px 0}.md table{margin:8px 0;display:block;overflow-x:auto;width:auto;max-width:100%}.md td,.md th{padding-right:18px}.md hr{border:0;border-top:1px solid var(--line);margin:14px 0}.md code{background:color-mix(in srgb,var(--ink) 5%,transparent);border-radius:4px;padding:1px 4px}.md pre code{background:none;padding:0}
-.acts{display:flex;gap:10px;align-items:center;flex-wrap:wrap}.acts form{margin:0}.banner{border-left:4px solid currentColor}.banner p{margin:0;color:var(--ink)}.banner p+p{margin-top:6px}
+.acts{display:flex;gap:10px;align-items:center;flex-wrap:wrap}.acts form{margin:0}.sign{vertical-align:-1px}.banner{border-left:4px solid currentColor}.banner p{margin:0;color:var(--ink)}.banner p+p{margin-top:6px}
 `;
 
 /** The one style sheet, inline in each page; its hash is in the page's content security policy. */

@@ -121,27 +121,38 @@ async function land(
   return false;
 }
 
+/** What a merge would give, without making it: the page says so before anybody presses. */
+export type MergeTrial =
+  | { readonly kind: "clean"; readonly tree: string }
+  /** The base has these commits already. */
+  | { readonly kind: "contained" }
+  | Extract<Decided, { kind: "conflict" | "unmergeable" }>;
+
+export async function tryMerge(ground: Ground, repo: string, baseOid: string, headOid: string): Promise<MergeTrial> {
+  if (await isAncestor(ground, repo, headOid, baseOid)) return { kind: "contained" };
+  const merged = await ground.git(["merge-tree", "--write-tree", "--name-only", "-z", baseOid, headOid], {
+    gitDir: gitDirOf(ground, repo),
+  });
+  const parts = merged.stdout.toString("utf8").split("\0");
+  // In a conflict: the tree, the names of the files, an empty part, then words for people.
+  if (merged.code === 1) return { kind: "conflict", files: parts.slice(1, Math.max(1, parts.indexOf("", 1))) };
+  if (merged.code !== 0) return { kind: "unmergeable", reason: lastLine(merged.stderr) };
+  return { kind: "clean", tree: (parts[0] ?? "").trim() };
+}
+
 async function mergeCommit(
   ground: Ground,
   repo: string,
   of: { baseOid: string; headOid: string; by: Person; message: string },
 ): Promise<{ oid: string } | Extract<Decided, { kind: "conflict" | "unmergeable" }>> {
-  const gitDir = gitDirOf(ground, repo);
+  const trial = await tryMerge(ground, repo, of.baseOid, of.headOid);
   // Somebody pushed the same commits to the base by hand: merged already, all that is missing is the record.
-  if (await isAncestor(ground, repo, of.headOid, of.baseOid)) return { oid: of.baseOid };
-  const merged = await ground.git(["merge-tree", "--write-tree", "--name-only", "-z", of.baseOid, of.headOid], {
-    gitDir,
-  });
-  const parts = merged.stdout.toString("utf8").split("\0");
-  if (merged.code === 1) {
-    // The tree, the names of the files in conflict, an empty part, then words for people.
-    return { kind: "conflict", files: parts.slice(1, Math.max(1, parts.indexOf("", 1))) };
-  }
-  if (merged.code !== 0) return { kind: "unmergeable", reason: lastLine(merged.stderr) };
-  const tree = (parts[0] ?? "").trim();
+  if (trial.kind === "contained") return { oid: of.baseOid };
+  if (trial.kind !== "clean") return trial;
+  const { tree } = trial;
   const date = `${Math.floor(ground.clock.now().getTime() / 1000)} +0000`;
   const oid = await gitText(ground.git, ["commit-tree", tree, "-p", of.baseOid, "-p", of.headOid, "-F", "-"], {
-    gitDir,
+    gitDir: gitDirOf(ground, repo),
     input: of.message,
     env: {
       GIT_AUTHOR_NAME: signature(of.by.name) || signature(of.by.id) || "someone",
