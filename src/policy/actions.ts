@@ -13,6 +13,14 @@ const ACTIONS: Record<string, { point: string; baseline: "allow" | "draft" | "no
 
 const NEVER = ["pr.merge", "deploy.*"] as const;
 
+/** What the control plane puts to policy today. A rule about another action waits for the part that will ask. */
+const ASKED = ["run.start", "pr.open"] as const;
+
+/** Whether a rule about these actions decides anything yet. */
+export function isAsked(patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => isNever(pattern) || ASKED.some((action) => matchesText(pattern, action)));
+}
+
 /** Whether nothing can grant it: a run ends at the pull request. */
 export function isNever(action: string): boolean {
   return NEVER.some((pattern) => matchesText(pattern, action));

@@ -1,5 +1,8 @@
+import { isAsked } from "./actions.ts";
 import { speaksOf } from "./glob.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "./policy.ts";
+
+const NOT_ASKED = "nothing asks about this action in this version, so the rule has no effect yet";
 
 function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
   const out: PolicyProblem[] = [];
@@ -13,6 +16,9 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
         "a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too",
       );
     }
+  }
+  for (const rule of team.rules) {
+    if (rule.subject === "action" && !isAsked(rule.globs)) warn(rule.ref.at, NOT_ASKED);
   }
   const repos = repositoriesOf(policy, team.name).globs.filter((glob) => !glob.includes("*"));
   const paths = team.rules.filter((rule: Rule) => rule.subject === "git.path" && rule.effect === "allow");
@@ -28,7 +34,9 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
 
 /** What loads and still deserves a look. */
 export function warningsOf(policy: Policy, unserved: readonly { at: string; preset: string }[]): PolicyProblem[] {
+  const always = policy.always.filter((rule) => rule.subject === "action" && !isAsked(rule.globs));
   return [
+    ...always.map((rule) => ({ at: rule.ref.at, message: NOT_ASKED })),
     ...Object.values(policy.teams).flatMap((team) => teamWarnings(policy, team)),
     ...unserved.map(({ at, preset }) => ({
       at,

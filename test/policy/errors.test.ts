@@ -150,6 +150,7 @@ test("what loads and deserves a look is a warning", () => {
   - allow: {git.repo: [acme/shop, acme/lib]}
   - allow: {git.path: src/**}
     in: acme/shop
+  - deny: {action: package.install}
 egress: [{preset: npm-read}]
 `),
     { org: ORG.replace("slack: {C0SHOP: shop}", ""), site: { presets: [] } },
@@ -157,6 +158,7 @@ egress: [{preset: npm-read}]
   expect(result.ok && result.warnings.map(({ at, message }) => `${at} ${message}`)).toEqual([
     "teams/shop.yaml:3:7 no allow names paths in acme/lib, so every path there may be changed unless a rule denies or asks",
     'teams/shop.yaml:3:7 nothing is routed to the team "shop"',
-    'teams/shop.yaml:9:10 the preset "npm-read" is not configured here: it grants nothing yet',
+    "teams/shop.yaml:9:5 nothing asks about this action in this version, so the rule has no effect yet",
+    'teams/shop.yaml:10:10 the preset "npm-read" is not configured here: it grants nothing yet',
   ]);
 });

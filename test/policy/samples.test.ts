@@ -34,7 +34,7 @@ test("the only warning about the samples is that a command rule is advice", () =
 });
 
 test("each sample team has one repository, its people, and its own limits", () => {
-  expect(Object.keys(policy.teams)).toEqual(["data", "marketing", "shop"]);
+  expect(Object.keys(policy.teams)).toEqual(["data", "marketing", "shop", "yours"]);
   expect(repositoriesOf(policy, "shop").only).toBe("acme/shop");
   expect(membersOf(policy, "data")).toBe("group:data");
   expect(groupOf(policy, "group:leads")).toEqual({ slack_usergroup: "S0LEADS" });
