@@ -2,12 +2,12 @@ import { createHmac } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebClient } from "@slack/web-api";
 import { Hono } from "hono";
-import { getCookie } from "hono/cookie";
+import { parse } from "hono/utils/cookie";
 import { slackDirectory } from "#adapters/directory/slack.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { localHostPages } from "#adapters/repo-host/local/pages.ts";
 import type { Keys } from "#adapters/secrets/keys.ts";
-import { seed } from "#playground/seed.ts";
+import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
 import { localGate } from "#playground/slack/guard.ts";
 import { PATHS, PERSON_COOKIE } from "#playground/slack/paths.ts";
 import { startPlayground } from "#playground/slack/playground.ts";
@@ -24,6 +24,7 @@ import { vote } from "#runs/vote.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import { runLine, runPage } from "#surfaces/web/fold.ts";
+import { pageLook } from "#surfaces/web/look.ts";
 import { webPages } from "#surfaces/web/pages.ts";
 import type { RunPage } from "#surfaces/web/run-view.ts";
 import type { Config } from "./config.ts";
@@ -40,6 +41,8 @@ export interface Front {
   close(): Promise<void>;
 }
 
+/** Where repositories of `--repo` are asked about; `policies/org.yaml` maps it to the team "yours". */
+const OWN_CHANNEL = "C0YOURS";
 const LISTED = 100;
 
 /** Builds the Slack surface over real Slack or over the local page: the same code, another address. */
@@ -57,7 +60,11 @@ export async function openFront(o: {
   const local = config.slack === null;
   const signingSecret = config.slack?.signingSecret ?? keys.text("slack-signing");
   const botToken = config.slack?.botToken ?? keys.text("slack-bot");
-  const world = seed({ own: o.own });
+  const world = playgroundSeed(
+    o.own.length === 0
+      ? []
+      : [repositoryChannel({ id: OWN_CHANNEL, name: "yours", topic: `Your repositories: ${o.own.join(", ")}.` })],
+  );
   const playground =
     local && o.web
       ? startPlayground({
@@ -123,8 +130,10 @@ export async function openFront(o: {
   pages.route(
     "/code",
     localHostPages(o.repoHost, {
-      viewer: (c) => {
-        const id = getCookie(c, PERSON_COOKIE);
+      look: pageLook,
+      mayView: () => true,
+      viewer: (request) => {
+        const id = parse(request.headers.get("cookie") ?? "", PERSON_COOKIE)[PERSON_COOKIE];
         const user = playground ? world.users.find((one) => one.id === id && !one.isBot && !one.isGuest) : undefined;
         return user ? { id: user.id, name: user.realName } : null;
       },

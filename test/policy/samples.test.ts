@@ -38,7 +38,7 @@ test("each sample team has one repository, its people, and its own limits", () =
   expect(repositoriesOf(policy, "shop").only).toBe("acme/shop");
   expect(membersOf(policy, "data")).toBe("group:data");
   expect(groupOf(policy, "group:leads")).toEqual({ slack_usergroup: "S0LEADS" });
-  expect(Object.values(policy.teams).map((team) => team.limits.costUsd)).toEqual([4, 0.5, 5]);
+  expect(Object.values(policy.teams).map((team) => team.limits.costUsd)).toEqual([4, 0.5, 5, 10]);
 });
 
 test("shop reads packages and runs its tests; data reaches one host and installs nothing", () => {
