@@ -97,7 +97,7 @@ export async function publish(core: Core, run: Run): Promise<void> {
 
 /** Whether it may be published now; otherwise the run has been moved to wait or to a handoff. */
 async function permitted(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
-  const changes = await core.gateway.changes(run.id, baseOid, headOid, 0);
+  const changes = await core.gateway.changes(run.id, baseOid, headOid, 1);
   // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
   const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
   const decision = await allow(core, run, [
