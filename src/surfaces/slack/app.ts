@@ -30,6 +30,8 @@ export interface SlackSurfaceOptions {
   readonly directory: Directory;
   readonly now: () => Date;
   readonly log: Log;
+  /** When a delivery counts as left behind by a process that is gone; default 30 s. */
+  readonly leftBehindMs?: number;
 }
 
 export interface SlackSurface {
@@ -50,7 +52,14 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
   const { urgent, hmac, identity, verbs, inbox, directory, now, log } = options;
   const { workspace, botUserId, botId } = identity;
 
-  const intake = slackReceiver({ hmac, inbox, now, log, onTrouble });
+  const intake = slackReceiver({
+    hmac,
+    inbox,
+    now,
+    log,
+    onTrouble,
+    ...(options.leftBehindMs === undefined ? {} : { leftBehindMs: options.leftBehindMs }),
+  });
   const app = new App({
     receiver: intake.receiver,
     authorize: async () => ({ botId, botUserId, teamId: workspace }),

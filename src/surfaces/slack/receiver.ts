@@ -13,7 +13,6 @@ const SKEW_MOST_SEC = 300;
 const BODY_MOST_BYTES = 1024 * 1024;
 /** How often one delivery is tried before a person has to look. */
 const TRIES_MOST = 5;
-/** Older rows are of a process that is gone: a listener takes milliseconds. */
 const LEFT_BEHIND_MS = 30_000;
 const AT_ONCE = 20;
 
@@ -25,6 +24,8 @@ export interface ReceiverOptions {
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
   /** A delivery could not be handled: this time, or for good. Must not throw. */
   readonly onTrouble: (body: Delivery["body"], forGood: boolean) => Promise<void>;
+  /** Older rows are of a process that is gone: a listener takes milliseconds. Default 30 s. */
+  readonly leftBehindMs?: number;
 }
 
 export interface SlackReceiver {
@@ -43,7 +44,14 @@ type Answer = string | Readonly<Record<string, unknown>> | undefined;
  * Takes Slack's requests in. The order is the promise: signature, then a durable row, then the acknowledgement, then
  * the work. Bolt acknowledges events before its listeners run, so the row cannot be left to a listener.
  */
-export function slackReceiver({ hmac, inbox, now, log, onTrouble }: ReceiverOptions): SlackReceiver {
+export function slackReceiver({
+  hmac,
+  inbox,
+  now,
+  log,
+  onTrouble,
+  leftBehindMs = LEFT_BEHIND_MS,
+}: ReceiverOptions): SlackReceiver {
   let bolt: App | null = null;
   const tries = new Map<string, number>();
   const running = new Map<string, Promise<void>>();
@@ -139,7 +147,7 @@ export function slackReceiver({ hmac, inbox, now, log, onTrouble }: ReceiverOpti
     },
     routes,
     async redrive() {
-      const rows = await inbox.unfinished(LEFT_BEHIND_MS, AT_ONCE);
+      const rows = await inbox.unfinished(leftBehindMs, AT_ONCE);
       const ours = rows.filter((row) => row.source === SOURCE && !running.has(row.deliveryId));
       await Promise.all(ours.map((row) => start(deliveryOf(row), async () => {})));
       return ours.length;

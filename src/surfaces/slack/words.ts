@@ -1,6 +1,6 @@
 import type { VoteRefusal } from "#runs/approval.ts";
 import type { Refusal, RefusalCode } from "#runs/refusal.ts";
-import { code, groupName, inUtc, listed, said, some } from "./cards/text.ts";
+import { code, groupName, inUtc, listed, said, sentence, some } from "./cards/text.ts";
 
 type Of<C extends RefusalCode> = Refusal & { readonly code: C };
 
@@ -9,7 +9,8 @@ type Of<C extends RefusalCode> = Refusal & { readonly code: C };
  * A new code does not compile until it has words.
  */
 const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
-  no_mapping: ({ fix }) => `This channel belongs to no team, so nothing was started. To change that: ${said(fix, 600)}`,
+  no_mapping: ({ fix }) =>
+    `This channel belongs to no team, so nothing was started. To change that: ${sentence(fix, 600)}`,
   not_a_member: ({ team, group }) =>
     `You are not in ${groups([group])}, so you cannot start work for team ${said(team)} here. Ask in your own team's channel, or ask to be added to that group.`,
   guest: () =>
@@ -19,7 +20,7 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   directory_unavailable: () =>
     "Slack could not tell us who you are or who is in the group, so nothing was done. Try again in a minute.",
   policy_unavailable: ({ problem }) =>
-    `The policy cannot be read, so everything is refused until it can: ${said(problem, 600)} Whoever keeps the policy has to mend it; then ask again.`,
+    `The policy cannot be read, so everything is refused until it can: ${sentence(problem, 600)} Whoever keeps the policy has to mend it; then ask again.`,
   no_repository: ({ choices }) =>
     `It is not clear which repository you mean, and we do not guess. Ask again with one of: ${repositories(choices)}. For example ${code(`repo=${choices[0] ?? "owner/name"} your request`)}.`,
   unknown_repository: ({ repo, choices }) =>
@@ -91,6 +92,19 @@ export function egressReason(reason: string): string {
     unknown_token: "the sandbox is not known",
   };
   return known[reason] ?? said(reason.replaceAll("_", " "));
+}
+
+/** Why policy said no. */
+export function policyReason(reason: string | null): string {
+  const known: Readonly<Record<string, string>> = {
+    rule: "a rule denies it",
+    no_rule: "no rule allows it",
+    no_team: "the channel belongs to no team",
+    not_a_member: "the person is not in the team's group",
+    over_limit: "it is over a limit",
+    policy_unavailable: "the policy cannot be read",
+  };
+  return reason === null ? "it is denied" : (known[reason] ?? said(reason.replaceAll("_", " "), 120));
 }
 
 /** What a person's own act did. */

@@ -5,7 +5,7 @@ import { ACTS, packAsked } from "#surfaces/slack/acts.ts";
 import { actions, button, type Card, card, context, section } from "./blocks.ts";
 import { askedOf, name, openRun, ruleLine, whyButton } from "./facts.ts";
 import { subjectLines } from "./subject.ts";
-import { code, count, groupName, inUtc, listed, moment, quoted, said, short } from "./text.ts";
+import { code, count, groupName, inUtc, listed, moment, quoted, said, sentence, short } from "./text.ts";
 
 /** A question to named people: what exactly will be done, by which rule, who may answer, until when. */
 export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
@@ -16,7 +16,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
   const requester = name(facts.request.by);
   const text = open
     ? `Run ${run.number} asks ${askedOf(approval)} to decide: ${act.plain}. ${requester} asked for the run. Approve or deny until ${inUtc(approval.expiresAt)}.`
-    : `Run ${run.number}: ${act.plain}. ${ended?.plain ?? ""}`;
+    : `Run ${run.number}: the request to ${act.plain} ${ended?.plain ?? ""}`;
   return card(text, [
     section(
       open ? `*Approval needed: ${act.bold}*` : `*${ended?.title ?? ""}: ${act.bold}*`,
@@ -24,12 +24,13 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
       quoted(facts.request.text, 400),
     ),
     ended === null ? null : section(ended.line),
-    section(...subjectLines(approval.subject)),
-    section(...approval.asks.map((ask) => `Why this needs a person: ${ruleLine(ask.rule)}.`)),
+    ended?.settled ? null : section(...subjectLines(approval.subject)),
+    section(...approval.asks.map((ask) => `Why ${open ? "this needs" : "it needed"} a person: ${ruleLine(ask.rule)}`)),
     open ? section(...who(facts, approval)) : null,
     claim === null ? null : section("The agent says, in its own words and unchecked:", quoted(claim, 500)),
     context(
       `digest ${code(short(approval.digest))}`,
+      said(run.agent, 80),
       open ? `expires ${moment(approval.expiresAt, "day")}` : null,
       approval.askNo > 1 ? `asked ${count(approval.askNo, "time")}` : null,
     ),
@@ -75,21 +76,24 @@ function who(facts: RunFacts, approval: ApprovalFacts): string[] {
     ),
     yes.length === 0
       ? "Nobody has answered yet."
-      : `Approved so far by ${listed(yes.map((vote) => `${name(vote.by)} ${moment(vote.at)}`))}; more are needed.`,
+      : `Approved so far by ${listed(yes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`))}; more are needed.`,
   ];
 }
 
 interface Ended {
   readonly title: string;
   readonly line: string;
+  /** After "the request to …". */
   readonly plain: string;
+  /** Nothing about it can be done any more, so its details are left to the run page. */
+  readonly settled: boolean;
 }
 
 function outcome({ facts, approval }: Extract<View, { kind: "approval" }>): Ended {
   const at = approval.closedAt ?? facts.last;
   const by = (choice: "approve" | "deny") => approval.votes.filter((vote) => vote.choice === choice);
   const named = (votes: readonly ApprovalFacts["votes"][number][]) =>
-    listed(votes.map((vote) => `${name(vote.by)} ${moment(vote.at)}`));
+    listed(votes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`));
   const plainly = (votes: readonly ApprovalFacts["votes"][number][]) =>
     listed(votes.map((vote) => `${name(vote.by)} at ${inUtc(vote.at)}`));
   switch (approval.status) {
@@ -97,14 +101,16 @@ function outcome({ facts, approval }: Extract<View, { kind: "approval" }>): Ende
       return {
         title: "Approved",
         line: `Approved by ${named(by("approve"))}.`,
-        plain: `Approved by ${plainly(by("approve"))}. The run goes on.`,
+        plain: `was approved by ${plainly(by("approve"))}. The run goes on.`,
+        settled: true,
       };
     case "denied": {
       const reason = by("deny").at(-1)?.reason ?? null;
       return {
         title: "Denied",
         line: `Denied by ${named(by("deny"))}${reason === null ? "." : `:\n${quoted(reason, 500)}`}`,
-        plain: `Denied by ${plainly(by("deny"))}${reason === null ? "." : `: ${said(reason, 120)}`} It was not done.`,
+        plain: `was denied by ${plainly(by("deny"))}${reason === null ? "." : `: ${sentence(reason, 120)}`} It was not done.`,
+        settled: true,
       };
     }
     case "expired":
@@ -112,19 +118,22 @@ function outcome({ facts, approval }: Extract<View, { kind: "approval" }>): Ende
         ? {
             title: "Expired",
             line: `Nobody decided until ${moment(at)}. It was asked again: answer the newer card.`,
-            plain: "It expired and was asked again. Answer the newer card.",
+            plain: "expired and was put again. Answer the newer card.",
+            settled: true,
           }
         : {
             title: "Expired",
             line: `Nobody decided until ${moment(at)}, so it was not done. Ask again to put the same question anew.`,
-            plain: `It expired at ${inUtc(at)} and was not done. Press Ask again to put it anew.`,
+            plain: `expired at ${inUtc(at)} and was not done. Press Ask again to put it anew.`,
+            settled: false,
           };
     case "void":
     case "pending":
       return {
         title: "No longer asked",
         line: "The run changed or ended, so this question is void. It was not done.",
-        plain: "The question is void. Nothing is left to answer.",
+        plain: "is void, because the run changed or ended. Nothing is left to answer.",
+        settled: true,
       };
     default:
       return approval.status satisfies never;

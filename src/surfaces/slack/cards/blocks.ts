@@ -56,7 +56,7 @@ export function button(of: {
     type: "button",
     action_id: of.action,
     text: plain(of.text, 75),
-    accessibility_label: cut(of.label, 75),
+    accessibility_label: bare(of.label, 75),
     value: of.value,
     ...(of.style === undefined ? {} : { style: of.style }),
     ...(of.confirm === undefined
@@ -86,7 +86,7 @@ export function linkButton(of: {
     type: "button",
     action_id: of.action,
     text: plain(of.text, 75),
-    accessibility_label: cut(of.label, 75),
+    accessibility_label: bare(of.label, 75),
     url,
     ...(of.style === undefined ? {} : { style: of.style }),
   };

@@ -6,7 +6,7 @@ import { isFinal, type RunState } from "#runs/state.ts";
 import type { RunTitle } from "#runs/view.ts";
 import { ACTS, OPEN } from "#surfaces/slack/acts.ts";
 import { button, linkButton } from "./blocks.ts";
-import { code, count, duration, groupName, listed, moment, money, said, short } from "./text.ts";
+import { code, count, duration, groupName, listed, moment, money, said, sentence, short } from "./text.ts";
 
 /** A run's state as people say it, after "Run 12". */
 export const STATES: Readonly<Record<RunState, string>> = {
@@ -27,6 +27,25 @@ export const STATES: Readonly<Record<RunState, string>> = {
   closed: "was closed without a merge",
 };
 
+/** The same, as the title of its steps. */
+export const TITLES: Readonly<Record<RunState, string>> = {
+  requested: "Checking policy",
+  waiting: "Waiting for approval",
+  queued: "Queued",
+  preparing: "Preparing",
+  working: "Working",
+  checking: "Checking the result",
+  publishing: "Opening the pull request",
+  suspended: "Paused until people decide",
+  in_review: "Ready for review",
+  denied: "Denied",
+  answered: "Answered",
+  cancelled: "Stopped",
+  handed_off: "Handed off",
+  merged: "Merged",
+  closed: "Closed without a merge",
+};
+
 export const name = (person: { readonly name: string } | null): string =>
   person === null ? "nobody" : said(person.name, 60);
 
@@ -37,9 +56,9 @@ export const askedOf = (approval: Pick<ApprovalFacts, "asks">): string =>
 export const pending = (facts: RunFacts): readonly ApprovalFacts[] =>
   isFinal(facts.state) ? [] : facts.approvals.filter((approval) => approval.status === "pending");
 
-/** How long it took, or has taken until `now`. */
-export function elapsed(facts: RunFacts, now: Date): string {
-  const end = isFinal(facts.state) ? (facts.moves.at(-1)?.at ?? facts.last) : now;
+/** From the request to the end of the run, or to `until` while it goes on. */
+export function elapsed(facts: RunFacts, until: Date): string {
+  const end = isFinal(facts.state) ? (facts.moves.at(-1)?.at ?? facts.last) : until;
   return duration(end.getTime() - facts.request.at.getTime());
 }
 
@@ -48,14 +67,15 @@ export function cost(run: RunTitle, facts: RunFacts): string {
   return `${money(facts.spent.usd)}${limit}`;
 }
 
-/** "ask command npm publish (teams/shop.yaml:9:5): releases are announced". */
+/** "ask command npm publish at teams/shop.yaml:9:5: Releases are announced." */
 export function ruleLine(rule: RuleRef): string {
-  return `${code(rule.text, 240)} at ${code(rule.at, 160)}${rule.why === null ? "" : `: ${said(rule.why, 300)}`}`;
+  const why = rule.why === null ? "" : `: ${sentence(rule.why, 300)}`;
+  return `${code(rule.text, 240)} at ${code(rule.at, 160)}${why === "" ? "." : why}`;
 }
 
-/** "approved by Bo 14:02, digest a1b2c3d4". */
+/** "approved by Bo at 14:02, digest a1b2c3d4". */
 export function approvalLine(approval: ApprovalFacts): string {
-  const voters = approval.votes.map((vote) => `${name(vote.by)} ${moment(vote.at)}`);
+  const voters = approval.votes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`);
   const who = voters.length === 0 ? `nobody of ${askedOf(approval)}` : listed(voters);
   return `${said(approval.gate)}: ${approval.status} by ${who}, digest ${code(short(approval.digest))}`;
 }

@@ -1,5 +1,5 @@
 import type { View } from "#runs/view.ts";
-import { egressReason, NOTED, words } from "#surfaces/slack/words.ts";
+import { egressReason, NOTED, policyReason, words } from "#surfaces/slack/words.ts";
 import { actions, type Card, card, context, section } from "./blocks.ts";
 import { approvalLine, openRun, ruleLine, STATES } from "./facts.ts";
 import { bare, code, count, link, listed, said, some } from "./text.ts";
@@ -89,8 +89,8 @@ export function listCard({ whose, runs }: Of<"list">): Card {
 /** The decisions behind a run, each with the rule and where it is written. */
 export function whyCard({ run, facts }: Of<"why">): Card {
   const decisions = facts.decisions.map((one) => {
-    const rules = one.rules.map(ruleLine).join("; ");
-    const why = one.reason === null ? "" : ` (${said(one.reason.replaceAll("_", " "), 80)})`;
+    const rules = one.rules.map(ruleLine).join(" ");
+    const why = one.reason === null ? "" : ` (${policyReason(one.reason)})`;
     return `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}${rules === "" ? "" : ` by ${rules}`}`;
   });
   return card(

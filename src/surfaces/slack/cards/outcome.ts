@@ -1,9 +1,10 @@
 import type { Fault } from "#runs/event.ts";
 import type { RunFacts } from "#runs/facts.ts";
 import type { RunTitle, View } from "#runs/view.ts";
+import { policyReason } from "#surfaces/slack/words.ts";
 import { actions, type Card, card, context, section } from "./blocks.ts";
 import { changed, cost, elapsed, name, openPullRequest, openRun, ruleLine, STATES, whyButton } from "./facts.ts";
-import { code, link, quoted, said } from "./text.ts";
+import { code, link, quoted, said, sentence } from "./text.ts";
 
 /** Whose doing a failure looks like. */
 const FAULTS: Readonly<Record<Fault, string>> = {
@@ -21,7 +22,7 @@ interface Ending {
 }
 
 /** How a run ended, when its end is not the receipt. */
-export function outcomeCard({ run, facts }: Extract<View, { kind: "outcome" }>, now: Date): Card {
+export function outcomeCard({ run, facts }: Extract<View, { kind: "outcome" }>): Card {
   const ending = endingOf(run, facts);
   return card(`Run ${run.number} for ${name(facts.request.by)} ${STATES[facts.state]}. ${ending.plain}`, [
     section(`*Run ${run.number} ${STATES[facts.state]}.*`, ...ending.lines),
@@ -30,7 +31,7 @@ export function outcomeCard({ run, facts }: Extract<View, { kind: "outcome" }>, 
       `team ${said(run.team, 60)}`,
       said(run.agent, 80),
       `${cost(run, facts)} spent`,
-      elapsed(facts, now),
+      elapsed(facts, facts.last),
     ),
     actions(openPullRequest(run, facts), openRun(run), whyButton(run)),
   ]);
@@ -80,7 +81,7 @@ function denied(facts: RunFacts): Ending {
     lines: [
       decision === undefined
         ? "Policy does not allow it."
-        : `Policy does not allow ${code(decision.subject)}: ${said((decision.reason ?? "denied").replaceAll("_", " "), 120)}.`,
+        : `Policy does not allow ${code(decision.subject)}: ${policyReason(decision.reason)}.`,
       ...rules.map((rule) => `Rule: ${ruleLine(rule)}`),
       rules.length === 0
         ? "No rule allows it. To change that, add one to the team's policy file and have its owners review it."
@@ -111,13 +112,13 @@ function handedOff(facts: RunFacts): Ending {
   if (handoff === null)
     return { plain: "A person has to go on.", lines: ["A person has to go on. The run page has the record."] };
   return {
-    plain: `${said(handoff.failed, 100)} Next: ${said(handoff.next, 100)}`,
+    plain: `${sentence(handoff.failed, 100)} Next: ${sentence(handoff.next, 100)}`,
     lines: [
       "It could not be finished, so a person has to go on.",
-      `Tried: ${said(handoff.tried, 500)}`,
-      `Failed: ${said(handoff.failed, 700)}`,
+      `Tried: ${sentence(handoff.tried, 500)}`,
+      `Failed: ${sentence(handoff.failed, 700)}`,
       `This looks like ${FAULTS[handoff.fault]}.`,
-      `Next: ${said(handoff.next, 500)}`,
+      `Next: ${sentence(handoff.next, 500)}`,
       handoff.branch === null ? "No branch was pushed." : `Go on from branch ${code(handoff.branch)}.`,
     ],
   };

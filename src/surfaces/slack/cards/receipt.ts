@@ -1,24 +1,13 @@
 import type { RunFacts } from "#runs/facts.ts";
 import type { View } from "#runs/view.ts";
 import { actions, type Card, card, context, section } from "./blocks.ts";
-import {
-  approvalLine,
-  changed,
-  checkLine,
-  cost,
-  elapsed,
-  name,
-  network,
-  openPullRequest,
-  openRun,
-  whyButton,
-} from "./facts.ts";
-import { code, count, link, listed, quoted, said, short, some } from "./text.ts";
+import { approvalLine, changed, checkLine, cost, name, network, openPullRequest, openRun, whyButton } from "./facts.ts";
+import { code, count, duration, link, listed, quoted, said, short, some } from "./text.ts";
 
 const LINES_MOST = 8;
 
 /** The pull request with what it rests on: checks, approvals, network, cost, signature. */
-export function receiptCard({ run, facts }: Extract<View, { kind: "receipt" }>, now: Date): Card {
+export function receiptCard({ run, facts }: Extract<View, { kind: "receipt" }>): Card {
   const { pullRequest } = facts;
   const where =
     pullRequest === null ? code(run.repo) : link(pullRequest.url, `${pullRequest.repo} #${pullRequest.number}`);
@@ -41,7 +30,7 @@ export function receiptCard({ run, facts }: Extract<View, { kind: "receipt" }>, 
         said(run.agent, 80),
         `model ${said(facts.request.model, 80)}`,
         `${cost(run, facts)} spent`,
-        elapsed(facts, now),
+        `${duration((pullRequest?.at ?? facts.last).getTime() - facts.request.at.getTime())} from the request`,
         `policy ${code(facts.request.policy.commit.slice(0, 12))}`,
       ),
       signature(facts),

@@ -14,9 +14,9 @@ export function render(view: View, now: Date): Card {
     case "approval":
       return approvalCard(view);
     case "receipt":
-      return receiptCard(view, now);
+      return receiptCard(view);
     case "outcome":
-      return outcomeCard(view, now);
+      return outcomeCard(view);
     case "blocked":
       return blockedCard(view);
     case "refused":

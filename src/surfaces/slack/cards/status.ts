@@ -14,9 +14,10 @@ import {
   openRun,
   pending,
   STATES,
+  TITLES,
   whyButton,
 } from "./facts.ts";
-import { code, inUtc, listed, moment, quoted, said, some } from "./text.ts";
+import { bare, code, groupName, inUtc, listed, moment, quoted, said, some } from "./text.ts";
 
 /** The one message of a run: who asked for what, how far it is, what it waits for, and the way to stop it. */
 export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status" }>, now: Date): Card {
@@ -32,7 +33,7 @@ export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status"
         `*Run ${run.number}* for ${name(request.by)} on ${code(run.repo)} *${state}*.`,
         quoted(request.text, 600),
       ),
-      plan(planTitle(facts, state), tasks),
+      plan(planTitle(facts, stopping), tasks),
       waiting(facts),
       !over && notice !== undefined && notice.at.getTime() === facts.last.getTime()
         ? section(said(notice.text, 400))
@@ -57,7 +58,10 @@ export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status"
               style: "danger",
               confirm: {
                 title: `Stop run ${run.number}?`,
-                text: "Its processes end at once. Work that was committed stays on its branch.",
+                text:
+                  facts.pullRequest?.state === "open"
+                    ? "Nobody works on it any more. Its pull request stays open."
+                    : "Its processes end at once. Work that was committed stays on its branch.",
                 yes: "Stop it",
                 no: "Let it run",
               },
@@ -99,10 +103,10 @@ function next(run: RunTitle, facts: RunFacts, stopping: boolean): string {
 }
 
 /** The plan's title in Slack is plain text. */
-function planTitle(facts: RunFacts, state: string): string {
-  const asks = pending(facts);
-  if (asks.length > 0) return `Waiting for ${listed([...new Set(asks.map(askedOf))])}`;
-  return `${state[0]?.toUpperCase() ?? ""}${state.slice(1)}`;
+function planTitle(facts: RunFacts, stopping: boolean): string {
+  if (stopping) return "Stopping";
+  const groups = pending(facts).flatMap((approval) => approval.asks.map((ask) => bare(groupName(ask.from), 40)));
+  return groups.length > 0 ? `Waiting for ${listed([...new Set(groups)])}` : TITLES[facts.state];
 }
 
 function waiting(facts: RunFacts) {

@@ -76,10 +76,14 @@ export function subjectLines(subject: Readonly<Record<string, unknown>>): string
   return Object.entries(subject).flatMap(([key, value]) => {
     const line = LINES[key];
     if (line === undefined) return [raw(key, value)];
-    if (key === "text") return [];
+    if (key === "text" || (key === "input" && repeats(subject))) return [];
     return [line(value) ?? raw(key, value)];
   });
 }
+
+/** The tool's input says nothing but the command that stands above it. */
+const repeats = (subject: Readonly<Record<string, unknown>>): boolean =>
+  JSON.stringify(subject.input) === JSON.stringify({ command: subject.command });
 
 /** The line when the value has the form we expect, else `null`. */
 function of<T>(schema: z.ZodType<T>, value: unknown, line: (value: T) => string): string | null {

@@ -33,15 +33,30 @@ export function wholeLines(text: string, most: number): string {
   return end > 0 ? `${text.slice(0, end)}\n${note}` : note;
 }
 
-/** A foreign text for a plain-text field, where Slack reads no markup. */
-export const bare = (text: string, most: number): string => cut(visible(text).replace(/\s+/g, " ").trim(), most);
+/**
+ * A foreign text for a plain-text field. Slack documents no markup there, and no escape either: a bracket that could
+ * begin a token becomes another.
+ */
+export const bare = (text: string, most: number): string =>
+  cut(visible(text).replace(/\s+/g, " ").trim(), most).replaceAll("<", "‹").replaceAll(">", "›");
+
+/** Where Slack would begin or end markup: not within a word. */
+const MARKS = /(?<![\p{L}\p{N}])[*_~]|[*_~](?![\p{L}\p{N}])/gu;
+/** A colon that begins an emoji's name; numbers between colons are positions in a file. */
+const EMOJI = /:(?=(?:[\w+-]*[a-z+-][\w+-]*|100|1234):)/gi;
 
 /** A foreign text within a sentence: one line, no markup, no emoji of its own. */
 export function said(text: string, most = 200): string {
   const line = cut(visible(text).replace(/\s+/g, " ").trim(), most);
-  return escaped(line)
-    .replace(/[*_~`]/g, (mark) => `${mark}\u200b`)
-    .replace(/:(?=[\w+-]+:)/g, ":\u200b");
+  return escaped(line.replaceAll("`", "ˋ"))
+    .replace(MARKS, (mark) => `${mark}\u200b`)
+    .replace(EMOJI, ":\u200b");
+}
+
+/** `said`, with a full stop when it has no end of its own. */
+export function sentence(text: string, most = 200): string {
+  const words = said(text, most);
+  return /[.!?…:]\u200b?$/.test(words) ? words : `${words}.`;
 }
 
 /** A foreign text as code: paths, hosts, commands. A backtick cannot end it. */

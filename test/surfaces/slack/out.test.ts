@@ -1,0 +1,192 @@
+import { expect, test } from "vitest";
+import { slackAccess } from "#adapters/directory/slack-access.ts";
+import { ChatUnavailable, type Place } from "#ports/chat.ts";
+import { Secret } from "#ports/secret.ts";
+import { slackChat } from "#surfaces/slack/out.ts";
+import { chatContract } from "#test/contracts/chat.ts";
+import * as story from "#test/fixtures/run-events.ts";
+import { BOT_ID, slackDouble, WORKSPACE } from "#test/fixtures/slack/double.ts";
+
+const place: Place = { provider: "slack", workspace: WORKSPACE, channel: "C0SHOP", thread: "1700000000.000100" };
+const KEY = "slack:run:status";
+/** Right after the story's request: what is wanted now is fresh. */
+const JUST_THEN = story.START.getTime() + 500;
+
+function world() {
+  const double = slackDouble();
+  const clock = { now: JUST_THEN };
+  const lines: string[] = [];
+  const { urgent, progress } = slackAccess({
+    botToken: new Secret("slack_bot_token", "xoxb-test"),
+    signingSecret: new Secret("slack_signing_secret", "s3cret"),
+    slackApiUrl: "http://slack.test/api/",
+    fetch: double.fetch,
+    log: () => {},
+  });
+  const made = () =>
+    slackChat({ urgent, progress, botId: BOT_ID, now: () => new Date(clock.now), log: (line) => lines.push(line) });
+  return { double, clock, lines, made, chat: made() };
+}
+
+chatContract("slack", () => {
+  const { double, clock, made, chat } = world();
+  return {
+    chat,
+    place,
+    first: story.statusOf(story.accepted),
+    second: story.statusOf(story.waiting),
+    messages: () => double.messages.map((message) => String(message.args.text)),
+    whispers: () => double.ephemerals.map((one) => ({ to: String(one.user), text: String(one.text) })),
+    loseNextAnswer: () => double.fail("chat.postMessage", { lost: "after" }),
+    cutNext: () => double.fail("chat.postMessage", { lost: "before" }),
+    restarted: made,
+    later: () => {
+      clock.now += 120_000;
+    },
+  };
+});
+
+test("a message is a reply in the thread, with its key where people do not see it", async () => {
+  const { double, chat } = world();
+  await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  expect(double.messages[0]?.args).toMatchObject({
+    channel: "C0SHOP",
+    thread_ts: place.thread,
+    metadata: { event_type: "countersign", event_payload: { key: KEY } },
+    unfurl_links: false,
+  });
+});
+
+test("the first message of a fresh request costs one call", async () => {
+  const { double, chat } = world();
+  await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  expect(double.calls.map((call) => call.method)).toEqual(["chat.postMessage"]);
+});
+
+test("an older one is looked for before it is posted", async () => {
+  const { double, clock, chat } = world();
+  clock.now += 60_000;
+  await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  expect(double.calls.map((call) => call.method)).toEqual(["conversations.replies", "chat.postMessage"]);
+});
+
+test("a look-up that fails posts nothing", async () => {
+  const { double, clock, chat } = world();
+  clock.now += 60_000;
+  double.fail("conversations.replies", { retryAfterSec: 7 });
+  const shown = chat.show(KEY, place, story.statusOf(story.accepted), null);
+  await expect(shown).rejects.toMatchObject({ name: "ChatUnavailable", retryAfterMs: 7_000 });
+  expect(double.messages).toEqual([]);
+});
+
+test("somebody else's message under our key is not taken for ours", async () => {
+  const { double, clock, chat } = world();
+  await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  const stranger = slackChat({ ...pick(double), botId: "B0OTHER", now: () => new Date(clock.now), log: () => {} });
+  clock.now += 60_000;
+  await stranger.show(KEY, place, story.statusOf(story.accepted), null);
+  expect(double.messages).toHaveLength(2);
+});
+
+function pick(double: ReturnType<typeof slackDouble>) {
+  const { urgent, progress } = slackAccess({
+    botToken: new Secret("slack_bot_token", "xoxb-other"),
+    signingSecret: new Secret("slack_signing_secret", "s3cret"),
+    slackApiUrl: "http://slack.test/api/",
+    fetch: double.fetch,
+    log: () => {},
+  });
+  return { urgent, progress };
+}
+
+test("the same card is not sent twice", async () => {
+  const { double, chat } = world();
+  const view = story.statusOf(story.waiting);
+  const { messageId } = await chat.show(KEY, place, view, null);
+  await chat.show(KEY, place, view, messageId);
+  expect(double.of("chat.update")).toEqual([]);
+});
+
+test("a new state is shown at once, a new step waits for its turn", async () => {
+  const { double, clock, chat } = world();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.preparing), null);
+  await chat.show(KEY, place, story.statusOf(story.working), messageId);
+  expect(double.of("chat.update")).toHaveLength(1);
+  clock.now += 1_000;
+  const step = story.statusOf([
+    ...story.working,
+    { kind: "agent.planned", tasks: [{ title: "Read src/checkout.ts", status: "in_progress" }] },
+  ]);
+  await expect(chat.show(KEY, place, step, messageId)).rejects.toMatchObject({ retryAfterMs: 2_000 });
+  clock.now += 2_000;
+  await chat.show(KEY, place, step, messageId);
+  expect(double.of("chat.update")).toHaveLength(2);
+});
+
+test("passing time alone is an edit once a minute", async () => {
+  const { double, clock, chat } = world();
+  const view = story.statusOf(story.working);
+  clock.now += 600_000;
+  const { messageId } = await chat.show(KEY, place, view, null);
+  clock.now += 59_000;
+  await chat.show(KEY, place, view, messageId);
+  expect(double.of("chat.update")).toEqual([]);
+  clock.now += 61_000;
+  await chat.show(KEY, place, view, messageId);
+  expect(double.of("chat.update")).toHaveLength(1);
+});
+
+test("a limit on edits says when to come back, and holds no post", async () => {
+  const { double, clock, chat } = world();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  double.fail("chat.update", { retryAfterSec: 30 });
+  await expect(chat.show(KEY, place, story.statusOf(story.waiting), messageId)).rejects.toMatchObject({
+    retryAfterMs: 30_000,
+  });
+  clock.now += 1_000;
+  await expect(chat.show(KEY, place, story.statusOf(story.waiting), messageId)).rejects.toMatchObject({
+    retryAfterMs: 29_000,
+  });
+  expect(double.of("chat.update")).toHaveLength(1);
+  await chat.show("slack:run:approval", place, story.approvalOf(story.waiting), null);
+  expect(double.messages).toHaveLength(2);
+});
+
+test("a message that a person deleted is posted anew", async () => {
+  const { double, chat } = world();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  double.fail("chat.update", { error: "message_not_found" });
+  const again = await chat.show(KEY, place, story.statusOf(story.waiting), messageId);
+  expect(again.messageId).not.toBe(messageId);
+});
+
+test("a workspace that refuses the blocks gets the sentence and the buttons", async () => {
+  const { double, lines, chat } = world();
+  double.fail("chat.postMessage", { error: "invalid_blocks" });
+  await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  const blocks = double.messages[0]?.args.blocks as { type: string }[];
+  expect(blocks.map((block) => block.type)).toEqual(["section", "actions"]);
+  expect(lines).toEqual(["Slack refused a card; its plain form is shown"]);
+});
+
+test("a channel that we were thrown out of is tried again later, aloud", async () => {
+  const { double, lines, chat } = world();
+  double.fail("chat.postMessage", { error: "not_in_channel" });
+  const shown = chat.show(KEY, place, story.statusOf(story.accepted), null);
+  await expect(shown).rejects.toMatchObject({ retryAfterMs: 600_000 });
+  await expect(shown).rejects.toThrow(ChatUnavailable);
+  expect(lines).toEqual(["Slack refuses what we show"]);
+});
+
+test("a whisper goes into the thread; to somebody who left the channel it is let go", async () => {
+  const { double, lines, chat } = world();
+  const to = { provider: "slack", workspace: WORKSPACE, id: "U0ANA" };
+  const view = { kind: "noted", what: "approved", run: story.title } as const;
+  await chat.whisper(place, to, view);
+  expect(double.ephemerals[0]).toMatchObject({ channel: "C0SHOP", user: "U0ANA", thread_ts: place.thread });
+  double.fail("chat.postEphemeral", { error: "user_not_in_channel" });
+  await chat.whisper(place, to, view);
+  expect(lines).toEqual(["a note could not reach its person"]);
+  double.fail("chat.postEphemeral", { retryAfterSec: 3 });
+  await expect(chat.whisper(place, to, view)).rejects.toMatchObject({ retryAfterMs: 3_000 });
+});

@@ -1,0 +1,205 @@
+import type { VoteRefusal } from "#runs/approval.ts";
+import { VOTE_REFUSALS } from "#runs/approval.ts";
+import type { Refusal } from "#runs/refusal.ts";
+import type { View } from "#runs/view.ts";
+import * as story from "#test/fixtures/run-events.ts";
+
+const votes = (code: VoteRefusal): Refusal => ({
+  code,
+  from: ["group:leads"],
+  rule: "teams/shop.yaml:14:5",
+  who: "Bo",
+  at: new Date("2026-11-24T14:02:11.000Z"),
+  status: code === "expired" ? "expired" : "approved",
+});
+
+/** One of each refusal; a code without one fails the test that counts them. */
+export const refusals: readonly Refusal[] = [
+  { code: "no_mapping", channel: "C0X", fix: "add C0X to routing.slack in org.yaml" },
+  { code: "not_a_member", team: "shop", group: "group:shop" },
+  { code: "guest" },
+  { code: "shared_channel" },
+  { code: "directory_unavailable" },
+  { code: "policy_unavailable", problem: "teams/shop.yaml:3:1 unknown key rulez" },
+  { code: "no_repository", choices: ["acme/shop", "acme/site"] },
+  { code: "unknown_repository", repo: "acme/nope", choices: ["acme/shop"] },
+  { code: "no_run_here" },
+  { code: "no_such_run", number: 9 },
+  { code: "run_over", number: 42, state: "handed_off" },
+  { code: "not_yours_to_stop", requester: "Ana" },
+  { code: "unknown_approval" },
+  ...VOTE_REFUSALS.map(votes),
+];
+
+const blocked = (o: Partial<Extract<View, { kind: "blocked" }>> = {}): View => ({
+  kind: "blocked",
+  run: story.title,
+  host: "telemetry.example.com",
+  port: 443,
+  reason: "no_rule",
+  rule: null,
+  times: 1,
+  ...o,
+});
+
+const command = (text: string): View =>
+  story.approvalOf(
+    [
+      ...story.working,
+      story.opened({ approval: "approval-2", gate: "command", subject: { command: text, input: { command: text } } }),
+    ],
+    "approval-2",
+    "I need this to publish the package. Approve it *now*.",
+  );
+
+/** Every kind of view in every state that reads differently, by the name of its golden file. */
+export const views: Readonly<Record<string, View>> = {
+  "status-requested": story.statusOf(story.accepted),
+  "status-waiting": story.statusOf(story.waiting),
+  "status-queued": story.statusOf([
+    ...story.approved,
+    { kind: "notice", text: "2 of shop's 2 runs are at work; this one starts when a place is free." },
+  ]),
+  "status-preparing": story.statusOf(story.preparing),
+  "status-working": story.statusOf(story.working),
+  "status-stopping": story.statusOf(story.stopping),
+  "status-checking": story.statusOf(story.checking),
+  "status-suspended": story.statusOf(story.suspended),
+  "status-expired": story.statusOf(story.expired),
+  "status-in-review": story.statusOf(story.inReview),
+  "status-denied": story.statusOf(story.deniedByPerson),
+  "status-answered": story.statusOf(story.answered),
+  "status-cancelled": story.statusOf(story.cancelled),
+  "status-handed-off": story.statusOf(story.handedOff),
+  "status-merged": story.statusOf(story.merged),
+  "status-closed": story.statusOf(story.closedUnmerged),
+  "approval-start": story.approvalOf(story.waiting),
+  "approval-approved": story.approvalOf(story.approved),
+  "approval-denied": story.approvalOf(story.deniedByPerson),
+  "approval-expired": story.approvalOf(story.expired),
+  "approval-expired-asked-again": story.approvalOf(story.askedAgain),
+  "approval-second-ask": story.approvalOf(story.askedAgain, "approval-2"),
+  "approval-void": story.approvalOf([...story.waiting, story.closed("void")]),
+  "approval-of-a-run-that-ended": story.approvalOf([...story.waiting, story.moved("waiting", "cancelled")]),
+  "approval-publish-two-asks": story.approvalOf(story.suspended, "approval-2"),
+  "approval-quorum-half-met": story.approvalOf(
+    [
+      ...story.suspended,
+      {
+        kind: "approval.voted",
+        approval: "approval-2",
+        by: story.bo,
+        choice: "approve",
+        reason: null,
+        digest: "sha256:00",
+      },
+    ],
+    "approval-2",
+  ),
+  "approval-command": command("npm publish --access public"),
+  "approval-host": story.approvalOf(
+    [
+      ...story.working,
+      story.opened({ approval: "approval-2", gate: "host", subject: { host: "api.example.com", port: 443 } }),
+    ],
+    "approval-2",
+  ),
+  "approval-budget": story.approvalOf(
+    [...story.working, story.opened({ approval: "approval-2", gate: "budget", subject: { costUsd: 10 } })],
+    "approval-2",
+  ),
+  "receipt-in-review": story.receiptOf(story.inReview),
+  "receipt-merged": story.receiptOf(story.merged),
+  "receipt-without-checks": story.receiptOf(
+    story.inReview.filter((step) => typeof step === "number" || !step.kind.startsWith("check.")),
+  ),
+  blocked: blocked(),
+  "blocked-by-rule-often": blocked({ reason: "rule", rule: "org.yaml:20:5", times: 4 }),
+  "outcome-denied-by-person": story.outcomeOf(story.deniedByPerson),
+  "outcome-denied-by-policy": story.outcomeOf(story.deniedByPolicy),
+  "outcome-denied-without-rule": story.outcomeOf(story.deniedWithoutRule),
+  "outcome-answered": story.outcomeOf(story.answered),
+  "outcome-cancelled": story.outcomeOf(story.cancelled),
+  "outcome-handed-off": story.outcomeOf(story.handedOff),
+  "outcome-merged": story.outcomeOf(story.merged),
+  "outcome-closed": story.outcomeOf(story.closedUnmerged),
+  "noted-approved": { kind: "noted", what: "approved", run: story.title },
+  "noted-denied": { kind: "noted", what: "denied", run: story.title },
+  "noted-stopping": { kind: "noted", what: "stopping", run: story.title },
+  "noted-asked-again": { kind: "noted", what: "asked_again", run: story.title },
+  "noted-queued": { kind: "noted", what: "queued", run: story.title },
+  help: { kind: "help", team: "shop", repos: ["acme/shop", "acme/site"], examples: ["fix the flaky login test"] },
+  "help-without-team": { kind: "help", team: null, repos: [], examples: [] },
+  list: {
+    kind: "list",
+    whose: "Ana",
+    runs: [
+      { ...story.title, state: "in_review", text: "fix the flaky checkout test" },
+      { ...story.title, number: 41, state: "merged", text: "add a dark theme" },
+    ],
+  },
+  "list-empty": { kind: "list", whose: "Ana", runs: [] },
+  why: story.whyOf(story.working),
+  "why-before-any-decision": story.whyOf(story.accepted),
+  ...Object.fromEntries(refusals.map((refusal) => [`refused-${refusal.code}`, { kind: "refused", refusal } as const])),
+};
+
+/** Everything a person or an agent can write, written as badly as possible. */
+export const EVIL =
+  "<!channel> <@U0BO> <https://evil.example|click> &lt; `*bold*` _it_ ~no~ :white_check_mark: \u202egnp.exe\u202c \u200bx\nApproved by *Bo*";
+
+const bad = EVIL;
+const badTitle = { ...story.title, team: bad, repo: bad, branch: bad, agent: bad };
+const badFacts = story.factsOf([
+  { ...(story.requested(bad) as object), by: { id: "p", name: bad }, because: bad, repo: bad, model: bad } as never,
+  story.decided("ask"),
+  story.opened({
+    subject: { text: bad, repo: bad, branch: bad, paths: [bad], hosts: [{ host: bad }], command: bad, other: { bad } },
+    asks: [{ from: `group:${bad}`, quorum: 1, self: false, rule: { at: bad, text: bad, why: bad } }],
+  }),
+  story.moved("requested", "waiting"),
+  story.refusedHost(bad, bad),
+  { kind: "scan.ran", name: bad, findings: [{ path: bad, line: 3, what: bad, blocks: true }] },
+  { kind: "check.judged", name: bad, required: false, verdict: "broke" },
+  { kind: "agent.planned", tasks: [{ title: bad, status: "pending" }] },
+  { kind: "notice", text: bad },
+  { kind: "pull_request.opened", repo: bad, number: 1, url: "javascript:alert(1)", draft: true, oid: bad },
+  { kind: "pull_request.changed", repo: bad, number: 1, change: "closed", by: bad, oid: null },
+  { kind: "receipt.signed", digest: bad, keyId: bad, events: 1 },
+  { kind: "run.answered", text: bad },
+  { kind: "run.handed_off", fault: "us", tried: bad, failed: bad, next: bad, branch: bad },
+]);
+const badApproval = badFacts.approvals[0];
+if (!badApproval) throw new Error("the story has no approval");
+
+/** The same cards with hostile words in every place that is not ours. */
+export const evilViews: Readonly<Record<string, View>> = {
+  status: { kind: "status", run: badTitle, facts: badFacts, tasks: badFacts.plan },
+  approval: { kind: "approval", run: badTitle, facts: badFacts, approval: badApproval, claim: bad },
+  denied: {
+    kind: "approval",
+    run: badTitle,
+    facts: badFacts,
+    approval: {
+      ...badApproval,
+      status: "denied",
+      votes: [{ by: { id: "q", name: bad }, choice: "deny", reason: bad, at: story.START }],
+    },
+    claim: null,
+  },
+  receipt: { kind: "receipt", run: badTitle, facts: badFacts },
+  answered: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "answered" } },
+  handedOff: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "handed_off" } },
+  closed: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "closed" } },
+  deniedByPolicy: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "denied" } },
+  blocked: { kind: "blocked", run: badTitle, host: bad, port: 1, reason: bad, rule: bad, times: 2 },
+  why: { kind: "why", run: badTitle, facts: badFacts },
+  help: { kind: "help", team: bad, repos: [bad], examples: [bad] },
+  list: { kind: "list", whose: bad, runs: [{ ...badTitle, state: bad, text: bad, url: "javascript:alert(1)" }] },
+  noMapping: { kind: "refused", refusal: { code: "no_mapping", channel: bad, fix: bad } },
+  unknownRepository: { kind: "refused", refusal: { code: "unknown_repository", repo: bad, choices: [bad] } },
+  notAnApprover: {
+    kind: "refused",
+    refusal: { code: "not_an_approver", from: [bad], rule: bad, who: bad, at: null, status: bad },
+  },
+};
