@@ -11,6 +11,8 @@ interface Tool {
   exitCode: number | null;
   changed: string[];
   started: boolean;
+  /** A to-do list kept with a tool: told as a plan, not as a call. */
+  plan: boolean;
 }
 
 /** Tool calls of one session: turns the protocol's overlapping reports into one start, its output, one end. */
@@ -38,10 +40,11 @@ export function toolBook(workdir: string): ToolBook {
       exitCode: null,
       changed: [],
       started: false,
+      plan: false,
     };
     tool.kind = text(call.kind) ?? tool.kind;
-    tool.title = text(call.title) ?? tool.title;
     tool.input = { ...tool.input, ...fields(call.rawInput) };
+    tool.title = titleOf(text(call.title) ?? tool.title, call, tool.input, workdir);
     tool.exitCode = exitCode(call) ?? tool.exitCode;
     for (const diff of diffs(call)) if (!tool.changed.includes(diff.path)) tool.changed.push(diff.path);
     open.set(id, tool);
@@ -49,13 +52,14 @@ export function toolBook(workdir: string): ToolBook {
   }
 
   function start(id: string, tool: Tool): AgentEvent[] {
-    if (tool.started) return [];
+    if (tool.started || tool.plan) return [];
     tool.started = true;
     return [{ kind: "tool.started", tool: id, toolKind: tool.kind, title: tool.title, command: command(tool.input) }];
   }
 
   function end(id: string, tool: Tool, status: "ok" | "failed" | "interrupted"): AgentEvent[] {
     open.delete(id);
+    if (tool.plan) return [];
     const changed = status === "ok" ? tool.changed.map((file) => relative(workdir, file)) : [];
     return [
       ...start(id, tool),
@@ -70,6 +74,12 @@ export function toolBook(workdir: string): ToolBook {
       if (id === null) return [];
       const tool = note(id, call);
       const status = text(call.status);
+      if (Array.isArray(tool.input.todos)) {
+        const first = !tool.plan;
+        tool.plan = true;
+        if (status === "completed" || status === "failed") open.delete(id);
+        return first ? [{ kind: "agent.plan", entries: planEntries({ entries: tool.input.todos }) }] : [];
+      }
       const done = status === "completed" || status === "failed";
       // A pending call without its input is only the name of a tool: its real title comes with the next update.
       const events = done || status === "in_progress" || described(tool) ? start(id, tool) : [];
@@ -109,6 +119,14 @@ export function planEntries(update: Fields): PlanEntry[] {
       status: status === "completed" ? "complete" : status === "in_progress" ? "in_progress" : "pending",
     };
   });
+}
+
+/** Some agents call a tool "read" and say only beside it of what: "Read README.md" is what people want to see. */
+function titleOf(title: string, call: Fields, input: Fields, workdir: string): string {
+  if (!/^[a-z_]+$/.test(title)) return title;
+  const place = text(fields(list(call.locations)[0]).path) ?? text(input.filePath) ?? text(input.path);
+  const what = place === null ? (text(input.url) ?? text(input.pattern)) : relative(workdir, place);
+  return what === null ? title : `${title.charAt(0).toUpperCase()}${title.slice(1)} ${what}`;
 }
 
 /** The text of a content block, "" for pictures and sounds. */

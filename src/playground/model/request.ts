@@ -104,6 +104,7 @@ const RULES: readonly (readonly [pattern: string, reader: Reader])[] = [
     replace,
   ],
   [`(${MARK}|\\S+)\\s+should\\s+(?:be|read|say)\\s+(${MARK}|\\S+)${IN}`, shouldBe],
+  [`append\\s+${NOUN}(${SAYING})?(.+?)\\s+${PLACE}${FILE}`, appendWords],
   [`(?:append|add|prepend|insert|put|write|include)\\s+${NOUN}(${SAYING})?(.+?)\\s+${PLACE}${FILE}`, append],
   [`(?:append|add|prepend|insert|put|write|include)\\s+${NOUN}${PLACE}${FILE}\\s*,?\\s*${SAYING}(.+)`, appendTo],
   [
@@ -212,6 +213,12 @@ function replace([find, put, file]: readonly (string | undefined)[], w: Words): 
 function shouldBe([find, put, file]: readonly (string | undefined)[], w: Words): Wish | null {
   if (!w.isQuoted(find) && !w.isQuoted(put)) return null;
   return { kind: "replace", find: w.say(find), put: w.say(put), file: w.path(file) ?? w.file, exact: true };
+}
+
+/** "append" can mean nothing else, so its words need no quotes. */
+function appendWords([noun, , what, edge, file]: readonly (string | undefined)[], w: Words): Wish | null {
+  const path = w.path(file);
+  return path === null ? null : { kind: "append", line: asLine(noun, w.say(what)), file: path, where: edgeOf(edge) };
 }
 
 function append([noun, saying, what, edge, file]: readonly (string | undefined)[], w: Words): Wish | null {

@@ -87,7 +87,14 @@ function fetched(text: string): Outcome {
   const status = Number(/^status (\d+)/.exec(head)?.[1] ?? 0);
   if (status >= 400) return { kind: "failed", text: `it answered ${status}`, exitCode: null };
   if (status > 0) return { kind: "done", text: body, exitCode: null };
-  const tunnel = /(?:CONNECT tunnel failed, response|status code:?|Proxy[^\n]*?) *\(?(403|407)\b/i.exec(text);
+  const either = /status code:? \(?(40[37])\b/i.exec(text);
+  if (either)
+    return {
+      kind: "failed",
+      text: `it answered ${either[1]}, from the gateway or from the host itself`,
+      exitCode: null,
+    };
+  const tunnel = /(?:CONNECT tunnel failed, response|Proxy[^\n]*?) *\(?(403|407)\b/i.exec(text);
   if (tunnel) return { kind: "blocked", text: `the proxy answered ${tunnel[1]}` };
   if (/^(?:error\b|exit [1-9]|curl: \()/i.test(text))
     return { kind: "failed", text: head.replace(/^error:\s*/i, ""), exitCode: null };

@@ -65,9 +65,11 @@ export function untangle(text: string): string {
     .replace(/<@[UW]\w+(?:\|[^>]*)?>/g, " ")
     .replace(/<![^>]*>/g, " ")
     .replace(/<#\w+\|([^>]*)>/g, "#$1")
-    .replace(/<(?:mailto:)?([^<>|\s]+)\|([^<>]+)>/g, (_, address: string, label: string, at: number) =>
-      WANTS_ADDRESS.test(text.slice(0, at)) ? address : label,
-    )
+    .replace(/<(?:mailto:)?([^<>|\s]+)\|([^<>]+)>/g, (_, address: string, label: string, at: number, whole: string) => {
+      // Slack made the link out of what was typed: then the typed words are the better source.
+      const typed = address.replace(/^https?:\/\//, "").replace(/\/$/, "") === label;
+      return !typed && WANTS_ADDRESS.test(whole.slice(0, at)) ? address : label;
+    })
     .replace(/<(https?:[^<>\s]+)>/g, "$1")
     .replace(/&lt;/g, "<")
     .replace(/&gt;/g, ">")
