@@ -53,21 +53,65 @@ const SEED: Seed = {
       name: "website",
       topic: "The public website. Ask @agent for a change.",
       members: [...PEOPLE, "U0DEE", BOT],
-      examples: [],
+      examples: [
+        {
+          label: "Fix a typo",
+          note: "It starts at once.",
+          text: '@agent replace "Wendesday" with "Wednesday" in content/opening-hours.md',
+        },
+        {
+          label: "Change a component",
+          note: "A lead must allow it.",
+          text: '@agent replace "Lisbon" with "Lisboa" in src/components/footer.js',
+        },
+        {
+          label: "Touch a script",
+          note: "Policy refuses it.",
+          text: '@agent append "// tidy" to scripts/check-links.js',
+        },
+      ],
     },
     {
       id: "C0SHOP",
       name: "shop",
       topic: "The shop and its checkout. Ask @agent for a change.",
       members: [...PEOPLE, BOT],
-      examples: [],
+      examples: [
+        {
+          label: "Change the README",
+          note: "A lead must allow it.",
+          text: '@agent replace "No dependencies." with "No dependencies, by choice." in README.md, then run `npm test`',
+        },
+        {
+          label: "Break a test",
+          note: "A lead must allow it, and the tests object.",
+          text: '@agent replace "FREE_SHIPPING_CENTS = 5000" with "FREE_SHIPPING_CENTS = 4000" in src/shipping.js',
+        },
+        {
+          label: "Reach a blocked host",
+          note: "The wall refuses it and says so.",
+          text: '@agent fetch https://rates.example.org/today, then append "Rates change daily." to README.md',
+        },
+      ],
     },
     {
       id: "C0DATA",
       name: "data",
       topic: "Reports and pipelines. Ask @agent for a change.",
       members: [...PEOPLE, BOT],
-      examples: [],
+      examples: [
+        {
+          label: "Change a query",
+          note: "It starts at once.",
+          text: '@agent replace "limit 20" with "limit 50" in sql/top-articles.sql',
+        },
+        {
+          label: "Write documentation",
+          note: "It starts at once.",
+          text: '@agent create docs/reading.md with "How to read the weekly numbers"',
+        },
+        { label: "Delete a folder", note: "It is asked first.", text: "@agent run `rm -rf sql`" },
+      ],
     },
   ],
   groups: [

@@ -18,8 +18,10 @@ export interface SeedUser {
 }
 
 export interface SeedExample {
-  /** On the chip. */
+  /** On the chip: two to four words. */
   readonly label: string;
+  /** What will happen, in a few words. */
+  readonly note: string;
   /** Filled into the composer; "@agent" is turned into a mention when it is sent. */
   readonly text: string;
 }

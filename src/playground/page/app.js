@@ -1,0 +1,147 @@
+// @ts-check
+/** The playground page: everything together. */
+
+import { byId, h } from "./dom.js";
+import { showModals } from "./modal.js";
+import { drawRoom, drawThread, focusComposer } from "./room.js";
+import { drawSide } from "./side.js";
+import { listen, load, markSeen, rememberPerson } from "./state.js";
+import { drawTop, drawTrouble } from "./top.js";
+
+/** @import { Message } from "./types.js" */
+
+const state = await load().catch((error) => {
+  document.body.replaceChildren(h("p", { class: "plain" }, error instanceof Error ? error.message : String(error)));
+  throw error;
+});
+
+/** @type {import("./room.js").Hooks} */
+const hooks = {
+  openThread(ts) {
+    state.thread = ts;
+    place();
+    draw();
+    focusComposer("thread");
+  },
+  closeThread() {
+    const root = state.thread;
+    state.thread = null;
+    place();
+    draw();
+    const line = document.querySelector(`#room [data-key="${root}"] [data-focus="replies"]`);
+    if (line instanceof HTMLElement) line.focus({ preventScroll: true });
+    else focusComposer("room");
+  },
+  dismiss(message) {
+    state.dismissed.add(`${message.channel}/${message.ts}`);
+    draw();
+  },
+};
+
+/** Keeps the address true, so that a reload or a copied link leads back here. */
+function place() {
+  const thread = state.thread === null ? "" : `/${state.thread}`;
+  history.replaceState(null, "", `/#${state.channel}${thread}`);
+}
+
+/** @param {string} channel */
+function go(channel) {
+  state.channel = channel;
+  state.thread = null;
+  byId("desk").classList.remove("side-open");
+  place();
+  draw();
+  focusComposer("room");
+}
+
+/** @param {string} user */
+function become(user) {
+  state.me = user;
+  rememberPerson(user);
+  const here = state.channels.get(state.channel);
+  if (!here?.members.includes(user)) {
+    state.channel = [...state.channels.values()].find((channel) => channel.members.includes(user))?.id ?? "";
+    state.thread = null;
+  }
+  place();
+  draw();
+}
+
+function draw() {
+  const channel = state.channels.get(state.channel);
+  document.title = `#${channel?.name ?? ""} · ${state.space.team.name}`;
+  byId("room").setAttribute("aria-label", `#${channel?.name ?? ""}`);
+  drawRoom(state, hooks);
+  drawThread(state, hooks);
+  markSeen(state);
+  drawTop(state, {
+    become,
+    menu: () => byId("desk").classList.toggle("side-open"),
+  });
+  drawSide(state, go);
+  drawTrouble(state);
+  showModals(state);
+}
+
+/** Says a new message of somebody else aloud. @param {Message} message */
+function announce(message) {
+  if (message.user === state.me) return;
+  if (message.visible_to !== null && !message.visible_to.includes(state.me)) return;
+  const channel = state.channels.get(message.channel);
+  if (!channel?.members.includes(state.me)) return;
+  const name = state.users.get(message.user)?.real_name ?? message.user;
+  const text = message.text.replace(/<[@#!][^>|]*\|?([^>]*)>/g, "$1").replace(/[*_`~]/g, "");
+  byId("news").textContent =
+    `${name} in #${channel.name}${message.is_ephemeral ? ", only to you" : ""}: ${text.slice(0, 300)}`;
+}
+
+/** Many changes in one moment are one drawing. */
+let planned = false;
+function drawSoon() {
+  if (planned) return;
+  planned = true;
+  requestAnimationFrame(() => {
+    planned = false;
+    draw();
+  });
+}
+
+async function reload() {
+  try {
+    const fresh = await load();
+    const { me, channel, thread, dismissed } = state;
+    Object.assign(state, fresh, { me, channel, thread, dismissed });
+    const root = thread === null ? null : state.messages.get(channel)?.get(thread);
+    if (root === undefined) state.thread = null;
+    drawSoon();
+  } catch {
+    // The stream reconnects by itself and asks again then.
+    state.connected = false;
+    drawSoon();
+  }
+}
+
+listen(
+  state,
+  (message) => {
+    if (message) announce(message);
+    drawSoon();
+  },
+  () => void reload(),
+);
+
+document.addEventListener("visibilitychange", drawSoon);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if (byId("desk").classList.contains("side-open")) byId("desk").classList.remove("side-open");
+  else if (state.thread !== null) hooks.closeThread();
+});
+window.addEventListener("hashchange", () => {
+  const [channel = "", thread] = location.hash.slice(1).split("/");
+  if (!state.channels.get(channel)?.members.includes(state.me)) return;
+  state.channel = channel;
+  state.thread = thread && state.messages.get(channel)?.has(thread) ? thread : null;
+  draw();
+});
+place();
+draw();

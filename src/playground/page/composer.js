@@ -1,0 +1,102 @@
+// @ts-check
+/** Where a person writes. One per channel and thread; a draft stays where it was begun. */
+
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { ask } from "./state.js";
+
+/** @import { State } from "./state.js" */
+
+/** @type {Map<string, string>} */
+const drafts = new Map();
+
+/**
+ * @param {State} state
+ * @param {{ id: string, place: string, label: string, hint: string, thread: string | null, sent: (ts: string, text: string) => void }} o
+ * @returns {{ node: HTMLElement, fill: (text: string) => void, focus: () => void }}
+ */
+export function composer(state, o) {
+  const area = h(
+    "textarea",
+    {
+      id: o.id,
+      rows: 1,
+      "aria-label": o.label,
+      placeholder: o.label,
+      "aria-describedby": `${o.id}-hint`,
+      "data-focus": o.id,
+    },
+    drafts.get(o.place) ?? "",
+  );
+  const send = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send" }, icon("send"));
+  const problem = h("p", { class: "oops", role: "alert", hidden: true });
+  const fit = () => {
+    area.style.height = "auto";
+    area.style.height = `${Math.min(area.scrollHeight, 220)}px`;
+    send.disabled = area.value.trim() === "";
+    if (area.value === "") drafts.delete(o.place);
+    else drafts.set(o.place, area.value);
+  };
+  const submit = async () => {
+    const text = area.value.trim();
+    if (text === "" || send.getAttribute("aria-busy") === "true") return;
+    send.setAttribute("aria-busy", "true");
+    const answer = await ask("message", {
+      channel: state.channel,
+      user: state.me,
+      text,
+      ...(o.thread === null ? {} : { thread_ts: o.thread }),
+    });
+    send.removeAttribute("aria-busy");
+    problem.hidden = answer.ok === true;
+    problem.textContent = answer.ok === true ? "" : String(answer.error);
+    if (answer.ok !== true) return;
+    area.value = "";
+    fit();
+    o.sent(String(answer.ts), text);
+  };
+  const mention = h(
+    "button",
+    {
+      type: "button",
+      class: "chip",
+      title: "Begin with @agent",
+      onclick: () => {
+        if (!area.value.startsWith("@agent")) area.value = `@agent ${area.value}`;
+        fit();
+        area.focus();
+      },
+    },
+    "@agent",
+  );
+  const form = h(
+    "form",
+    {
+      class: "composer",
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        void submit();
+      },
+    },
+    area,
+    h("div", { class: "composer-foot" }, mention, h("span", { class: "hint", id: `${o.id}-hint` }, o.hint), send),
+    problem,
+  );
+  area.addEventListener("input", fit);
+  area.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    void submit();
+  });
+  requestAnimationFrame(fit);
+  return {
+    node: form,
+    fill(text) {
+      area.value = text;
+      fit();
+      area.focus();
+      area.setSelectionRange(text.length, text.length);
+    },
+    focus: () => area.focus(),
+  };
+}

@@ -1,0 +1,73 @@
+// @ts-check
+/** The channels, and what to try first. */
+
+import { byId, focusIn, h } from "./dom.js";
+import { icon } from "./icons.js";
+import { unread } from "./state.js";
+
+/** @import { State } from "./state.js" */
+
+/** @param {State} state @param {(channel: string) => void} go */
+export function drawSide(state, go) {
+  const side = byId("side");
+  const refocus = focusIn(side);
+  const mine = [...state.channels.values()].filter((channel) => channel.members.includes(state.me));
+  side.replaceChildren(
+    h("h2", {}, "Channels"),
+    h(
+      "ul",
+      { class: "channels" },
+      ...mine.map((channel) => {
+        const news = unread(state, state.me, channel.id);
+        const here = channel.id === state.channel;
+        return h(
+          "li",
+          {},
+          h(
+            "a",
+            {
+              href: `#${channel.id}`,
+              class: news.all > 0 ? "fresh" : null,
+              "aria-current": here ? "page" : null,
+              "data-focus": `channel/${channel.id}`,
+              onclick: (/** @type {Event} */ event) => {
+                event.preventDefault();
+                go(channel.id);
+              },
+            },
+            icon("hash"),
+            h("span", { class: "channel-name" }, channel.name),
+            news.naming > 0
+              ? h(
+                  "span",
+                  { class: "badge", role: "img", "aria-label": `${news.naming} unread for you` },
+                  String(news.naming),
+                )
+              : news.all > 0
+                ? h("span", { class: "dot", role: "img", "aria-label": "unread" })
+                : null,
+          ),
+        );
+      }),
+    ),
+    h(
+      "section",
+      { class: "try", "aria-labelledby": "try-title" },
+      h("h2", { id: "try-title" }, "Two minutes"),
+      h(
+        "ol",
+        {},
+        h("li", {}, "As Ana, ask @agent for a change."),
+        h("li", {}, "Try to approve it as Ana. It is refused."),
+        h("li", {}, "Switch to Bo and approve."),
+        h("li", {}, "Open the pull request and merge it."),
+      ),
+    ),
+    h(
+      "p",
+      { class: "foundation" },
+      "A local stand-in for Slack. The app behind it is the real one and talks Slack's protocol.",
+    ),
+  );
+  refocus?.();
+}
