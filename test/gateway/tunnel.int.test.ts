@@ -25,7 +25,9 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 test("a tunnel to an allowed host carries TLS to the origin, and leaves an allow line and a closed line", async () => {
-  await world.client.grant(bareGrant({ sandbox: "t-1", run: "run-1", tokenHash: hashOf("tok-1"), egress: [tunnelTo("plain.test")] }));
+  await world.client.grant(
+    bareGrant({ sandbox: "t-1", run: "run-1", tokenHash: hashOf("tok-1"), egress: [tunnelTo("plain.test")] }),
+  );
   const socket = await world.open("t-1");
   expect((await askConnect(socket, "plain.test:443", basic("tok-1")))?.status).toBe(200);
   const secure = await startTls(socket, "plain.test", "");
@@ -36,9 +38,13 @@ test("a tunnel to an allowed host carries TLS to the origin, and leaves an allow
 });
 
 test("plain HTTP to an allowed host and port goes through", async () => {
-  await world.client.grant(bareGrant({ sandbox: "t-2", run: "run-2", tokenHash: hashOf("tok-2"), egress: [tunnelTo("plain.test", [80])] }));
+  await world.client.grant(
+    bareGrant({ sandbox: "t-2", run: "run-2", tokenHash: hashOf("tok-2"), egress: [tunnelTo("plain.test", [80])] }),
+  );
   const socket = await world.open("t-2");
-  socket.write(`GET http://plain.test/hello HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: ${basic("tok-2")}\r\n\r\n`);
+  socket.write(
+    `GET http://plain.test/hello HTTP/1.1\r\nHost: plain.test\r\nProxy-Authorization: ${basic("tok-2")}\r\n\r\n`,
+  );
   const [answer] = await readAnswers(socket);
   expect(answer).toMatchObject({ status: 200, body: "ok" });
   expect(world.requests.at(-1)?.rawHeaders.join(" ").toLowerCase()).not.toContain("proxy-");

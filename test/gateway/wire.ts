@@ -1,5 +1,5 @@
-import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
 export interface Answer {
@@ -11,7 +11,11 @@ export interface Answer {
 /** A destination's authority, written the way a client writes it. */
 export function connectRequest(authority: string, authorization: string | null): Buffer {
   const auth = authorization === null ? "" : `Proxy-Authorization: ${authorization}\r\n`;
-  return Buffer.concat([Buffer.from("CONNECT "), Buffer.from(authority, "utf8"), Buffer.from(` HTTP/1.1\r\n${auth}\r\n`)]);
+  return Buffer.concat([
+    Buffer.from("CONNECT "),
+    Buffer.from(authority, "utf8"),
+    Buffer.from(` HTTP/1.1\r\n${auth}\r\n`),
+  ]);
 }
 
 export const basic = (token: string): string => `Basic ${Buffer.from(`run:${token}`).toString("base64")}`;
@@ -55,7 +59,8 @@ function firstAnswer(bytes: Buffer): { answer: Answer; end: number } | null {
   if (headEnd < 0) return null;
   const [first = "", ...lines] = bytes.subarray(0, headEnd).toString("latin1").split("\r\n");
   const headers: Record<string, string> = {};
-  for (const line of lines) headers[line.slice(0, line.indexOf(":")).toLowerCase()] = line.slice(line.indexOf(":") + 1).trim();
+  for (const line of lines)
+    headers[line.slice(0, line.indexOf(":")).toLowerCase()] = line.slice(line.indexOf(":") + 1).trim();
   const length = Number(headers["content-length"] ?? 0);
   const end = headEnd + 4 + length;
   if (bytes.length < end) return null;
@@ -64,7 +69,11 @@ function firstAnswer(bytes: Buffer): { answer: Answer; end: number } | null {
 }
 
 /** Sends a CONNECT and reads its answer. */
-export async function askConnect(socket: Socket, authority: string, authorization: string | null): Promise<Answer | null> {
+export async function askConnect(
+  socket: Socket,
+  authority: string,
+  authorization: string | null,
+): Promise<Answer | null> {
   socket.write(connectRequest(authority, authorization));
   return (await readAnswers(socket))[0] ?? null;
 }
@@ -89,8 +98,11 @@ export async function clientHello(servername: string | null): Promise<Buffer> {
       write(chunk: Buffer, _encoding, done) {
         chunks.push(chunk);
         done();
-        resolve(Buffer.concat(chunks));
-        secure.destroy();
+        // The first flight may come in pieces, all of them within this turn.
+        setImmediate(() => {
+          resolve(Buffer.concat(chunks));
+          secure.destroy();
+        });
       },
     });
     const secure = connectTls({ socket: wire, ...(servername === null ? {} : { servername }) });

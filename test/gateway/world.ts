@@ -81,7 +81,11 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
       },
       async dial(address, port) {
         dials.push({ address, port });
-        const socket = connect({ host: "127.0.0.1", port: port === 80 ? origins.plain : origins.tls, allowHalfOpen: true });
+        const socket = connect({
+          host: "127.0.0.1",
+          port: port === 80 ? origins.plain : origins.tls,
+          allowHalfOpen: true,
+        });
         await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
         return socket;
       },

@@ -1,0 +1,118 @@
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type CorpusCase, fixtureRules, loadCorpus } from "./corpus/cases.ts";
+import { tryGit } from "./corpus/git.ts";
+import { tryModel } from "./corpus/model.ts";
+import { tryNetwork } from "./corpus/network.ts";
+import { differences, type Outcome } from "./corpus/outcome.ts";
+import { tryPolicy, trySystem } from "./corpus/system.ts";
+import { type Forge, makeForge } from "./forge.ts";
+import { makeWorld, type World } from "./world.ts";
+
+/** Classes in which every case must pass. */
+const REQUIRED = ["host-identity", "dns-ip-class", "run-auth", "fail-closed", "git-relay"];
+/** How many of all cases passed when this was last raised. It may only rise. */
+const PASSED_BEFORE = 60;
+
+const file = process.env.EGRESS_CORPUS ?? path.join(import.meta.dirname, "..", "fixtures", "egress-attacks.yaml");
+const corpus = loadCorpus(file);
+const rules = fixtureRules(corpus);
+
+interface Result {
+  readonly each: CorpusCase;
+  /** `null`: not tried here. */
+  readonly differences: readonly string[] | null;
+}
+const results: Result[] = [];
+let world: World;
+let impatient: World;
+let forge: Forge;
+
+async function attempt(each: CorpusCase): Promise<Outcome | null> {
+  switch (each.via) {
+    case "git":
+      return await tryGit(world, forge, each);
+    case "model":
+      return await tryModel(each);
+    case "system":
+      return await trySystem(rules, each);
+    case "policy":
+      return tryPolicy(each);
+    // From inside a sandbox, where there is no path: the sandbox provider's contract. SOCKS5 is not served yet.
+    case "sandbox":
+    case "socks5":
+      return null;
+    default:
+      return await tryNetwork(each.input.trickle_ms === undefined ? world : impatient, rules, each);
+  }
+}
+
+/** A case that hangs is a failed case, not a failed run. */
+async function withoutHanging(each: CorpusCase): Promise<Outcome | null> {
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const timer = setTimeout(() => resolve({ decision: "deny", reason: "hangs", faults: ["no answer"] }), 10_000);
+  const failed = (error: unknown): Outcome => ({ decision: "deny", reason: "error", faults: [String(error)] });
+  const seen = await Promise.race([attempt(each).catch(failed), promise]);
+  clearTimeout(timer);
+  return seen;
+}
+
+beforeAll(async () => {
+  world = await makeWorld();
+  impatient = await makeWorld({ limits: { helloMs: 200 } });
+  forge = await makeForge();
+  for (const each of corpus.cases) {
+    const seen = await withoutHanging(each);
+    results.push({ each, differences: seen && differences(each, seen) });
+  }
+}, 240_000);
+
+afterAll(async () => {
+  await world.close();
+  await impatient.close();
+  await forge.close();
+});
+
+const passed = (result: Result) => result.differences?.length === 0;
+
+test("the corpus is whole: 138 cases, and every class that must pass has its number", () => {
+  const count = (name: string) => corpus.cases.filter((each) => each.class === name).length;
+  expect(corpus.cases.length).toBe(138);
+  expect(REQUIRED.map(count)).toEqual([27, 10, 7, 5, 11]);
+});
+
+test.each(REQUIRED)("every case of class %s passes", (name) => {
+  const failed = results.filter((result) => result.each.class === name && !passed(result));
+  expect(failed.map((result) => [result.each.id, result.each.name, result.differences])).toEqual([]);
+});
+
+test("no case that is to be denied is let through to an origin", () => {
+  const through = results.filter((result) =>
+    result.differences?.some((text) => text.startsWith("upstream connections: expected 0")),
+  );
+  expect(through.map((result) => [result.each.id, result.differences])).toEqual([]);
+});
+
+test("no fewer cases pass than before", () => {
+  console.log(table());
+  expect(results.filter(passed).length).toBeGreaterThanOrEqual(PASSED_BEFORE);
+});
+
+function table(): string {
+  const lines = [`egress corpus: ${results.filter(passed).length} of ${results.length} pass`];
+  for (const name of new Set(results.map((result) => result.each.class))) {
+    const mine = results.filter((result) => result.each.class === name);
+    const failed = mine
+      .filter((result) => result.differences !== null && !passed(result))
+      .map((result) => result.each.id);
+    const untried = mine.filter((result) => result.differences === null).length;
+    const notes = [
+      failed.length > 0 ? `failed: ${failed.join(" ")}` : "",
+      untried > 0 ? `not tried here: ${untried}` : "",
+    ];
+    lines.push(
+      `  ${name.padEnd(14)} ${String(mine.filter(passed).length).padStart(3)} of ${mine.length}  ${notes.filter(Boolean).join("; ")}`,
+    );
+  }
+  return lines.join("\n");
+}
