@@ -46,7 +46,11 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
       ),
     ],
     place: context.place,
-    agent: { title: context.agentTitle, model: run.model, demo: run.agent === "demo" },
+    agent: {
+      title: run.agent === "demo" ? "Demo agent" : context.agentTitle,
+      model: run.model,
+      demo: run.agent === "demo",
+    },
     policy: { ...all.request.policy, href: null },
     rules: all.decisions
       .filter((decision) => decision.about === "start")

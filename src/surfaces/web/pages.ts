@@ -105,7 +105,7 @@ export function webPages(o: RunPages): Hono {
     });
   });
 
-  app.notFound((c) => c.body(noPage(), 404, PAGE_HEADERS));
+  app.all("/runs/*", (c) => c.body(noPage(), 404, PAGE_HEADERS));
   return app;
 }
 
@@ -128,6 +128,7 @@ async function sendChanges(
     const title = `Run ${page.number} · ${page.state.replaceAll("_", " ")} · ${page.repo.name}`;
     if (fresh.length > 0)
       await send({ event: "changes", id: String(page.version), data: JSON.stringify({ title, fragments: fresh }) });
+    if (signal.aborted) return;
     if (isFinal(page.state)) {
       await send({ event: "over", id: String(page.version), data: "{}" });
       return;

@@ -137,7 +137,7 @@ export function localHostPages(
     return c.redirect(`${home}/${repo}/pull/${number}`, 303);
   });
 
-  app.notFound(nothing);
+  app.all("*", nothing);
   return app;
 }
 
