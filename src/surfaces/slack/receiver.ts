@@ -111,7 +111,15 @@ export function slackReceiver({
     const sorted = sort(body);
     if (sorted.kind === "ignore") return c.body(null, 200);
     if (sorted.kind === "answer") return c.json(sorted.answer);
-    if (!(await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body))) return c.body(null, 200);
+    let fresh: boolean;
+    try {
+      fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);
+    } catch (error) {
+      // Not kept is not accepted: Slack tries an event again, and shows the person who clicked that it failed.
+      log("a Slack request could not be kept", { level: "error", error: String(error) });
+      return c.text("try again", 500);
+    }
+    if (!fresh) return c.body(null, 200);
     const answered = Promise.withResolvers<Response>();
     const work = start(sorted.delivery, async (answer) =>
       answered.resolve(
@@ -128,11 +136,6 @@ export function slackReceiver({
   }
 
   const routes = new Hono();
-  // Not kept is not accepted: Slack tries an event again, and shows the person who clicked that it failed.
-  routes.onError((error, c) => {
-    log("a Slack request could not be kept", { level: "error", error: error.stack ?? error.message });
-    return c.text("try again", 500);
-  });
   const limit = bodyLimit({ maxSize: BODY_MOST_BYTES });
   routes.post("/slack/events", limit, take);
   routes.post("/slack/interactivity", limit, take);
