@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { closeWriteEnds, type Pipe } from "./pipes.ts";
 import { familyOf, MARK, markOf, processTable, signalled } from "./tree.ts";
 
 /** Where and as what the runner lives. Given by the one who starts it. */
@@ -8,6 +9,7 @@ export interface Place {
   /** True only as the sole tenant of a pid namespace: then every process in sight but pid 1 is ours to end. */
   readonly soleTenant: boolean;
   readonly workdir: string;
+  readonly pipe: () => Pipe;
   /** The clean environment of every process. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -53,26 +55,30 @@ export function startChild(
     return { pid: 0, mark: o.mark, stdin: null, ended: Promise.resolve({ code: 127, signal: null }) };
   };
   if (program === undefined || program === "") return failed("the command is empty");
+  const pipes: Pipe[] = [];
   let child: ChildProcess;
   try {
+    pipes.push(place.pipe());
+    pipes.push(place.pipe());
     child = spawn(program, args, {
       cwd: launch.cwd ?? place.workdir,
       env: { ...place.env, ...launch.env, [MARK]: o.mark },
       detached: true,
-      stdio: [o.stdin, "pipe", "pipe"],
+      stdio: [o.stdin, ...pipes.map((pipe) => pipe.write)],
     });
   } catch (error) {
-    // A NUL byte or an argument list the kernel refuses throws at once instead of becoming an event.
+    // A NUL byte, an argument list the kernel refuses or no pipe to be had throw at once instead of becoming an event.
+    for (const pipe of pipes) pipe.read.destroy();
     return failed(error instanceof Error ? error.message : String(error));
+  } finally {
+    closeWriteEnds(pipes);
   }
   child.stdin?.on("error", () => undefined); // A reader that went away shows in its exit.
   if (child.pid !== undefined) preferForOom(child.pid);
   let received = 0;
-  for (const [stream, take] of [
-    [child.stdout, o.out],
-    [child.stderr, o.err],
-  ] as const) {
-    stream?.on("data", (data: Buffer) => {
+  const streams = pipes.map((pipe) => pipe.read);
+  for (const [at, take] of [o.out, o.err].entries()) {
+    streams[at]?.on("data", (data: Buffer) => {
       received += data.length;
       take(data);
     });
@@ -85,18 +91,18 @@ export function startChild(
     });
     child.once("exit", (code, signal) => {
       const end = { code, signal };
-      void drained([child.stdout, child.stderr], () => received).then(() => resolve(end));
+      void drained(streams, () => received).then(() => resolve(end));
     });
   });
   return { pid: child.pid ?? 0, mark: o.mark, stdin: child.stdin, ended };
 }
 
 /** Resolves when both pipes are at their end, or quiet. */
-function drained(streams: readonly (Readable | null)[], received: () => number): Promise<void> {
+function drained(streams: readonly Readable[], received: () => number): Promise<void> {
   return new Promise((resolve) => {
     const deadline = performance.now() + LONGEST_DRAIN_MS;
     let timer: NodeJS.Timeout;
-    const open = () => streams.some((stream) => stream !== null && !stream.readableEnded && !stream.destroyed);
+    const open = () => streams.some((stream) => !stream.readableEnded && !stream.destroyed);
     const finish = () => {
       clearTimeout(timer);
       resolve();
@@ -111,7 +117,7 @@ function drained(streams: readonly (Readable | null)[], received: () => number):
         );
       }, QUIET_MS);
     };
-    for (const stream of streams) stream?.once("end", () => (open() ? undefined : finish()));
+    for (const stream of streams) stream.once("end", () => (open() ? undefined : finish()));
     look();
   });
 }

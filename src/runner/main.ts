@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import net from "node:net";
 import type { Place } from "./child.ts";
 import { readSafely, writeSafely } from "./files.ts";
 import { onLines } from "./lines.ts";
+import { pipeMaker } from "./pipes.ts";
 import { probe } from "./probe.ts";
 import { processes } from "./processes.ts";
 import {
@@ -38,7 +39,9 @@ const link = new net.Socket({ fd: config.link, readable: true, writable: true })
 const say = (message: Upward) => link.write(`${JSON.stringify(message)}\n`);
 
 const pidOneIsBubblewrap = () => process.ppid === 1 && readFileSync("/proc/1/comm", "utf8").trim() === "bwrap";
+mkdirSync(config.journals, { recursive: true });
 const place: Place = {
+  pipe: pipeMaker(config.journals),
   workdir: config.workdir,
   env: config.env,
   soleTenant: config.soleTenant && pidOneIsBubblewrap(),

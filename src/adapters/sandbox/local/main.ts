@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { closeSync, readdirSync, readFileSync } from "node:fs";
 
 /**
- * The supervisor's program: one detached process per sandbox. Argument: the state directory. Descriptor 3: a line when
- * the sandbox is ready, or why it is not. Bubblewrap is started before anything else of ours is loaded, because the
- * runner's start takes as long as our own and both can happen at once.
+ * The supervisor's program: one detached process per sandbox. Standard input: a line with the state directory, for
+ * which it waits while its maker writes it. Descriptor 3: a line when the sandbox is ready, or why it is not.
+ * Bubblewrap is started before anything else of ours is loaded, because the runner's start takes as long as our own
+ * and both can happen at once.
  */
 const CLOSE_ON_EXEC = 0o2000000;
-const dir = process.argv[2] ?? "";
 
 /**
  * Closes what we inherited and would pass on. Node marks its own descriptors; a shell or a service manager that started
@@ -29,6 +29,8 @@ function closeInherited(): void {
 process.on("SIGHUP", () => undefined);
 process.chdir("/");
 closeInherited();
+const dir = readFileSync(0, "utf8").trim();
+if (dir === "") process.exit(0); // Its maker died, or needs it no more.
 const line: { file: string; args: string[]; uid: number | null } = JSON.parse(
   readFileSync(`${dir}/launch.json`, "utf8"),
 );

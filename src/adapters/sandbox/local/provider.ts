@@ -1,27 +1,17 @@
-import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import { chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
-import type { Readable } from "node:stream";
 import { checkSpec } from "#adapters/sandbox/spec.ts";
 import { digest } from "#policy/digest.ts";
-import {
-  type Sandbox,
-  SandboxError,
-  type SandboxErrorCode,
-  type SandboxProvider,
-  type SandboxSpec,
-} from "#ports/sandbox.ts";
-import { asStored, type Box, FILES, idsIn, readBox, readSupervisor, writeJson } from "./box.ts";
-import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
-import { makeGroups, removeGroups } from "./cgroups.ts";
+import { type Sandbox, SandboxError, type SandboxProvider, type SandboxSpec } from "#ports/sandbox.ts";
+import { asStored, FILES, idsIn, readBox, readSupervisor } from "./box.ts";
 import { attachAt, infoOf, openSandbox, stateOf } from "./client.ts";
-import { ask } from "./control.ts";
 import { demolish } from "./demolish.ts";
-import { end, hasEnded, type Identity, identityOf, isAlive } from "./identity.ts";
+import { identityOf, isAlive } from "./identity.ts";
 import { type Survey, survey } from "./preflight.ts";
+import { endSupervisor } from "./raise.ts";
+import { record } from "./record.ts";
 import { ownFolder, stageProgram, stageRuntime, stageTree } from "./staging.ts";
-import { releaseUid, takeUid } from "./uids.ts";
 
 export interface LocalOptions {
   /** Where the records of the sandboxes are kept; made with mode 0700. */
@@ -39,8 +29,6 @@ export interface LocalOptions {
 /** Who tries bubblewrap out when we are root; no sandbox ever has it. */
 const PROBE_UID = 20_000;
 const READY_MS = 30_000;
-/** A supervisor that was asked to end gets this long before it is killed. */
-const DESTROY_MS = 10_000;
 
 /**
  * Sandboxes on this machine: one detached supervisor and one bubblewrap each, in a network of their own without a way
@@ -52,10 +40,31 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
   const sharedDir = isRoot ? (o.sharedDir ?? "/var/lib/countersign") : path.join(o.stateDir, ".shared");
   const me = identityOf(process.pid);
   let surveyed: Promise<Survey> | null = null;
-  let prepared: Promise<{ runtime: string; node: string }> | null = null;
+  let preparing: Promise<{ runtime: string; node: string }> | null = null;
+  /** Where the inside finds an image, by what was seen of the image's folder. */
+  const readables = new Map<string, Promise<string>>();
   const dirOf = (id: string) => path.join(o.stateDir, id);
 
   const look = () => survey({ bwrap: o.bwrap ?? null, uid: isRoot ? PROBE_UID : null });
+
+  const prepared = () => {
+    preparing ??= prepare().catch((error: unknown) => {
+      preparing = null; // A folder that could not be made today may be there tomorrow.
+      throw error;
+    });
+    return preparing;
+  };
+  /** A whole image is looked through once, and again when it was put in place anew. */
+  const readable = (folder: string): Promise<string> => {
+    const about = statSync(folder);
+    const seen = [folder, about.dev, about.ino, about.mtimeMs].join("\0");
+    const known = readables.get(seen);
+    if (known !== undefined) return known;
+    const staged = stageTree(folder, path.join(sharedDir, "runtime"));
+    readables.set(seen, staged);
+    staged.catch(() => readables.delete(seen));
+    return staged;
+  };
 
   /** Once per process: folders, our programs, and what a crash left half made. */
   async function prepare(): Promise<{ runtime: string; node: string }> {
@@ -74,58 +83,28 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     return { runtime: await stageRuntime(runtimes, o.node), node: isRoot ? stageProgram(o.node, runtimes) : o.node };
   }
 
-  /** Writes the record of a new sandbox and gives it what it owns on the host. `null`: somebody else was first. */
-  async function record(
-    id: string,
-    spec: SandboxSpec,
-    specDigest: string,
-    machine: Survey & { runtime: string; node: string },
-  ): Promise<Box | null> {
-    if (me === null || machine.bwrap === null) throw new Error("not on Linux with bubblewrap");
-    const image = await o.imageFolder(spec.image);
-    if (image === null) throw new SandboxError("invalid", `no image ${spec.image}`);
-    const imageTree = isRoot ? await stageTree(image, path.join(sharedDir, "runtime")) : image;
-    const name = `${id}-${randomBytes(6).toString("hex")}`;
-    const work = path.join(sharedDir, "work", name);
-    const fresh = path.join(o.stateDir, `.new-${name}`);
-    const own = isRoot ? takeUid(path.join(sharedDir, "uids"), dirOf(id), me) : null;
-    let groups: { memory: string; pids: string } | null = null;
+  /** Makes it and waits for it. `null`: somebody else was first. On a throw nothing is left. */
+  async function make(id: string, spec: SandboxSpec, specDigest: string, signal: AbortSignal): Promise<Sandbox | null> {
+    surveyed ??= look();
+    const machine = await surveyed;
+    const problem = machine.problems[0];
+    if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what} ${problem.fix}`);
+    if (me === null || machine.bwrap === null) throw new Error("no problem was found, and yet there is no bubblewrap");
+    const { runtime, node } = await prepared();
+    const folder = await o.imageFolder(spec.image);
+    if (folder === null) throw new SandboxError("invalid", `no image ${spec.image}`);
+    const image = isRoot ? await readable(folder) : folder;
+    signal.throwIfAborted();
+    const order = { id, spec, specDigest, stateDir: o.stateDir, sharedDir, isRoot, creator: me, runtime, node, image };
+    const made = record({ ...order, machine: { ...machine, bwrap: machine.bwrap } });
+    if (made === null) return null;
     try {
-      const tasks = { memoryMiB: spec.limits.memoryMiB, pids: spec.limits.pids + OWN_TASKS };
-      groups = machine.cgroups === null ? null : makeGroups(machine.cgroups, `countersign-${name}`, tasks);
-      for (const folder of ["", "workspace", "home", "journals"]) {
-        mkdirSync(path.join(work, folder), { mode: 0o700 });
-        if (own !== null) chownSync(path.join(work, folder), own.uid, own.uid);
-      }
-      const box: Box = {
-        id,
-        spec,
-        specDigest,
-        createdAt: Date.now(),
-        creator: me,
-        uid: own?.uid ?? null,
-        uidLock: own?.lock ?? null,
-        work,
-        image: imageTree,
-        node: machine.node,
-        runtime: machine.runtime,
-        bwrap: machine.bwrap,
-        prlimit: machine.prlimit,
-        memoryGroup: groups?.memory ?? null,
-        pidsGroup: groups?.pids ?? null,
-        groups: machine.cgroups?.version ?? null,
-      };
-      mkdirSync(fresh, { mode: 0o700 });
-      writeJson(fresh, FILES.box, box);
-      writeJson(fresh, FILES.launch, launchLine(box));
-      renameSync(fresh, dirOf(id));
-      return box;
+      await made.supervisor.serve(dirOf(id), signal);
+      return openSandbox(dirOf(id), made.box);
     } catch (error) {
-      rmSync(fresh, { recursive: true, force: true });
-      rmSync(work, { recursive: true, force: true });
-      if (groups !== null) removeGroups([groups.memory, groups.pids]);
-      if (own !== null) releaseUid(own.lock);
-      if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
+      const supervisor = made.supervisor.identity();
+      if (supervisor !== null) await endSupervisor(dirOf(id), supervisor);
+      await destroy(id);
       throw error;
     }
   }
@@ -167,20 +146,12 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     async create(spec, signal) {
       signal.throwIfAborted();
       checkSpec(spec);
-      surveyed ??= look();
-      const problem = (await surveyed).problems[0];
-      if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what} ${problem.fix}`);
-      prepared ??= prepare().catch((error: unknown) => {
-        prepared = null; // A folder that could not be made today may be there tomorrow.
-        throw error;
-      });
-      const machine = { ...(await surveyed), ...(await prepared) };
       const id = `sb_${createHash("sha256").update(spec.key).digest("hex").slice(0, 20)}`;
       const specDigest = digest(asStored(spec));
       for (;;) {
         signal.throwIfAborted();
-        const box = existsSync(dirOf(id)) ? null : await record(id, spec, specDigest, machine);
-        if (box !== null) return await raise(dirOf(id), box, signal, destroy);
+        const made = existsSync(dirOf(id)) ? null : await make(id, spec, specDigest, signal);
+        if (made !== null) return made;
         const sandbox = await existing(id, specDigest, signal);
         if (sandbox !== null) return sandbox;
         await destroy(id);
@@ -209,79 +180,4 @@ function checkId(id: string): string {
 function creatorIsDead(dir: string): boolean {
   const box = readBox(dir);
   return box !== null && !isAlive(box.creator);
-}
-
-/** Starts the supervisor and waits for its word. On a throw nothing is left. */
-async function raise(
-  dir: string,
-  box: Box,
-  signal: AbortSignal,
-  destroy: (id: string) => Promise<void>,
-): Promise<Sandbox> {
-  const log = openSync(path.join(dir, FILES.log), "a", 0o600);
-  const program = path.join(box.runtime, "src/adapters/sandbox/local/main.mjs");
-  const child = spawn(box.node, [program, dir], {
-    detached: true,
-    cwd: "/",
-    env: { PATH: "/usr/bin:/bin" },
-    stdio: ["ignore", log, log, "pipe"],
-  });
-  closeSync(log);
-  child.unref();
-  try {
-    const word = await firstWord(
-      child.stdio[3] as Readable,
-      signal,
-      new Promise((_, reject) => child.once("error", reject)),
-    );
-    if (word !== null && "ready" in word) return openSandbox(dir, box);
-    throw word === null
-      ? new SandboxError("unavailable", "the supervisor ended before the sandbox was ready")
-      : new SandboxError(word.code as SandboxErrorCode, word.message);
-  } catch (error) {
-    if (child.pid !== undefined) {
-      const supervisor = identityOf(child.pid);
-      if (supervisor !== null) await endSupervisor(dir, supervisor);
-    }
-    await destroy(box.id);
-    throw error;
-  }
-}
-
-/** The supervisor's first line; `null` when it ended without one. Rejects with the signal's reason. */
-async function firstWord(
-  stream: Readable,
-  signal: AbortSignal,
-  failed: Promise<never>,
-): Promise<{ ready: true } | { code: string; message: string } | null> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  const said = new Promise<string>((resolve) => {
-    let text = "";
-    stream.setEncoding("utf8").on("data", (piece: string) => {
-      text += piece;
-    });
-    stream.once("close", () => resolve(text));
-    stream.once("error", () => resolve(text));
-  });
-  try {
-    const text = await Promise.race([said, aborted.promise, failed]);
-    return text === "" ? null : JSON.parse(text);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    stream.destroy();
-  }
-}
-
-/** Asks first, so that it cleans up; one that does not answer is killed. */
-async function endSupervisor(dir: string, supervisor: Identity): Promise<void> {
-  try {
-    await ask(dir, "destroy", {}, { withinMs: DESTROY_MS });
-    if (await hasEnded(supervisor, DESTROY_MS)) return;
-  } catch {
-    // It is starting, ending or stuck: in each case what follows is right.
-  }
-  await end(supervisor, DESTROY_MS);
 }

@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { chownSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import path from "node:path";
+import type { SandboxSpec } from "#ports/sandbox.ts";
+import { type Box, FILES, writeJson } from "./box.ts";
+import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
+import { makeGroups, removeGroups } from "./cgroups.ts";
+import type { Identity } from "./identity.ts";
+import type { Survey } from "./preflight.ts";
+import { type Recruit, recruit } from "./raise.ts";
+import { releaseUid, takeUid } from "./uids.ts";
+
+export interface Order {
+  readonly id: string;
+  readonly spec: SandboxSpec;
+  readonly specDigest: string;
+  readonly stateDir: string;
+  readonly sharedDir: string;
+  readonly isRoot: boolean;
+  readonly creator: Identity;
+  readonly machine: Survey & { readonly bwrap: string };
+  readonly runtime: string;
+  readonly node: string;
+  /** As the inside may read it. */
+  readonly image: string;
+}
+
+/**
+ * Writes the record of a new sandbox and gives it what it owns on the host, while its supervisor is already starting.
+ * The record appears under its name in one step. `null`: somebody else was first. On a throw nothing is left.
+ */
+export function record(o: Order): { box: Box; supervisor: Recruit } | null {
+  const name = `${o.id}-${randomBytes(6).toString("hex")}`;
+  const fresh = path.join(o.stateDir, `.new-${name}`);
+  const dir = path.join(o.stateDir, o.id);
+  const work = path.join(o.sharedDir, "work", name);
+  mkdirSync(fresh, { mode: 0o700 });
+  const supervisor = recruit(o.node, o.runtime, fresh);
+  let own: { uid: number; lock: string } | null = null;
+  let groups: { memory: string; pids: string } | null = null;
+  try {
+    own = o.isRoot ? takeUid(path.join(o.sharedDir, "uids"), dir, o.creator) : null;
+    const limits = { memoryMiB: o.spec.limits.memoryMiB, pids: o.spec.limits.pids + OWN_TASKS };
+    groups = o.machine.cgroups === null ? null : makeGroups(o.machine.cgroups, `countersign-${name}`, limits);
+    for (const folder of ["", "workspace", "home", "journals"]) {
+      mkdirSync(path.join(work, folder), { mode: 0o700 });
+      if (own !== null) chownSync(path.join(work, folder), own.uid, own.uid);
+    }
+    const box: Box = {
+      id: o.id,
+      spec: o.spec,
+      specDigest: o.specDigest,
+      createdAt: Date.now(),
+      creator: o.creator,
+      uid: own?.uid ?? null,
+      uidLock: own?.lock ?? null,
+      work,
+      image: o.image,
+      node: o.node,
+      runtime: o.runtime,
+      bwrap: o.machine.bwrap,
+      prlimit: o.machine.prlimit,
+      memoryGroup: groups?.memory ?? null,
+      pidsGroup: groups?.pids ?? null,
+      groups: o.machine.cgroups?.version ?? null,
+    };
+    writeJson(fresh, FILES.box, box);
+    writeJson(fresh, FILES.launch, launchLine(box));
+    renameSync(fresh, dir);
+    return { box, supervisor };
+  } catch (error) {
+    supervisor.dismiss();
+    rmSync(fresh, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
+    if (groups !== null) removeGroups([groups.memory, groups.pids]);
+    if (own !== null) releaseUid(own.lock);
+    if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
+    throw error;
+  }
+}
