@@ -1,4 +1,5 @@
 import { and, eq } from "drizzle-orm";
+import { restorePolicy } from "#policy/archive.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
 import { policies } from "./schema/orgs.ts";
 import { asDb, type Db, outside } from "./store.ts";
@@ -13,7 +14,7 @@ export function policyArchive(db: Db, orgId: string): PolicyArchive {
         .select({ policy: policies.policy })
         .from(policies)
         .where(and(eq(policies.orgId, orgId), eq(policies.digest, digest)));
-      return row?.policy ?? null;
+      return row ? restorePolicy(row.policy) : null;
     },
   };
 }

@@ -222,7 +222,7 @@ async function openPolicy(config: Config, say: Core["log"]) {
     ...(config.registry !== null ? ["npm-read"] : []),
   ];
   const watch = await watchPolicyFolder(folder, {
-    site: { presets },
+    site: { presets, upstreams: upstreams(config) },
     onChange: (change) =>
       change.ok
         ? say("policy reloaded", { digest: change.policy.digest })
@@ -233,6 +233,12 @@ async function openPolicy(config: Config, say: Core["log"]) {
   watch.close();
   const lines = loaded.problems.map(({ at, message }) => `  ${at} ${message}`).join("\n");
   throw new StartError(`the policy in ${folder} is broken:\n${lines}`);
+}
+
+/** Hosts that only the operator's configuration may name; no rule can grant or deny them. */
+function upstreams(config: Config): string[] {
+  const urls = [config.models.openai.baseUrl, config.models.anthropic.baseUrl, config.registry];
+  return [...new Set(urls.flatMap((url) => (url === null ? [] : [new URL(url).hostname])))];
 }
 
 async function openDb(config: Config, say: Core["log"]) {

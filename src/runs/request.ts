@@ -84,7 +84,7 @@ export async function request(
       requestKey: heard.requestKey,
       team: here.team,
       repo: found.repo,
-      branch: `agent/${id.slice(-8)}`,
+      branch: here.policy.branch.replace("{run}", id.slice(-8)),
       requester: person,
       text: task.text,
       place: heard.place,

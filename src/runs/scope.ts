@@ -1,4 +1,4 @@
-import { compileScope } from "#policy/compile.ts";
+import { compileScope, startRequest } from "#policy/compile.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
 import { open, withMembers } from "./ask.ts";
@@ -25,12 +25,7 @@ export async function scope(core: Core, run: Run): Promise<void> {
   }
   const base = await baseOf(core, run);
   if (base === null) return;
-  const decision = await allow(core, run, [
-    { subject: "git.repo", repo: run.repo },
-    { subject: "git.branch", repo: run.repo, branch: compiled.scope.branch },
-    { subject: "action", action: "run.start" },
-    { subject: "model", model: run.model },
-  ]);
+  const decision = await allow(core, run, startRequest(compiled.scope, run.model).objects);
   const patch = {
     scope: compiled.scope,
     baseBranch: base.branch,

@@ -100,7 +100,7 @@ export function slackDirectory({ client, workspace, cacheMs, now = Date.now }: S
       provider: "slack",
       workspace,
       id,
-      name: profile?.display_name || profile?.real_name || real_name || name || id,
+      name: profile?.real_name || real_name || profile?.display_name || name || id,
       kind: kindOf(user.data, workspace),
       email: profile?.email ?? null,
     };
