@@ -49,29 +49,6 @@ const SEED: Seed = {
   ],
   channels: [
     {
-      id: "C0SITE",
-      name: "website",
-      topic: "The public website. Ask @agent for a change.",
-      members: [...PEOPLE, "U0DEE", BOT],
-      examples: [
-        {
-          label: "Fix a typo",
-          note: "It starts at once.",
-          text: '@agent replace "Wendesday" with "Wednesday" in content/opening-hours.md',
-        },
-        {
-          label: "Change a component",
-          note: "A lead must allow it.",
-          text: '@agent replace "Lisbon" with "Lisboa" in src/components/footer.js',
-        },
-        {
-          label: "Touch a script",
-          note: "Policy refuses it.",
-          text: '@agent append "// tidy" to scripts/check-links.js',
-        },
-      ],
-    },
-    {
       id: "C0SHOP",
       name: "shop",
       topic: "The shop and its checkout. Ask @agent for a change.",
@@ -91,6 +68,29 @@ const SEED: Seed = {
           label: "Reach a blocked host",
           note: "The wall refuses it and says so.",
           text: '@agent fetch https://rates.example.org/today, then append "Rates change daily." to README.md',
+        },
+      ],
+    },
+    {
+      id: "C0SITE",
+      name: "website",
+      topic: "The public website. Ask @agent for a change.",
+      members: [...PEOPLE, "U0DEE", BOT],
+      examples: [
+        {
+          label: "Fix a typo",
+          note: "It starts at once.",
+          text: '@agent replace "Wendesday" with "Wednesday" in content/opening-hours.md',
+        },
+        {
+          label: "Change a component",
+          note: "A lead must allow it.",
+          text: '@agent replace "Lisbon" with "Lisboa" in src/components/footer.js',
+        },
+        {
+          label: "Touch a script",
+          note: "Policy refuses it.",
+          text: '@agent append "// tidy" to scripts/check-links.js',
         },
       ],
     },

@@ -89,7 +89,7 @@ test("bad input says what to send", async () => {
     body: { ok: false, error: expect.stringMatching(/^user: .*Send \{channel, user, text, thread_ts\?\}/) },
   });
   const post = (path: string, body: unknown) => stage.control(path, body).then(({ body }) => String(body.error));
-  expect(await post("message", { channel: "C9", user: "U0ANA", text: "x" })).toContain("Use one of C0SITE (#website)");
+  expect(await post("message", { channel: "C9", user: "U0ANA", text: "x" })).toContain("C0SITE (#website)");
   expect(await post("message", { channel: "C0SITE", user: "U0AGENT", text: "x" })).toContain("Act as a person");
   expect(await post("message", { channel: "C0SITE", user: "U0ANA", text: " " })).toBe("The text is empty.");
   expect(await post("message", { channel: "C0SITE", user: "U0ANA", text: "x", colour: 1 })).toContain("colour");

@@ -99,8 +99,8 @@ test("the bot knows itself, its team, its people and their groups", async () => 
   await stage.control("group", { group: "S0LEADS", users: ["U0CY"] });
   expect((await client.usergroups.users.list({ usergroup: "S0LEADS" })).users).toEqual(["U0CY"]);
   expect((await client.conversations.list({})).channels?.map((channel) => channel.name)).toEqual([
-    "website",
     "shop",
+    "website",
     "data",
   ]);
   expect((await client.conversations.members({ channel: "C0SITE" })).members).toContain("U0DEE");

@@ -44,6 +44,13 @@ function place() {
   history.replaceState(null, "", `/#${state.channel}${thread}`);
 }
 
+/** On a phone the channels lie over the room. */
+function openSide() {
+  byId("desk").classList.toggle("side-open");
+  const here = document.querySelector("#side [aria-current]");
+  if (here instanceof HTMLElement) here.focus();
+}
+
 /** @param {string} channel */
 function go(channel) {
   state.channel = channel;
@@ -76,7 +83,7 @@ function draw() {
   markSeen(state);
   drawTop(state, {
     become,
-    menu: () => byId("desk").classList.toggle("side-open"),
+    menu: openSide,
   });
   drawSide(state, go);
   drawTrouble(state);
@@ -131,6 +138,10 @@ listen(
 );
 
 document.addEventListener("visibilitychange", drawSoon);
+document.addEventListener("click", (event) => {
+  const inside = event.target instanceof Element && event.target.closest("#side, .menu") !== null;
+  if (!inside) byId("desk").classList.remove("side-open");
+});
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
   if (byId("desk").classList.contains("side-open")) byId("desk").classList.remove("side-open");

@@ -30,7 +30,7 @@ export function composer(state, o) {
   );
   const send = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send" }, icon("send"));
   const problem = h("p", { class: "oops", role: "alert", hidden: true });
-  const fit = () => {
+  const grow = () => {
     area.style.height = "auto";
     area.style.height = `${Math.min(area.scrollHeight, 220)}px`;
     send.disabled = area.value.trim() === "";
@@ -52,7 +52,7 @@ export function composer(state, o) {
     problem.textContent = answer.ok === true ? "" : String(answer.error);
     if (answer.ok !== true) return;
     area.value = "";
-    fit();
+    grow();
     o.sent(String(answer.ts), text);
   };
   const mention = h(
@@ -63,7 +63,7 @@ export function composer(state, o) {
       title: "Begin with @agent",
       onclick: () => {
         if (!area.value.startsWith("@agent")) area.value = `@agent ${area.value}`;
-        fit();
+        grow();
         area.focus();
       },
     },
@@ -82,18 +82,18 @@ export function composer(state, o) {
     h("div", { class: "composer-foot" }, mention, h("span", { class: "hint", id: `${o.id}-hint` }, o.hint), send),
     problem,
   );
-  area.addEventListener("input", fit);
+  area.addEventListener("input", grow);
   area.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     void submit();
   });
-  requestAnimationFrame(fit);
+  requestAnimationFrame(grow);
   return {
     node: form,
     fill(text) {
       area.value = text;
-      fit();
+      grow();
       area.focus();
       area.setSelectionRange(text.length, text.length);
     },

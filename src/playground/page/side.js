@@ -57,7 +57,7 @@ export function drawSide(state, go) {
       h(
         "ol",
         {},
-        h("li", {}, "As Ana, ask @agent for a change."),
+        h("li", {}, "In #shop, as Ana, ask @agent for a change."),
         h("li", {}, "Try to approve it as Ana. It is refused."),
         h("li", {}, "Switch to Bo and approve."),
         h("li", {}, "Open the pull request and merge it."),
