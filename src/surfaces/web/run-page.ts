@@ -104,7 +104,7 @@ function happened(page: RunPage, live: boolean): Html {
   const items = page.timeline.map((item) => whole(itemFragment(page, item)));
   return h`<section><h2>What happened</h2><ol class="time" id="timeline">${items}</ol>${
     live
-      ? h`<p class="live gap" id="live" role="status"><noscript>Reload to see what happened since.</noscript></p>`
+      ? h`<p class="live gap" id="live" role="status">Reload to see what happened since.</p>`
       : ""
   }</section>`;
 }
