@@ -158,7 +158,7 @@ export function sandboxWalls(
         "touch /usr/x",
         "touch /etc/x",
         "touch /opt/image/x",
-        "touch /opt/countersign/runner/x",
+        "touch /opt/countersign/x",
         "touch /dev/x",
       ];
       for (const attempt of tries) expect((await sh(one, attempt)).stderr).toMatch(/Read-only file system/);

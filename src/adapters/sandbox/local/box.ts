@@ -10,7 +10,7 @@ export const INSIDE = {
   home: "/home/agent",
   image: "/opt/image",
   node: "/opt/node/bin",
-  runner: "/opt/countersign/runner",
+  runner: "/opt/countersign/runner.cjs",
   journals: "/run/countersign",
   proxyPort: 3128,
 } as const;

@@ -90,7 +90,7 @@ export function bubblewrapArgs(box: Box): string[] {
     ],
     ...["--symlink", "/tmp", "/var/tmp"],
     ...["--ro-bind", box.node, `${INSIDE.node}/node`],
-    ...["--ro-bind", path.join(box.runtime, "src/runner"), INSIDE.runner],
+    ...["--ro-bind", path.join(box.runtime, "runner.cjs"), INSIDE.runner],
     ...["--ro-bind", box.image, INSIDE.image],
     ...["--bind", path.join(box.work, "workspace"), INSIDE.workdir],
     ...["--bind", path.join(box.work, "home"), INSIDE.home],
@@ -102,7 +102,7 @@ export function bubblewrapArgs(box: Box): string[] {
     "--",
     ...limited,
     `${INSIDE.node}/node`,
-    `${INSIDE.runner}/main.mjs`,
+    INSIDE.runner,
     JSON.stringify(runner),
   ];
 }

@@ -22,7 +22,7 @@ export interface Recruit {
 /** Starts a supervisor's program; its error stream goes to the log file in `folder`. It lives on without us. */
 export function recruit(node: string, runtime: string, folder: string): Recruit {
   const log = openSync(path.join(folder, FILES.log), "a", 0o600);
-  const child = spawn(node, [path.join(runtime, "src/adapters/sandbox/local/main.mjs")], {
+  const child = spawn(node, [path.join(runtime, "supervisor.cjs")], {
     detached: true,
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },

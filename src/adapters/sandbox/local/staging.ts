@@ -16,11 +16,10 @@ import {
 import { copyFile, link, lstat, mkdir, readdir, readlink, symlink } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { bundle, closure } from "./bundle.ts";
 
 const SOURCES = path.resolve(import.meta.dirname, "../../..");
-const ENTRIES = ["runner/main.ts", "adapters/sandbox/local/main.ts"];
-
-const IMPORT = /^(?:import|export)\s(?!type\b)[^;]*?from "([^"]+)";|\bimport\("([^"]+)"\)/gm;
+const PROGRAMS = { "runner.cjs": "runner/main.ts", "supervisor.cjs": "adapters/sandbox/local/main.ts" };
 
 const ETC: Readonly<Record<string, string>> = {
   passwd: "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n",
@@ -74,24 +73,6 @@ function inPlace(target: string, fill: (folder: string) => void): void {
   }
 }
 
-/** Files that `ENTRIES` need, by path below `src/`. Types are erased and not followed. */
-function closure(): Map<string, string> {
-  const found = new Map<string, string>();
-  const open = [...ENTRIES];
-  for (let file = open.pop(); file !== undefined; file = open.pop()) {
-    if (found.has(file)) continue;
-    const source = readFileSync(path.join(SOURCES, file), "utf8");
-    found.set(file, source);
-    for (const [, fixed, lazy] of source.matchAll(IMPORT)) {
-      const specifier = fixed ?? lazy ?? "";
-      if (specifier.startsWith("./")) open.push(path.posix.join(path.posix.dirname(file), specifier));
-      else if (specifier.startsWith("#")) open.push(specifier.slice(1));
-      else if (!specifier.startsWith("node:")) throw new Error(`${file} imports ${specifier}: not for the inside`);
-    }
-  }
-  return found;
-}
-
 const STRIP = `
 import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
@@ -108,32 +89,36 @@ async function stripped(sources: Map<string, string>, node: string): Promise<[st
   return JSON.parse((await running).stdout);
 }
 
+/** Text of a source file of ours. An import of types alone is none: it is gone before anything runs. */
+const source = (file: string) => readFileSync(path.join(SOURCES, file), "utf8").replace(/^import type [^;]*;$/gm, "");
+
 /**
- * Our own programs for the sandbox as plain JavaScript below `folder`, under the digest of their source: a running
- * sandbox keeps the code it was made with, and need not read our checkout, nor strip types at every start.
+ * Our own programs for the sandbox, each as one file of plain JavaScript below `folder`, under the digest of their
+ * source: a running sandbox keeps the code it was made with, and need not read our checkout, nor strip types at every
+ * start.
  */
 export async function stageRuntime(folder: string, node: string): Promise<string> {
-  const sources = closure();
-  const hash = createHash("sha256")
-    .update(JSON.stringify([process.version, ETC, [...sources].sort()]))
-    .digest("hex");
-  const target = path.join(folder, hash.slice(0, 24));
+  const programs = Object.entries(PROGRAMS).map(([name, entry]) => ({ name, entry, sources: closure(entry, source) }));
+  const everything = JSON.stringify([
+    process.version,
+    ETC,
+    bundle.toString(),
+    programs.map(({ sources }) => [...sources].sort()),
+  ]);
+  const target = path.join(folder, createHash("sha256").update(everything).digest("hex").slice(0, 24));
   if (existsSync(target)) return target;
-  const codes = await stripped(sources, node);
+  const files = Object.entries(ETC).map(([name, content]) => [path.join("etc", name), content] as const);
+  const codes = await Promise.all(
+    programs.map(
+      async ({ name, entry, sources }) => [name, bundle(entry, new Map(await stripped(sources, node)))] as const,
+    ),
+  );
   inPlace(target, (fresh) => {
-    const put = (file: string, content: string) => {
-      mkdirSync(path.dirname(path.join(fresh, file)), { recursive: true, mode: 0o755 });
-      writeFileSync(path.join(fresh, file), content, { mode: 0o644 });
-      chmodSync(path.join(fresh, file), 0o644);
-    };
-    for (const [file, code] of codes) {
-      put(
-        path.join("src", file.replace(/\.ts$/, ".mjs")),
-        code.replace(/((?:from |import\()"(?:\.\/|#)[^"]+)\.ts"/g, '$1.mjs"'),
-      );
+    mkdirSync(path.join(fresh, "etc"), { mode: 0o755 });
+    for (const [name, content] of [...files, ...codes]) {
+      writeFileSync(path.join(fresh, name), content, { mode: 0o644 });
+      chmodSync(path.join(fresh, name), 0o644);
     }
-    for (const [file, content] of Object.entries(ETC)) put(path.join("etc", file), content);
-    put("package.json", `${JSON.stringify({ type: "module", imports: { "#*": "./src/*" } })}\n`);
   });
   return target;
 }
