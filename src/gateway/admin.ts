@@ -14,6 +14,12 @@ const Mirror = z.strictObject({
   ref: z.string().regex(/^[^-\s][^\s]{0,200}$/),
 });
 const Open = z.strictObject({ run: z.string(), repo: z.string(), branch: z.string(), at: z.string() });
+const File = z.strictObject({
+  repo: z.string(),
+  oid: z.string(),
+  path: z.string(),
+  maxBytes: z.number().int().positive(),
+});
 const Diff = z.strictObject({
   run: z.string(),
   base: z.string(),
@@ -41,6 +47,10 @@ export function adminServer(control: Control): Server {
         { name, cloneUrl, credential: credential === null ? null : new Secret("forge", credential) },
         ref,
       );
+    },
+    "/file": async (body) => {
+      const { repo, oid, path, maxBytes } = File.parse(body);
+      return { text: await control.file(repo, oid, path, maxBytes) };
     },
     "/open-repository": async (body) => {
       const { run, repo, branch, at } = Open.parse(body);

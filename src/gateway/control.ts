@@ -49,6 +49,7 @@ export function controlOf(
       for (const connection of wall.connections.of(sandbox)) connection.cut("revoked");
     },
     mirror: (repo, ref) => repositories.mirror(repo, ref),
+    file: (repo, oid, path, maxBytes) => repositories.file(repo, oid, path, maxBytes),
     openRepository: (run, repo, branch, at) => repositories.open(run, repo, branch, at),
     closePush: (run) => repositories.close(run),
     async changes(run, base, head, maxBytes): Promise<Changes> {

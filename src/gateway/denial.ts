@@ -33,6 +33,8 @@ const WORDS: Readonly<Record<string, string>> = {
   method_override: "A header that changes the method is not let through.",
   websocket: "No rule allows a WebSocket to this host.",
   limit: "The request is larger than the rule or the gateway allows.",
+  token_host: "A secret's placeholder was sent where it does not belong.",
+  foreign_credential: "This host is reached with the run's own credential only.",
   secret: "The rule needs a secret that the gateway cannot read.",
   budget: "The run's budget is spent.",
   model: "This run may not use this model.",
@@ -47,6 +49,9 @@ const WORDS: Readonly<Record<string, string>> = {
   no_repository: "The run's repository is not there yet.",
   internal: "The gateway failed. Nothing was let through.",
 };
+
+/** Reasons that no honest mistake explains: somebody should look. */
+export const INCIDENTS: ReadonlySet<string> = new Set(["token_host", "foreign_credential", "token_origin"]);
 
 export function denialText(denial: Denial): string {
   const words = WORDS[denial.reason] ?? "Refused.";

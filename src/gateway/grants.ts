@@ -57,6 +57,9 @@ export const GrantSchema = z.strictObject({
   models: z.array(z.string()),
   budget: z.strictObject({ usd: z.number().nonnegative(), tokens: z.number().nonnegative() }),
   registry: z.boolean(),
+  secrets: z
+    .array(z.strictObject({ name: z.string(), placeholderHash: z.string().regex(/^[0-9a-f]{64}$/) }))
+    .optional(),
   uploadBytes: z.number().int().nonnegative().optional(),
   git: z
     .strictObject({

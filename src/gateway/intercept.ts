@@ -5,6 +5,7 @@ import { connect as connectTls, rootCertificates, TLSSocket } from "node:tls";
 import { decideEgress, type EgressRule } from "#policy/egress.ts";
 import type { CertificateAuthority } from "./ca.ts";
 import type { Intercept } from "./connect.ts";
+import { credentialFault, swapCredential } from "./credentials.ts";
 import { type Denial, refuse, refuseRaw, why } from "./denial.ts";
 import { dialVetted } from "./destination.ts";
 import { carry, crossingHeaders } from "./forward.ts";
@@ -103,6 +104,8 @@ async function serveOne(wall: Wall, tunnel: Tunnel, req: IncomingMessage, res: S
   if (!target.startsWith("/")) return await deny({ status: 400, reason: "host_mismatch", rule: null });
   if (!isHost(req.headers.host, host, port, 443))
     return await deny({ status: 421, reason: "host_mismatch", rule: null });
+  const byCredential = credentialFault(grant, host, port, req);
+  if (byCredential) return await deny(byCredential);
   const path = canonicalPath(target);
   if (path === null) return await deny({ status: 400, reason: "path", rule: null });
   const decision = decideEgress(grant.egress, { host, port, method, path });
@@ -114,7 +117,7 @@ async function serveOne(wall: Wall, tunnel: Tunnel, req: IncomingMessage, res: S
   if (rule.maxBodyBytes !== null && length > rule.maxBodyBytes) {
     return await deny({ status: 413, reason: "limit", rule: rule.rule.at });
   }
-  await forward(wall, tunnel, rule, req, res, deny);
+  await forward(wall, { ...tunnel, grant }, rule, req, res, deny);
 }
 
 async function forward(
@@ -126,6 +129,8 @@ async function forward(
   deny: (denial: Denial) => Promise<void>,
 ): Promise<void> {
   const { host, port, grant } = tunnel;
+  const swapped = await swapCredential(wall, grant, rule, crossingHeaders(req));
+  if (!swapped) return await deny({ status: 502, reason: "secret", rule: rule.rule.at });
   const raw = await dialVetted(wall, tunnel.addresses, port);
   if (!raw) return await deny({ status: 502, reason: "unreachable", rule: rule.rule.at });
   const upstream = await secureUpstream(wall, raw, host);
@@ -141,8 +146,7 @@ async function forward(
     const hostHeader = port === 443 ? host : `${host}:${port}`;
     const count = (bytes: number) => countUpload(wall, grant, bytes);
     const { maxBodyBytes } = rule;
-    const headers = crossingHeaders(req);
-    await carry({ req, res, upstream, host: hostHeader, headers, maxBodyBytes, countUpload: count, scrub: null });
+    await carry({ req, res, upstream, host: hostHeader, ...swapped, maxBodyBytes, countUpload: count });
   } finally {
     upstream.destroy();
   }

@@ -30,6 +30,7 @@ interface Repository {
 export function memoryGateway(): MemoryGateway {
   const grants = new Map<string, Grant>();
   const refs = new Map<string, string>();
+  const files = new Map<string, string>();
   const repositories = new Map<string, Repository>();
   const usages = new Map<string, Usage>();
   const lines: AuditLine[] = [];
@@ -84,6 +85,13 @@ export function memoryGateway(): MemoryGateway {
       const oid = refs.get(`${repo.name} ${ref}`);
       if (!oid) throw new GatewayError("not_found", `${repo.name} has no ${ref}`);
       return { oid };
+    },
+    async file(repo, oid, path, maxBytes) {
+      alive();
+      const text = files.get(`${repo} ${oid} ${path}`) ?? null;
+      if (text !== null && Buffer.byteLength(text) > maxBytes)
+        throw new GatewayError("invalid", `${path} is larger than ${maxBytes} bytes`);
+      return text;
     },
     async openRepository(run, repo, branch, at) {
       alive();

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { decideEgress } from "#policy/egress.ts";
+import { matchesHost } from "#policy/hosts.ts";
 import { parseAuthority } from "./authority.ts";
+import { credentialFault } from "./credentials.ts";
 import { type Denial, refuse, why } from "./denial.ts";
 import { dialVetted, vet } from "./destination.ts";
 import { carry, crossingHeaders } from "./forward.ts";
@@ -46,12 +48,10 @@ export async function handlePlain(
 
   const target = match[2]?.startsWith("/") ? match[2] : `/${match[2] ?? ""}`;
   const path = canonicalPath(target);
-  const credentialed = grant.egress.find(
-    (rule) =>
-      rule.secret !== null &&
-      decideEgress([rule], { host, port: rule.ports[0] ?? 443, method: null, path: null }).outcome === "allow",
-  );
+  const credentialed = grant.egress.find((rule) => rule.secret !== null && matchesHost(rule.host, host));
   if (credentialed) return await deny({ status: 403, reason: "plaintext", rule: credentialed.rule.at });
+  const byCredential = credentialFault(grant, host, port, req);
+  if (byCredential) return await deny(byCredential);
   if (path === null) return await deny({ status: 400, reason: "path", rule: null });
   const decision = decideEgress(grant.egress, { host, port, method, path });
   if (decision.outcome === "deny") {

@@ -10,7 +10,9 @@ export function callUpstream(
   return new Promise((resolve, reject) => {
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     const outgoing = send(url, { method: o.method, headers: o.headers, signal: o.signal });
-    outgoing.once("response", resolve).once("error", reject);
+    // Both may fail again after they have been handed over, when the caller has long stopped: that is not news.
+    outgoing.on("error", reject);
+    outgoing.once("response", (incoming) => resolve(incoming.on("error", () => undefined)));
     if (o.body === null) outgoing.end();
     else if (typeof o.body === "string") outgoing.end(o.body);
     else o.body.once("error", (error) => outgoing.destroy(error)).pipe(outgoing);

@@ -21,6 +21,11 @@ export interface Grant {
   readonly budget: { readonly usd: number; readonly tokens: number };
   /** Read-only access to the operator's package registry. */
   readonly registry: boolean;
+  /**
+   * What stands for each secret inside the sandbox: SHA-256, hex, of an opaque value of 32 random bytes. The gateway
+   * swaps it for the real one in the header that a rule declares, on that rule's hosts; seen elsewhere it is an incident.
+   */
+  readonly secrets?: readonly { readonly name: string; readonly placeholderHash: string }[];
   /** Bytes the sandbox may send out through tunnels and proxied requests, in total. Absent: 20 MB. */
   readonly uploadBytes?: number;
   readonly git: {
@@ -124,6 +129,8 @@ export interface Gateway {
   revoke(sandbox: string): Promise<void>;
   /** Brings the relay's mirror of a repository up to date. `ref`'s commit, or throws GatewayError("not_found"). */
   mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
+  /** A text file of the mirror at a commit. `null` when there is none; throws "invalid" when it is larger or no text. */
+  file(repo: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
   /** Makes the run's own bare repository if absent, its branch at `at`. A door closed by `closePush` opens again. */
   openRepository(run: string, repo: string, branch: string, at: string): Promise<void>;
   /** No push is accepted after this resolves. The branch's commit then, and where it lies on disk. */

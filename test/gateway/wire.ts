@@ -27,6 +27,7 @@ export async function readAll(socket: Duplex): Promise<Buffer> {
     socket.on("data", (chunk: Buffer) => chunks.push(chunk));
     const done = () => resolve(Buffer.concat(chunks));
     socket.once("end", done).once("close", done).once("error", done);
+    socket.resume();
   });
 }
 

@@ -11,6 +11,8 @@ export interface Repositories {
   /** Parent folder of the runs' repositories; `<run>.git` below it. */
   readonly runsDir: string;
   mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
+  /** A text file of the mirror at a commit; `null` when there is none. */
+  file(name: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
   open(run: string, repo: string, branch: string, at: string): Promise<void>;
   /** The run's repository, or `null`. */
   find(run: string): string | null;
@@ -123,6 +125,15 @@ export async function openRepositories(folder: string, git: Git): Promise<Reposi
     runsDir,
     find,
     mirror: (repo, ref) => inTurn(repo.name, () => fetchMirror(repo, ref)),
+    async file(name, oid, file, maxBytes) {
+      if (!/^[0-9a-f]{40}$/.test(oid)) throw new GatewayError("invalid", `"${oid}" is not a commit id`);
+      const gitDir = mirrorOf(name);
+      const found = await git(["cat-file", "-t", "--end-of-options", `${oid}:${file}`], { gitDir });
+      if (found.code !== 0 || found.stdout.toString("utf8").trim() !== "blob") return null;
+      const shown = await git(["cat-file", "blob", "--end-of-options", `${oid}:${file}`], { gitDir, maxBytes });
+      if (shown.truncated) throw new GatewayError("invalid", `${file} is larger than ${maxBytes} bytes`);
+      return shown.stdout.toString("utf8");
+    },
     async open(run, repo, branch, at) {
       if (!isBranchName(branch)) throw new GatewayError("invalid", `"${branch}" cannot be a branch`);
       if (!/^[0-9a-f]{40}$/.test(at)) throw new GatewayError("invalid", `"${at}" is not a commit id`);

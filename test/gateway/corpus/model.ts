@@ -70,6 +70,13 @@ export async function linesUntil(
   return lines;
 }
 
+/** Piece by piece, until all is said or nobody listens. */
+async function streamOn(res: ServerResponse): Promise<void> {
+  for (let i = 0; i < CHUNKS && !res.destroyed; i += 1)
+    await new Promise<void>((resolve) => res.write(delta("x".repeat(35)), () => resolve()));
+  res.end(usage(10, CHUNKS * 10));
+}
+
 const spentOver = (spent: number, budget: number) => (Math.max(0, spent - budget) / budget) * 100;
 
 /** Tries a budget case against a gateway of its own and a model service that does as it likes. */
@@ -85,8 +92,7 @@ export async function tryModel(each: CorpusCase): Promise<Outcome> {
     }
     if (scenario.startsWith("stream worth")) {
       // Asked for less, it goes on all the same: 400 pieces of 10 tokens.
-      for (let i = 0; i < CHUNKS; i += 1) res.write(delta("x".repeat(35)));
-      return void res.end(usage(10, CHUNKS * 10));
+      return void streamOn(res);
     }
     const asked = body.stream_options as { include_usage?: boolean } | undefined;
     res.write(delta("fine"));

@@ -1,3 +1,4 @@
+import { INCIDENTS } from "#gateway/denial.ts";
 import type { EgressRule } from "#policy/egress.ts";
 import type { AuditLine } from "#ports/gateway.ts";
 import { bareGrant, hashOf } from "#test/contracts/gateway.ts";
@@ -15,7 +16,8 @@ export async function tryNetwork(world: World, rules: readonly EgressRule[], eac
   const egress = each.expect.policy === "empty" ? [] : rules;
   const expired = each.input.proxy_authorization === "expired";
   const expiresAt = new Date(Date.now() + (expired ? -1_000 : 3_600_000)).toISOString();
-  await world.client.grant(bareGrant({ sandbox, run, tokenHash: hashOf(token), egress, expiresAt }));
+  const secrets = [{ name: "corpus", placeholderHash: hashOf("OPAQUE") }];
+  await world.client.grant(bareGrant({ sandbox, run, tokenHash: hashOf(token), egress, expiresAt, secrets }));
   await world.client.grant(
     bareGrant({ sandbox: `${sandbox}-other`, run: `${run}-other`, tokenHash: hashOf("other-token"), egress }),
   );
@@ -37,6 +39,7 @@ export async function tryNetwork(world: World, rules: readonly EgressRule[], eac
     upstreamHeaders: headersAt(world),
     upstreamBytes: world.requests.map((request) => `${request.url}\n${request.body}`).join("\n"),
     secretSentUpstream: world.requests.some((request) => request.rawHeaders.join("\n").includes("REAL")),
+    alert: lines.some((line) => line.kind === "egress" && INCIDENTS.has(line.reason)),
     logBytes: await world.auditText(),
     first: firstOutcome(lines),
     followed: world.requests.length > 1,
@@ -57,8 +60,10 @@ function headersAt(world: World): string[] {
 }
 
 function firstOutcome(lines: readonly AuditLine[]): "allow" | "deny" {
-  const inner = lines.find((line) => line.kind === "egress" && line.via === "http");
-  return inner?.kind === "egress" ? inner.outcome : "deny";
+  // Pipelined requests are decided side by side: the log's order is not the requests'.
+  return lines.some((line) => line.kind === "egress" && line.via === "http" && line.outcome === "allow")
+    ? "allow"
+    : "deny";
 }
 
 interface Client {

@@ -152,7 +152,7 @@ async function narrowed(rules: readonly EgressRule[]): Promise<Outcome> {
 /** Loads a grant line as a team's policy, under a ceiling that would hold it. */
 export function tryPolicy(each: CorpusCase): Outcome {
   const org =
-    "version: 1\nkind: org\ngroups: {g: {people: [U1]}}\nrouting: {slack: {C1: t}}\n" +
+    "version: 1\nkind: org\ngroups: {g: {people: [U1]}}\nrouting: {slack: {C0CORPUS: t}}\n" +
     'ceiling:\n  repos: ["acme/*"]\n  egress: [{host: "**", only: ask}, {host: "**.amazonaws.com"}, {preset: npm-read}]\n' +
     '  limits: {cost_usd: 1, runtime: 1h, tokens: 1M, upload: 1MB, concurrent_runs: 1}\n  models: ["*"]\n';
   const team = `version: 1\nkind: team\nteam: t\nmembers: group:g\n${each.input.yaml}\n`;
@@ -167,7 +167,7 @@ export function tryPolicy(each: CorpusCase): Outcome {
   const messages = loaded.problems.map((problem) => problem.message).join("\n");
   const reason = /anyone can have an account/.test(messages)
     ? "lint_shared_suffix"
-    : /grants (all|every)|one label|match/.test(messages)
+    : /grants (all|every)|"\*" is not a host name/.test(messages)
       ? "lint_match_all"
       : "policy_invalid";
   return { decision: "deny", reason };
