@@ -8,7 +8,7 @@ import type { Salvaged } from "./salvage.ts";
 import type { TeamShape } from "./schema.ts";
 import { durationMs } from "./units.ts";
 
-const DEFAULT_CHECK_MS = 10 * 60_000;
+export const DEFAULT_CHECK_MS = 10 * 60_000;
 
 function present<Item>(items: readonly (Item | null)[]): Item[] {
   return items.filter((item) => item !== null);

@@ -1,4 +1,6 @@
 import { compileScope, startRequest } from "#policy/compile.ts";
+import { REPOSITORY_FILE, readRepositoryFile, withAdditions } from "#policy/repository-file.ts";
+import type { Scope } from "#policy/scope.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
 import { open, withMembers } from "./ask.ts";
@@ -9,8 +11,10 @@ import { move } from "./move.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
 
+const REPOSITORY_FILE_BYTES = 64 * 1024;
+
 /** "requested" → denied, waiting or queued: compiles what the run may touch, and asks whom policy names. */
-export async function scope(core: Core, run: Run): Promise<void> {
+export async function decideScope(core: Core, run: Run): Promise<void> {
   const current = core.policy();
   if (!current.ok) return park(core, run, current.problem);
   const compiled = compileScope(current.policy, { team: run.team, repo: run.repo, run: run.id.slice(-8) });
@@ -25,9 +29,11 @@ export async function scope(core: Core, run: Run): Promise<void> {
   }
   const base = await baseOf(core, run);
   if (base === null) return;
-  const decision = await allow(core, run, startRequest(compiled.scope, run.model).objects);
+  const scope = await added(core, run, compiled.scope, base.oid);
+  if (scope === null) return;
+  const decision = await allow(core, run, startRequest(scope, run.model).objects);
   const patch = {
-    scope: compiled.scope,
+    scope,
     baseBranch: base.branch,
     baseOid: base.oid,
     deadlineAt: null,
@@ -38,7 +44,7 @@ export async function scope(core: Core, run: Run): Promise<void> {
   } else if (decision.outcome === "allow") {
     await core.store.tx((tx) => move(core, tx, run, "queued", { why: "policy allows it", events, patch }));
   } else {
-    const subject = startSubject(run, compiled.scope, base.oid);
+    const subject = startSubject(run, scope, base.oid);
     const asks = await withMembers(core, current.policy, run, decision.asks);
     await core.store.tx(async (tx) => {
       await record(core, tx, run.id, run.epoch, events);
@@ -50,6 +56,21 @@ export async function scope(core: Core, run: Run): Promise<void> {
     });
   }
   core.nudge();
+}
+
+/** What the repository itself says to run, at the base commit, where no run has written it. It can only add. */
+async function added(core: Core, run: Run, scope: Scope, baseOid: string): Promise<Scope | null> {
+  const text = await core.gateway.file(run.repo, baseOid, REPOSITORY_FILE, REPOSITORY_FILE_BYTES);
+  if (text === null) return scope;
+  const read = readRepositoryFile(text);
+  if (read.ok) return withAdditions(scope, read);
+  await handOff(core, run, {
+    fault: "code",
+    tried: `to read what ${run.repo} says to run on it`,
+    failed: read.problems.map(({ at, message }) => `${at} ${message}`).join("; "),
+    next: `Mend ${REPOSITORY_FILE} on ${run.repo}'s default branch, then ask again.`,
+  });
+  return null;
 }
 
 /** The commit the work starts from; hands the run off and returns `null` when there is none to be had. */

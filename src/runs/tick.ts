@@ -9,7 +9,7 @@ import { prepare } from "./prepare.ts";
 import { publish } from "./publish.ts";
 import { reconcile } from "./review.ts";
 import { Fenced, type Run, type RunId } from "./run.ts";
-import { scope } from "./scope.ts";
+import { decideScope } from "./scope.ts";
 import { isFinal, queueOf } from "./state.ts";
 import { work } from "./work.ts";
 
@@ -17,7 +17,7 @@ import { work } from "./work.ts";
 function step(core: Core, run: Run, signal: AbortSignal): Promise<void> {
   switch (run.state) {
     case "requested":
-      return scope(core, run);
+      return decideScope(core, run);
     case "waiting":
     case "suspended":
       return expire(core, run);
