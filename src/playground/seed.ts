@@ -128,7 +128,22 @@ export function playgroundSeed(extra: readonly SeedChannel[] = []): Seed {
   return { ...SEED, channels: [...SEED.channels, ...extra] };
 }
 
-/** A channel for one repository; everybody but the guest is in it. `id` must look like "C0SHOP". */
+/** A channel for repositories of one's own; everybody but the guest is in it. `id` must look like "C0SHOP". */
 export function repositoryChannel(o: { id: string; name: string; topic: string }): SeedChannel {
-  return { ...o, members: [...PEOPLE, BOT], examples: [] };
+  return {
+    ...o,
+    members: [...PEOPLE, BOT],
+    examples: [
+      {
+        label: "Add a line",
+        note: "To the end of the README.",
+        text: '@agent append "A line from the playground." to README.md',
+      },
+      {
+        label: "Write a file",
+        note: "A new one, in its own folder.",
+        text: '@agent create notes/first.md with "My first note"',
+      },
+    ],
+  };
 }

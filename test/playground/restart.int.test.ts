@@ -156,6 +156,16 @@ test("half a last line, as a kill leaves it, is dropped and the journal goes on"
   third.close();
 });
 
+test("a line damaged in the middle is named, with the way out", () => {
+  writeFileSync(
+    join(dataDir, "journal.jsonl"),
+    '{"op":"gone","channel":"C","ts":"1"}\n{"op":\n{"op":"gone","channel":"C","ts":"1"}\n',
+  );
+  expect(() => openJournal(dataDir, playgroundSeed(), Date.now)).toThrow(
+    /^Line 2 of .*journal\.jsonl is damaged\. Delete the file/,
+  );
+});
+
 test("a long journal is rewritten without its history and tells the same", () => {
   const one = message("1760000000.000001");
   const lines = Array.from({ length: 20_001 }, (_, i) =>

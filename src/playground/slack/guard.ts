@@ -34,7 +34,7 @@ export const loopbackOnly: MiddlewareHandler = async (c, next) => {
 };
 
 /** The cookie's value. Not the token itself, so that a leaked cookie does not open the control API's header door. */
-export function startCookie(token: string): string {
+function startCookie(token: string): string {
   return createHash("sha256").update(`cookie:${token}`).digest("base64url");
 }
 
@@ -48,7 +48,7 @@ function same(given: string | undefined, expected: string): boolean {
  * Asks for the start token: `?token=` or the header, or the cookie that the first visit with `?token=` leaves behind.
  * A page is sent on to its address without the token. `as` chooses how a refusal reads.
  */
-export function startToken(token: string, as: "page" | "json"): MiddlewareHandler {
+function startToken(token: string, as: "page" | "json"): MiddlewareHandler {
   const cookie = startCookie(token);
   return async (c, next) => {
     const query = c.req.query("token");

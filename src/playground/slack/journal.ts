@@ -37,15 +37,21 @@ const LOG_KEPT = 5_000;
 /** A journal longer than this is written anew at the next start, without its history. */
 const COMPACT_LINES = 20_000;
 
-/** Whole lines only: a kill may leave half of the last one. */
+/** Whole lines only: a kill may leave half of the last one. Throws when another line cannot be read. */
 function readLines<T>(file: string): T[] {
   if (!existsSync(file)) return [];
   const text = readFileSync(file, "utf8");
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  return whole
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as T);
+  return whole.split("\n").flatMap((line, i) => {
+    if (line === "") return [];
+    try {
+      return [JSON.parse(line) as T];
+    } catch (cause) {
+      throw new Error(`Line ${i + 1} of ${file} is damaged. Delete the file to begin with an empty playground.`, {
+        cause,
+      });
+    }
+  });
 }
 
 /** Writes all lines to a new file that then takes the old one's place. */
