@@ -103,9 +103,7 @@ const itemFragment = (page: RunPage, item: RunPage["timeline"][number]): Fragmen
 function happened(page: RunPage, live: boolean): Html {
   const items = page.timeline.map((item) => whole(itemFragment(page, item)));
   return h`<section><h2>What happened</h2><ol class="time" id="timeline">${items}</ol>${
-    live
-      ? h`<p class="live gap" id="live" role="status">Reload to see what happened since.</p>`
-      : ""
+    live ? h`<p class="live gap" id="live" role="status">Reload to see what happened since.</p>` : ""
   }</section>`;
 }
 
