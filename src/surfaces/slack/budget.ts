@@ -1,6 +1,5 @@
 /** How much a change matters. Slack allows about 50 edits a minute; the last tokens are for what people wait for. */
-export const URGENCIES = ["state", "receipt", "task", "heartbeat"] as const;
-export type Urgency = (typeof URGENCIES)[number];
+export type Urgency = "state" | "receipt" | "task" | "heartbeat";
 
 /** Tokens that must be there for each: the rest is kept for what is more urgent. */
 const NEEDS: Readonly<Record<Urgency, number>> = { state: 1, receipt: 2, task: 4, heartbeat: 7 };

@@ -15,7 +15,7 @@ const EVENT_TYPE = "countersign";
  * A message wanted this recently cannot have been claimed, posted and lost by another worker: a claim of the outbox
  * must be longer than this and the clocks' difference. Older ones are looked for before they are posted.
  */
-export const FRESH_MS = 5_000;
+const FRESH_MS = 5_000;
 /** Longer than FRESH_MS, so that whoever tries next looks first. */
 const AFTER_UNKNOWN_MS = 10_000;
 /** An edit or a look-up may be repeated at any time. */
@@ -168,8 +168,10 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
   }
 
   return {
-    async show(key, place, view, shown) {
+    async show(key, place, view, messageId) {
       const card = render(view, now());
+      // An empty id is of something that had nothing to show before.
+      const shown = messageId || null;
       if (shown !== null && (await edit(key, place, view, card, shown)) === "done") return { messageId: shown };
       if (shown === null && mayHaveBeenPosted(key, view)) {
         const found = await find(key, place);

@@ -5,7 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { InboxRow, InboxStore } from "#runs/stores.ts";
 import { type Delivery, sort } from "./delivery.ts";
 
-export const SOURCE = "slack";
+const SOURCE = "slack";
 
 /** Slack's own window: https://docs.slack.dev/authentication/verifying-requests-from-slack. Both ways: a clock may be wrong. */
 const SKEW_MOST_SEC = 300;

@@ -14,7 +14,7 @@ const votes = (code: VoteRefusal): Refusal => ({
 });
 
 /** One of each refusal; a code without one fails the test that counts them. */
-export const refusals: readonly Refusal[] = [
+const refusals: readonly Refusal[] = [
   { code: "no_mapping", channel: "C0X", fix: "add C0X to routing.slack in org.yaml" },
   { code: "not_a_member", team: "shop", group: "group:shop" },
   { code: "guest" },
@@ -145,7 +145,7 @@ export const views: Readonly<Record<string, View>> = {
 };
 
 /** Everything a person or an agent can write, written as badly as possible. */
-export const EVIL =
+const EVIL =
   "<!channel> <@U0BO> <https://evil.example|click> &lt; `*bold*` _it_ ~no~ :white_check_mark: \u202egnp.exe\u202c \u200bx\nApproved by *Bo*";
 
 const bad = EVIL;
