@@ -15,12 +15,6 @@ export function reachEnv(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): R
     NO_PROXY: "127.0.0.1,localhost",
     no_proxy: "127.0.0.1,localhost",
     NODE_USE_ENV_PROXY: "1",
-    npm_config_registry: `${sandbox.gatewayUrl}/registry/`,
-    npm_config_replace_registry_host: "always",
-    [`npm_config_//${gateway.host}/registry/:_authToken`]: token,
-    npm_config_audit: "false",
-    npm_config_fund: "false",
-    npm_config_update_notifier: "false",
     GIT_TERMINAL_PROMPT: "0",
   };
 }
@@ -42,6 +36,19 @@ export function gitConfig(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): 
     "\tdefaultBranch = main",
     "[advice]",
     "\tdetachedHead = false",
+    "",
+  ].join("\n");
+}
+
+/** npm's configuration inside, for every process there: packages come through the gateway and nothing else is asked. */
+export function npmConfig(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): string {
+  return [
+    `registry=${sandbox.gatewayUrl}/registry/`,
+    "replace-registry-host=always",
+    `//${new URL(sandbox.gatewayUrl).host}/registry/:_authToken=${token}`,
+    "audit=false",
+    "fund=false",
+    "update-notifier=false",
     "",
   ].join("\n");
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Grant } from "#ports/gateway.ts";
 import { type Sandbox, SandboxError } from "#ports/sandbox.ts";
 import type { Core } from "./core.ts";
-import { gitConfig } from "./reach.ts";
+import { gitConfig, npmConfig } from "./reach.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
 import type { SandboxRow } from "./stores.ts";
@@ -79,6 +79,7 @@ export async function sandboxFor(
     AbortSignal.timeout(60_000),
   );
   await sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 });
+  await sandbox.write(`${sandbox.home}/.npmrc`, npmConfig(sandbox, token), { mode: 0o600 });
   await core.store.tx(async (tx) => {
     await core.stores.sandboxes.ready(tx, row.key, sandbox.id);
     await record(core, tx, run.id, run.epoch, [
