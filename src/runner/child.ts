@@ -20,7 +20,7 @@ export interface Launch {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly signal: string | null;
 }

@@ -203,6 +203,15 @@ export function sandboxWalls(
       expect(await sleepers(one)).toEqual([]);
     });
 
+    test("an exec that nobody waits for any more is killed inside as well", async () => {
+      const off = new AbortController();
+      const running = one.exec({ argv: ["sleep", "7400"] }, { timeoutMs: 60_000, signal: off.signal });
+      await expect.poll(() => sleepers(one), { timeout: 20_000 }).toEqual(["7400"]);
+      off.abort(new Error("called off"));
+      await expect(running).rejects.toThrow("called off");
+      await expect.poll(() => sleepers(one), { timeout: 20_000 }).toEqual([]);
+    });
+
     test("a fork bomb meets its limit, and killAll ends it", async () => {
       const { capabilities } = await bench.provider.preflight();
       expect(capabilities.limits.pids).toBe("hard");

@@ -56,7 +56,7 @@ const ENVIRONMENT = {
 };
 
 /** Arguments for bubblewrap that start the runner. Descriptors: 3 node's IPC, 4 the link, 5 bubblewrap's own report. */
-export function bubblewrapArgs(box: Box): string[] {
+function bubblewrapArgs(box: Box): string[] {
   const proxyPort = box.spec.gateway === null ? null : INSIDE.proxyPort;
   const runner: RunnerConfig = {
     workdir: INSIDE.workdir,

@@ -5,7 +5,7 @@ const LAZY = /\bimport\("([^"]+)"\)/g;
 const EXPORT = /^export\s+(?=(?:async\s+)?(?:function\b\*?|const|class)\s*\*?\s*(\w+))/gm;
 
 /** The file that `specifier` means in `file`; `null` for what Node itself brings. Throws for a package. */
-export function resolved(file: string, specifier: string): string | null {
+function resolved(file: string, specifier: string): string | null {
   if (specifier.startsWith("node:")) return null;
   if (specifier.startsWith("./")) return path.posix.join(path.posix.dirname(file), specifier);
   if (specifier.startsWith("#")) return specifier.slice(1);

@@ -48,14 +48,19 @@ function enableV2(home: string): void {
   writeFileSync(path.join(home, "cgroup.subtree_control"), "+memory +pids");
 }
 
+/** Where the groups of one sandbox will be. */
+export const groupsOf = (home: CgroupHome, name: string) => ({
+  memory: path.join(home.memory, name),
+  pids: path.join(home.pids, name),
+});
+
 /** Makes the groups of one sandbox with its limits set. */
 export function makeGroups(
   home: CgroupHome,
   name: string,
   limits: { memoryMiB: number; pids: number },
 ): { memory: string; pids: string } {
-  const memory = path.join(home.memory, name);
-  const pids = path.join(home.pids, name);
+  const { memory, pids } = groupsOf(home, name);
   const bytes = String(limits.memoryMiB * 1024 * 1024);
   mkdirSync(memory, { recursive: true });
   mkdirSync(pids, { recursive: true });

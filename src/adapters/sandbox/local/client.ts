@@ -13,10 +13,12 @@ const FOLLOW_MS = 20_000;
 
 /** What is known from outside, without asking anybody inside. */
 export function stateOf(dir: string): "none" | "dead" | "starting" | "running" {
-  if (readBox(dir) === null) return "none";
+  const box = readBox(dir);
+  if (box === null) return "none";
   const supervisor = readSupervisor(dir);
-  if (supervisor !== null && isAlive(supervisor)) return isReady(dir) ? "running" : "starting";
-  return "dead";
+  if (supervisor === null) return isAlive(box.creator) ? "starting" : "dead";
+  if (!isAlive(supervisor)) return "dead";
+  return isReady(dir) ? "running" : "starting";
 }
 
 /** Throws what a caller should know when the supervisor at `dir` did not answer. */

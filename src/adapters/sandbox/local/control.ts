@@ -12,7 +12,7 @@ const processInfo = object({ procId: text, state: oneOf("running", "exited"), ex
 export type HostProcess = Shaped<typeof processInfo>;
 
 /** What a supervisor answers: the runner's calls, with what only the host can know added, and its own end. */
-export const CONTROL = {
+const CONTROL = {
   ...CALLS,
   start: { request: CALLS.start.request, reply: processInfo },
   processes: { request: CALLS.processes.request, reply: list(processInfo) },

@@ -75,9 +75,8 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     ownFolder(path.join(sharedDir, "work"), open);
     ownFolder(path.join(sharedDir, "uids"), shut);
     for (const name of readdirSync(o.stateDir)) {
-      if (name.startsWith(".gone-") || (name.startsWith(".new-") && creatorIsDead(dirOf(name)))) {
-        rmSync(dirOf(name), { recursive: true, force: true });
-      }
+      if (name.startsWith(".gone-")) rmSync(dirOf(name), { recursive: true, force: true });
+      if (name.startsWith(".new-") && isForsaken(dirOf(name))) await demolish(dirOf(name));
     }
     const runtimes = path.join(sharedDir, "runtime");
     return { runtime: await stageRuntime(runtimes, o.node), node: isRoot ? stageProgram(o.node, runtimes) : o.node };
@@ -121,7 +120,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
       if (state === "dead" && existsSync(path.join(dir, FILES.ready))) {
         throw new SandboxError("gone", `the supervisor of sandbox ${id} has ended; destroy it and take another key`);
       }
-      if (state === "dead" && (readSupervisor(dir) !== null || !isAlive(box.creator))) return null;
+      if (state === "dead") return null;
       if (performance.now() > deadline)
         throw new SandboxError("unavailable", `sandbox ${id} is being made by somebody else`);
       signal.throwIfAborted();
@@ -177,7 +176,8 @@ function checkId(id: string): string {
   return id;
 }
 
-function creatorIsDead(dir: string): boolean {
+/** Whoever was making this has died. Before the record is written nobody can be asked, but that takes no hour. */
+function isForsaken(dir: string): boolean {
   const box = readBox(dir);
-  return box !== null && !isAlive(box.creator);
+  return box === null ? Date.now() - statSync(dir).mtimeMs > 3_600_000 : !isAlive(box.creator);
 }

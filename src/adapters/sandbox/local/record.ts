@@ -4,7 +4,7 @@ import path from "node:path";
 import type { SandboxSpec } from "#ports/sandbox.ts";
 import { type Box, FILES, writeJson } from "./box.ts";
 import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
-import { makeGroups, removeGroups } from "./cgroups.ts";
+import { groupsOf, makeGroups, removeGroups } from "./cgroups.ts";
 import type { Identity } from "./identity.ts";
 import type { Survey } from "./preflight.ts";
 import { type Recruit, recruit } from "./raise.ts";
@@ -34,38 +34,43 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
   const fresh = path.join(o.stateDir, `.new-${name}`);
   const dir = path.join(o.stateDir, o.id);
   const work = path.join(o.sharedDir, "work", name);
+  const { machine, spec } = o;
+  const groupName = `countersign-${name}`;
+  const groups = machine.cgroups === null ? null : groupsOf(machine.cgroups, groupName);
   mkdirSync(fresh, { mode: 0o700 });
   const supervisor = recruit(o.node, o.runtime, fresh);
-  let own: { uid: number; lock: string } | null = null;
-  let groups: { memory: string; pids: string } | null = null;
+  let lock: string | null = null;
   try {
-    own = o.isRoot ? takeUid(path.join(o.sharedDir, "uids"), dir, o.creator) : null;
-    const limits = { memoryMiB: o.spec.limits.memoryMiB, pids: o.spec.limits.pids + OWN_TASKS };
-    groups = o.machine.cgroups === null ? null : makeGroups(o.machine.cgroups, `countersign-${name}`, limits);
-    for (const folder of ["", "workspace", "home", "journals"]) {
-      mkdirSync(path.join(work, folder), { mode: 0o700 });
-      if (own !== null) chownSync(path.join(work, folder), own.uid, own.uid);
-    }
+    const own = o.isRoot ? takeUid(path.join(o.sharedDir, "uids"), dir, o.creator) : null;
+    lock = own?.lock ?? null;
     const box: Box = {
       id: o.id,
-      spec: o.spec,
+      spec,
       specDigest: o.specDigest,
       createdAt: Date.now(),
       creator: o.creator,
       uid: own?.uid ?? null,
-      uidLock: own?.lock ?? null,
+      uidLock: lock,
       work,
       image: o.image,
       node: o.node,
       runtime: o.runtime,
-      bwrap: o.machine.bwrap,
-      prlimit: o.machine.prlimit,
+      bwrap: machine.bwrap,
+      prlimit: machine.prlimit,
       memoryGroup: groups?.memory ?? null,
       pidsGroup: groups?.pids ?? null,
-      groups: o.machine.cgroups?.version ?? null,
+      groups: machine.cgroups?.version ?? null,
     };
+    // Named before they are made: whoever finds this after a crash can remove them all.
     writeJson(fresh, FILES.box, box);
     writeJson(fresh, FILES.launch, launchLine(box));
+    if (machine.cgroups !== null) {
+      makeGroups(machine.cgroups, groupName, { memoryMiB: spec.limits.memoryMiB, pids: spec.limits.pids + OWN_TASKS });
+    }
+    for (const folder of ["", "workspace", "home", "journals"]) {
+      mkdirSync(path.join(work, folder), { mode: 0o700 });
+      if (own !== null) chownSync(path.join(work, folder), own.uid, own.uid);
+    }
     renameSync(fresh, dir);
     return { box, supervisor };
   } catch (error) {
@@ -73,7 +78,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(work, { recursive: true, force: true });
     if (groups !== null) removeGroups([groups.memory, groups.pids]);
-    if (own !== null) releaseUid(own.lock);
+    if (lock !== null) releaseUid(lock);
     if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
     throw error;
   }
