@@ -1,7 +1,7 @@
 import { and, asc, eq, isNull, lt, or, sql } from "drizzle-orm";
 import type { InboxStore } from "#runs/stores.ts";
 import { inbox } from "./schema/work.ts";
-import { type Db, outside } from "./store.ts";
+import { asDb, type Db, outside } from "./store.ts";
 
 /** Whoever claimed a delivery and died is relieved after this. */
 const CLAIM_MS = 60_000;
@@ -16,13 +16,21 @@ export function inboxStore(db: Db, orgId: string): InboxStore {
         .returning({ at: inbox.receivedAt });
       return added.length > 0;
     },
+    async insertDone(tx, source, deliveryId) {
+      const added = await asDb(tx)
+        .insert(inbox)
+        .values({ orgId, source, deliveryId, body: {}, doneAt: sql`clock_timestamp()` })
+        .onConflictDoNothing()
+        .returning({ at: inbox.receivedAt });
+      return added.length > 0;
+    },
     async done(source, deliveryId) {
       await outside(db)
         .update(inbox)
         .set({ doneAt: sql`clock_timestamp()` })
         .where(and(eq(inbox.source, source), eq(inbox.deliveryId, deliveryId), isNull(inbox.doneAt)));
     },
-    async unfinished(olderThanMs, limit) {
+    async unfinished(source, olderThanMs, limit) {
       const free = outside(db);
       const open = free.$with("open").as(
         free
@@ -31,6 +39,7 @@ export function inboxStore(db: Db, orgId: string): InboxStore {
           .where(
             and(
               eq(inbox.orgId, orgId),
+              eq(inbox.source, source),
               isNull(inbox.doneAt),
               lt(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
               or(isNull(inbox.claimedUntil), lt(inbox.claimedUntil, sql`clock_timestamp()`)),

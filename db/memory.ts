@@ -25,7 +25,7 @@ async function makeTemplate(): Promise<File | Blob> {
   return dump;
 }
 
-const RETRIES = 3;
+const RETRIES = 2;
 
 /** The engine without a database: the same coalescing, lost with the process. For tests of what it calls. */
 export function memoryEngine(): Engine {

@@ -7,7 +7,7 @@ import { Pool } from "pg";
 import { fromPglite, type Db as Statements } from "pg-boss";
 import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
 import { takeLock } from "./lock.ts";
-import { migrate } from "./migrate.ts";
+import { alone, migrate } from "./migrate.ts";
 import { schema } from "./schema.ts";
 import type { Db } from "./store.ts";
 
@@ -20,6 +20,8 @@ export interface Database {
   readonly boss: Statements;
   /** Notifications as they are committed, from now on. Returns the way to stop. */
   on(channel: Channel, listener: Listener): () => void;
+  /** Runs `work` while no other process on this database runs its own: for changes to tables at start. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
   /** For errors that no caller waits for. */
   readonly onError: (error: Error) => void;
   /** Closes connections and frees the lock. Open transactions are waited for. */
@@ -77,6 +79,7 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
     db,
     boss: fromPglite(client),
     on: hub.on,
+    alone: (work) => work(),
     onError,
     async close() {
       await hub.close().catch(onError);
@@ -98,20 +101,26 @@ async function openPostgres(url: string, o: OpenOptions): Promise<Database> {
   });
   pool.on("error", onError);
   try {
-    const held = await pool.connect().catch((cause: unknown) => {
+    const holding = async <T>(work: (held: Db) => Promise<T>): Promise<T> => {
+      const held = await pool.connect();
+      try {
+        const db = overPg(held, { schema });
+        return await alone(db, () => work(db));
+      } finally {
+        held.release();
+      }
+    };
+    await pool.query("select 1").catch((cause: unknown) => {
       throw new Error(`${place(url)} does not let us in: ${reason(cause)}. Check DATABASE_URL.`, { cause });
     });
-    try {
-      await migrate(overPg(held, { schema }));
-    } finally {
-      held.release();
-    }
+    await holding(migrate);
     const hub = await postgresHub(url, onError);
     return {
       kind: "postgres",
       db: overPg(pool, { schema }),
       boss: { executeSql: (text, values) => pool.query(text, values) },
       on: hub.on,
+      alone: (work) => holding(work),
       onError,
       async close() {
         await hub.close();

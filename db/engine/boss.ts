@@ -34,6 +34,8 @@ function optionsOf(name: QueueName): Omit<QueueOptions, "name" | "policy"> {
   };
 }
 
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+
 /**
  * pg-boss without its own clockwork. Its monitor caches which keys are active and its fetch then skips those keys
  * until the cache is renewed, so that a wake during a turn would start up to a minute late (12.35: `singletonsActive`);
@@ -49,12 +51,18 @@ export async function startBoss(database: Database, onError: (error: Error) => v
     bamIntervalSeconds: 600,
   });
   boss.on("error", onError);
-  await boss.start();
-  // The dead letter queue first: the others name it.
-  for (const name of [DEAD, ...QUEUES] as const) {
-    await boss.createQueue(name, { policy: name === DEAD ? "standard" : "stately", ...optionsOf(name) });
-    await boss.updateQueue(name, optionsOf(name));
-  }
+  // Alone: its own lock is taken after `create schema`, where a second starting replica fails.
+  await database.alone(async () => {
+    await boss.start();
+    // The dead letter queue first: the others name it.
+    for (const name of [DEAD, ...QUEUES] as const) {
+      await boss.createQueue(name, { policy: name === DEAD ? "standard" : "stately", ...optionsOf(name) });
+      await boss.updateQueue(name, optionsOf(name));
+      // So that pg-boss knows the queue: the first `send` would look it up outside of its transaction, and on PGlite,
+      // which has one connection, wait for itself.
+      await boss.touch(name, NOBODY);
+    }
+  });
   return boss;
 }
 

@@ -178,11 +178,28 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       const body = { event: "said", text: "nul \0" };
       const taken = await Promise.all([one, other, one].map((at) => at.inbox.insertOnce("slack", id, body)));
       expect(taken.filter(Boolean)).toHaveLength(1);
-      expect(await one.inbox.unfinished(60_000, 10)).toEqual([]);
-      const claims = await Promise.all([one.inbox.unfinished(-1_000, 10), other.inbox.unfinished(-1_000, 10)]);
+      expect(await one.inbox.unfinished("slack", 60_000, 10)).toEqual([]);
+      const claims = await Promise.all([
+        one.inbox.unfinished("slack", -1_000, 10),
+        other.inbox.unfinished("slack", -1_000, 10),
+      ]);
       expect(claims.flat()).toEqual([{ source: "slack", deliveryId: id, body }]);
+      expect(await one.inbox.unfinished("repo-host", -1_000, 10)).toEqual([]);
       await one.inbox.done("slack", id);
-      expect(await one.inbox.unfinished(-1_000, 10)).toEqual([]);
+      expect(await one.inbox.unfinished("slack", -1_000, 10)).toEqual([]);
+    });
+
+    test("what is taken in with its effects is done with them, or was never there", async () => {
+      const one = await house(opened.first, "inbox-tx");
+      const id = randomUUID();
+      const failing = one.tx(async (tx) => {
+        expect(await one.inbox.insertDone(tx, "follow-up", id)).toBe(true);
+        throw new Error("rolled back");
+      });
+      await expect(failing).rejects.toThrow("rolled back");
+      expect(await one.tx((tx) => one.inbox.insertDone(tx, "follow-up", id))).toBe(true);
+      expect(await one.tx((tx) => one.inbox.insertDone(tx, "follow-up", id))).toBe(false);
+      expect(await one.inbox.unfinished("follow-up", -1_000, 10)).toEqual([]);
     });
 
     test("a message is wanted, claimed by one worker and shown; a later wish stays due", async () => {
