@@ -31,16 +31,15 @@ export function drawTop(state, o) {
       { class: "you" },
       h("legend", {}, "You are"),
       ...people.map((user) => {
-        const { naming } = unread(state, user.id);
         const mine = user.id === state.me;
+        const { all, naming } = mine ? { all: 0, naming: 0 } : unread(state, user.id);
+        const label = `${naming || ""} unread for ${user.real_name}`.trim();
         const news =
-          !mine && naming > 0
-            ? h(
-                "span",
-                { class: "badge", role: "img", "aria-label": `${naming} unread for ${user.real_name}` },
-                String(naming),
-              )
-            : null;
+          naming > 0
+            ? h("span", { class: "badge", role: "img", "aria-label": label }, String(naming))
+            : all > 0
+              ? h("span", { class: "dot", role: "img", "aria-label": label })
+              : null;
         return h(
           "label",
           { class: `person${mine ? " chosen" : ""}`, title: user.can },
