@@ -11,8 +11,8 @@ import { type Playground, type PlaygroundOptions, startPlayground } from "#playg
 import type { JsonObject } from "#playground/slack/world.ts";
 
 export const TOKEN = "start-token-for-tests";
-export const SIGNING = "signing-secret-for-tests";
-export const BOT_TOKEN = "xoxb-for-tests";
+const SIGNING = "signing-secret-for-tests";
+const BOT_TOKEN = "xoxb-for-tests";
 
 /** What the app was sent, as it came. */
 export interface Heard {

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { apply, newWorld, type Op, type Seed, snapshot, type World } from "./world.ts";
 
 /** What happened, for `/_control/log`: people's acts, events and answers, Web API calls, in order. */
-export interface LogEntry {
+interface LogEntry {
   readonly seq: number;
   /** ISO 8601. */
   readonly at: string;

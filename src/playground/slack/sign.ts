@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 
 /** The two headers by which an app knows that Slack sent this body. `now` in epoch milliseconds. */
-export function signature(secret: string, body: string, now: number): Record<string, string> {
+function signature(secret: string, body: string, now: number): Record<string, string> {
   const seconds = String(Math.floor(now / 1_000));
   const mac = createHmac("sha256", secret).update(`v0:${seconds}:${body}`).digest("hex");
   return { "x-slack-request-timestamp": seconds, "x-slack-signature": `v0=${mac}` };

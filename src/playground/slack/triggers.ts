@@ -13,7 +13,7 @@ export interface Triggers {
     | "exchanged_trigger_id";
 }
 
-export const TRIGGER_LIVES_MS = 3_000;
+const TRIGGER_LIVES_MS = 3_000;
 
 export function openTriggers(now: () => number): Triggers {
   const known = new Map<string, { user: string; viewId: string | null; expires: number; used: boolean }>();

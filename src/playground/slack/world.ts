@@ -17,7 +17,7 @@ export interface SeedUser {
   readonly can: string;
 }
 
-export interface SeedExample {
+interface SeedExample {
   /** On the chip: two to four words. */
   readonly label: string;
   /** What will happen, in a few words. */
@@ -56,7 +56,7 @@ export interface Offered {
   readonly element: JsonObject;
 }
 
-export interface Reaction {
+interface Reaction {
   readonly name: string;
   readonly users: readonly string[];
 }
@@ -106,7 +106,7 @@ export interface Delivery {
 }
 
 /** A `response_url`. */
-export interface Hook {
+interface Hook {
   readonly id: string;
   readonly channel: string;
   readonly user: string;
@@ -118,7 +118,7 @@ export interface Hook {
 }
 
 /** What `assistant.threads.setStatus` and `agents.sessions.setStatus` show in a thread. */
-export interface ThreadStatus {
+interface ThreadStatus {
   readonly channel: string;
   readonly threadTs: string;
   /** Free text; empty when cleared. */
