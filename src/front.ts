@@ -1,9 +1,7 @@
-import { createHmac } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
-import { WebClient } from "@slack/web-api";
 import { Hono } from "hono";
 import { parse } from "hono/utils/cookie";
 import { slackDirectory } from "#adapters/directory/slack.ts";
+import { slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { localHostPages } from "#adapters/repo-host/local/pages.ts";
 import type { Keys } from "#adapters/secrets/keys.ts";
@@ -80,21 +78,20 @@ export async function openFront(o: {
         })
       : null;
 
-  const client = () =>
-    new WebClient(botToken.reveal(), {
-      ...(local ? { slackApiUrl: `${core.baseUrl}${PATHS.webApi}` } : {}),
-      retryConfig: { retries: 0 },
-      rejectRateLimitedCalls: true,
-    });
-  const [urgent, progress] = [client(), client()];
+  const { urgent, progress, hmac } = slackAccess({
+    botToken,
+    signingSecret,
+    ...(local ? { slackApiUrl: `${core.baseUrl}${PATHS.webApi}` } : {}),
+    log: core.log,
+  });
   const identity = local
     ? { workspace: world.team.id, botUserId: world.app.botUser, botId: world.app.botId }
-    : await whoAmI(urgent);
+    : await slackIdentity(urgent);
   const directory = slackDirectory({ client: urgent, workspace: identity.workspace });
   const now = () => core.clock.now();
   const surface = slackSurface({
     urgent,
-    hmac: (text) => createHmac("sha256", signingSecret.reveal()).update(text).digest(),
+    hmac,
     identity,
     verbs: {
       hear: (heard) => hear(core, heard),
@@ -174,20 +171,6 @@ function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly
     "  stop      Ctrl-C; runs go on where they were at the next start",
     "",
   ].join("\n");
-}
-
-async function whoAmI(client: WebClient): Promise<{ workspace: string; botUserId: string; botId: string }> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const me = await client.auth.test();
-      if (me.team_id && me.user_id && me.bot_id)
-        return { workspace: me.team_id, botUserId: me.user_id, botId: me.bot_id };
-      throw new Error("Slack does not say which bot this token is for: use the bot token of an installed app");
-    } catch (error) {
-      if (attempt >= 5) throw error;
-      await pause(attempt * 500);
-    }
-  }
 }
 
 async function loadPage(core: Core, runId: string): Promise<RunPage | null> {

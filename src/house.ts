@@ -167,6 +167,12 @@ export async function openHouse(
         }
       }),
     );
+    // Another worker's wishes for the outbox reach us as the database's notifications.
+    opening.defer(
+      loop(say, "the outbox's bell", async (signal) => {
+        for await (const _ of core.stores.events.changes(signal)) outbox.wake();
+      }),
+    );
     front.begin();
   }
   const parts = opening.move();

@@ -22,7 +22,7 @@ export async function deliver(core: Core, chat: Chat<View>): Promise<number> {
 async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<void> {
   try {
     const view = await viewOf(core, row);
-    if (view === null) return await core.stores.outbox.shown(row.key, row.version, row.messageId ?? "");
+    if (view === null) return await core.stores.outbox.shown(row.key, row.version, row.messageId);
     const { messageId } = await chat.show(row.key, row.place, view, row.messageId);
     await core.stores.outbox.shown(row.key, row.version, messageId);
   } catch (error) {

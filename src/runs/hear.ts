@@ -70,17 +70,15 @@ async function recent(core: Core, here: Standing): Promise<View> {
 
 /** Words for the agent's next turn. Who says them becomes an author: they may not approve from here on. */
 async function followUp(core: Core, heard: Heard, run: Run, text: string): Promise<View> {
-  const fresh = await core.stores.inbox.insertOnce("follow-up", heard.requestKey, { run: run.id });
-  if (fresh) {
-    await core.store.tx(async (tx) => {
-      const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
-      const joined = await core.stores.people.addAuthor(tx, run.id, person.id);
-      await core.stores.turns.add(tx, { runId: run.id, cause: "follow_up", person, text });
-      if (joined) await record(core, tx, run.id, null, [{ kind: "author.joined", person }]);
-      await tell(core, tx, run, "status");
-    });
-    await core.stores.inbox.done("follow-up", heard.requestKey);
-    core.nudge();
-  }
+  await core.store.tx(async (tx) => {
+    const fresh = await core.stores.inbox.insertDone(tx, "follow-up", heard.requestKey);
+    if (!fresh) return;
+    const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
+    const joined = await core.stores.people.addAuthor(tx, run.id, person.id);
+    await core.stores.turns.add(tx, { runId: run.id, cause: "follow_up", person, text });
+    if (joined) await record(core, tx, run.id, null, [{ kind: "author.joined", person }]);
+    await tell(core, tx, run, "status");
+  });
+  core.nudge();
   return { kind: "noted", what: "queued", run: titled(core, run) };
 }

@@ -156,9 +156,11 @@ export interface InboxRow {
 export interface InboxStore {
   /** `false`: it was here before, there is nothing to do. Durable when this resolves. */
   insertOnce(source: string, deliveryId: string, body: unknown): Promise<boolean>;
+  /** The same within a transaction, and done when it commits: what it led to is in it too. */
+  insertDone(tx: Tx, source: string, deliveryId: string): Promise<boolean>;
   done(source: string, deliveryId: string): Promise<void>;
-  /** Received more than `olderThanMs` ago and not done; each is claimed for a minute, so that two workers differ. */
-  unfinished(olderThanMs: number, limit: number): Promise<readonly InboxRow[]>;
+  /** Of this source, received more than `olderThanMs` ago and not done; each is claimed for a minute, so that two workers differ. */
+  unfinished(source: string, olderThanMs: number, limit: number): Promise<readonly InboxRow[]>;
 }
 
 /** One message that people see: at most one per key, edited in place. */
@@ -182,7 +184,7 @@ export interface OutboxStore {
   /** Wanted but not shown, most urgent first; each is claimed for `claimMs`, so that two workers differ. */
   due(claimMs: number, limit: number): Promise<readonly OutboxRow[]>;
   /** Releases the claim. `version` is what was rendered: a later `want` stays due. */
-  shown(key: string, version: number, messageId: string): Promise<void>;
+  shown(key: string, version: number, messageId: string | null): Promise<void>;
   /** Could not be shown: due again after `afterMs`. */
   later(key: string, afterMs: number): Promise<void>;
   get(key: string): Promise<OutboxRow | null>;

@@ -98,7 +98,7 @@ export function tasksOf(facts: RunFacts): readonly Task[] {
         ]
       : []),
     step("Prepare a sandbox", reached.has("preparing"), reached.has("working")),
-    ...(facts.plan.length > 0 ? facts.plan : [step("Work on the request", reached.has("working"), worked)]),
+    ...(facts.plan.length > 0 ? planOf(facts, worked) : [step("Work on the request", reached.has("working"), worked)]),
     ...(facts.answer === null
       ? [
           step("Run the checks on a clean checkout", reached.has("checking"), reached.has("publishing")),
@@ -106,4 +106,10 @@ export function tasksOf(facts: RunFacts): readonly Task[] {
         ]
       : []),
   ];
+}
+
+/** The agent's own plan. Once its work is over nothing of it is still going on, whatever it forgot to say. */
+function planOf(facts: RunFacts, worked: boolean): readonly Task[] {
+  if (!worked) return facts.plan;
+  return facts.plan.map((task) => (task.status === "in_progress" ? { ...task, status: "complete" } : task));
 }

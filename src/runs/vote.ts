@@ -38,7 +38,7 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       await record(core, tx, run.id, null, [
         { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code },
       ]);
-      return { kind: "refused", refusal: await refusalOf(core, tx, approval, code) };
+      return { kind: "refused", refusal: await refusalOf(core, tx, run, approval, cast.account, code) };
     };
     if (cast.account.kind !== "member") return refuse("not_a_member");
     if (membersNow === null) return refuse("directory_unavailable");
@@ -158,18 +158,24 @@ async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId)
 async function refusalOf(
   core: Core,
   tx: Tx,
+  run: Run,
   approval: Approval,
+  on: ExternalId,
   code: VoteRefusal | "directory_unavailable" | "not_a_member",
 ): Promise<Refusal> {
   if (code === "directory_unavailable") return { code };
   if (code === "not_a_member") return { code: "guest" };
   const votes = await core.stores.approvals.votes(tx, approval.id);
   const last = votes.at(-1) ?? null;
+  const unlinked =
+    code === "author_unlinked"
+      ? (await authorsWithAccounts(core, tx, run, on)).find((author) => author.account === null)
+      : undefined;
   return {
     code,
     from: approval.asks.map((ask) => ask.from),
     rule: approval.asks[0]?.rule.at ?? "",
-    who: last?.person.name ?? null,
+    who: unlinked?.person.name ?? last?.person.name ?? null,
     at: approval.closedAt ?? last?.at ?? null,
     status: approval.status,
   };

@@ -150,7 +150,7 @@ export function slackReceiver({
     },
     routes,
     async redrive() {
-      const rows = await inbox.unfinished(leftBehindMs, AT_ONCE);
+      const rows = await inbox.unfinished(SOURCE, leftBehindMs, AT_ONCE);
       const ours = rows.filter((row) => row.source === SOURCE && !running.has(row.deliveryId));
       await Promise.all(ours.map((row) => start(deliveryOf(row), async () => {})));
       return ours.length;

@@ -155,7 +155,7 @@ test("what is kept holds no token and no address to answer at", async () => {
   });
   await post(clicked({ action: "approve", value: "a d" }), { form: true });
   await surface.drain();
-  const [row] = await real.unfinished(0, 10);
+  const [row] = await real.unfinished("slack", 0, 10);
   expect(JSON.stringify(row?.body)).not.toMatch(/verification|hooks\.slack/);
   expect(row?.body).toMatchObject({ actions: [{ action_id: "approve" }] });
 });

@@ -118,7 +118,7 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
     /** Claims of a dead worker run out. */
     release: () => database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`),
     left: async () => {
-      const rows = await real.unfinished(0, 100);
+      const rows = await real.unfinished("slack", 0, 100);
       await database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`);
       return rows;
     },
