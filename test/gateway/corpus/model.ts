@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
@@ -43,8 +44,10 @@ export async function callModel(
   sandbox: string,
   token: string,
   body: unknown,
+  onData: (chunk: Buffer) => void = () => undefined,
 ): Promise<{ status: number; text: string }> {
   const socket = await world.open(sandbox);
+  socket.on("data", onData);
   const json = JSON.stringify(body);
   const lines = ["POST /model/openai/v1/chat/completions HTTP/1.1", "Host: gateway", `Authorization: Bearer ${token}`];
   socket.write(
@@ -70,10 +73,13 @@ export async function linesUntil(
   return lines;
 }
 
-/** Piece by piece, until all is said or nobody listens. */
-async function streamOn(res: ServerResponse): Promise<void> {
-  for (let i = 0; i < CHUNKS && !res.destroyed; i += 1)
-    await new Promise<void>((resolve) => res.write(delta("x".repeat(35)), () => resolve()));
+/** Piece by piece, each when the client has seen the one before, until all is said or nobody listens. */
+async function streamOn(res: ServerResponse, seen: EventEmitter): Promise<void> {
+  for (let i = 0; i < CHUNKS && !res.destroyed; i += 1) {
+    const next = Promise.race([once(seen, "piece"), once(res, "close")]);
+    res.write(delta("x".repeat(35)));
+    await next;
+  }
   res.end(usage(10, CHUNKS * 10));
 }
 
@@ -83,6 +89,7 @@ const spentOver = (spent: number, budget: number) => (Math.max(0, spent - budget
 export async function tryModel(each: CorpusCase): Promise<Outcome> {
   const scenario = each.input.scenario ?? "";
   const hung: ServerResponse[] = [];
+  const clientSees = new EventEmitter();
   const service = await modelService((body, res) => {
     res.writeHead(200, { "content-type": "text/event-stream" });
     if (scenario.startsWith("client closes")) {
@@ -92,7 +99,7 @@ export async function tryModel(each: CorpusCase): Promise<Outcome> {
     }
     if (scenario.startsWith("stream worth")) {
       // Asked for less, it goes on all the same: 400 pieces of 10 tokens.
-      return void streamOn(res);
+      return void streamOn(res, clientSees);
     }
     const asked = body.stream_options as { include_usage?: boolean } | undefined;
     res.write(delta("fine"));
@@ -102,7 +109,7 @@ export async function tryModel(each: CorpusCase): Promise<Outcome> {
     config: { models: { openai: { baseUrl: service.baseUrl, key: null }, anthropic: null } },
   });
   try {
-    return await play(world, service.seen, each, scenario);
+    return await play(world, service.seen, clientSees, each, scenario);
   } finally {
     for (const res of hung) res.destroy();
     await world.close();
@@ -113,6 +120,7 @@ export async function tryModel(each: CorpusCase): Promise<Outcome> {
 async function play(
   world: World,
   seen: Record<string, unknown>[],
+  clientSees: EventEmitter,
   each: CorpusCase,
   scenario: string,
 ): Promise<Outcome> {
@@ -130,7 +138,8 @@ async function play(
     }),
   );
   const message = { messages: [{ role: "user", content: "hello" }], stream: true };
-  const call = (body: object) => callModel(world, sandbox, "tok", { model: "scripted", ...message, ...body });
+  const call = (body: object, onData?: (chunk: Buffer) => void) =>
+    callModel(world, sandbox, "tok", { model: "scripted", ...message, ...body }, onData);
   const denied = (lines: readonly AuditLine[]) =>
     lines.filter((line) => line.kind === "egress" && line.outcome === "deny");
   const metered = (lines: readonly AuditLine[]) => lines.filter((line) => line.kind === "model");
@@ -168,7 +177,7 @@ async function play(
     return await outcome(lines, { faults: exact ? [] : ["not charged by the provider's count"] });
   }
   if (scenario.startsWith("stream worth")) {
-    const answer = await call({});
+    const answer = await call({}, (chunk) => void (chunk.includes("xxx") && clientSees.emit("piece")));
     const lines = await linesUntil(world, run, (all) => denied(all).length === 1);
     return await outcome(lines, {
       faults: answer.text.includes('"code":"budget"') ? [] : ["no error event in the stream"],
