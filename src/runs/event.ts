@@ -240,13 +240,3 @@ export interface RunEvent {
   /** SHA-256 over the previous hash and this line: see `chain.ts`. */
   readonly hash: string;
 }
-
-/** Bodies of one kind, in order. */
-export function only<K extends EventBody["kind"]>(
-  events: readonly RunEvent[],
-  kind: K,
-): (Extract<EventBody, { kind: K }> & { at: Date; seq: number })[] {
-  return events
-    .filter((event) => event.body.kind === kind)
-    .map((event) => ({ ...(event.body as Extract<EventBody, { kind: K }>), at: event.at, seq: event.seq }));
-}
