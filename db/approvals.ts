@@ -1,7 +1,7 @@
-import { and, asc, eq, sql } from "drizzle-orm";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Approval, Vote } from "#runs/approval.ts";
 import type { ApprovalStore } from "#runs/stores.ts";
+import { and, asc, eq, sql } from "./drizzle.ts";
 import { holdRun, isId, storable } from "./fence.ts";
 import { approvals, approvalVotes } from "./schema/approvals.ts";
 import { asDb, type Db, outside } from "./store.ts";

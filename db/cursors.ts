@@ -1,5 +1,5 @@
-import { and, eq, lt, sql } from "drizzle-orm";
 import type { CursorStore } from "#runs/stores.ts";
+import { and, eq, lt, sql } from "./drizzle.ts";
 import { cursors } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
 

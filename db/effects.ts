@@ -1,5 +1,5 @@
-import { and, asc, eq, sql } from "drizzle-orm";
 import type { Effect, EffectStore } from "#runs/stores.ts";
+import { and, asc, eq, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import { effects } from "./schema/work.ts";
 import { asDb, type Db, outside, store } from "./store.ts";

@@ -1,6 +1,6 @@
-import { sql } from "drizzle-orm";
 import { type Engine, type EngineStats, type Handlers, QUEUES, type Queue } from "#ports/engine.ts";
 import { advance } from "./cursors.ts";
+import { sql } from "./drizzle.ts";
 import { DEAD, type Job, QUEUE_NAMES, type QueueName, startBoss } from "./engine/boss.ts";
 import { forget, readyQueues, reap } from "./engine/pulse.ts";
 import { wake } from "./engine/wake.ts";

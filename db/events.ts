@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { and, asc, desc, eq, gt, gte, sql } from "drizzle-orm";
 import type { Tx } from "#ports/store.ts";
 import { link } from "#runs/chain.ts";
 import type { EventBody, RunEvent } from "#runs/event.ts";
 import { Fenced, type RunId } from "#runs/run.ts";
 import type { EventStore } from "#runs/stores.ts";
+import { and, asc, desc, eq, gt, gte, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import type { Database } from "./open.ts";
 import { installationHeads, runEvents, runHeads } from "./schema/record.ts";

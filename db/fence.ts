@@ -1,5 +1,5 @@
-import { eq } from "drizzle-orm";
 import { Fenced } from "#runs/run.ts";
+import { eq } from "./drizzle.ts";
 import { runs } from "./schema/runs.ts";
 import type { Db } from "./store.ts";
 

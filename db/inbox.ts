@@ -1,5 +1,5 @@
-import { and, asc, eq, isNull, lt, or, sql } from "drizzle-orm";
 import type { InboxStore } from "#runs/stores.ts";
+import { and, asc, eq, isNull, lt, or, sql } from "./drizzle.ts";
 import { inbox } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
 

@@ -1,6 +1,6 @@
-import { PGlite } from "@electric-sql/pglite";
 import { type Engine, type Handlers, QUEUES, type Queue } from "#ports/engine.ts";
 import { Fenced } from "#runs/run.ts";
+import { loadPglite } from "./drizzle.ts";
 import { type Database, type OpenOptions, pgliteDatabase } from "./open.ts";
 import { afterCommit } from "./store.ts";
 
@@ -10,11 +10,11 @@ let template: Promise<File | Blob> | undefined;
 /** A database of its own, in memory, gone when it is closed. For tests: stores over it are the memory adapter. */
 export async function memoryDatabase(o: OpenOptions = {}): Promise<Database> {
   template ??= makeTemplate();
-  return pgliteDatabase(await PGlite.create({ loadDataDir: await template }), () => {}, o);
+  return pgliteDatabase(await loadPglite().PGlite.create({ loadDataDir: await template }), () => {}, o);
 }
 
 async function makeTemplate(): Promise<File | Blob> {
-  const client = await PGlite.create();
+  const client = await loadPglite().PGlite.create();
   let dump: File | Blob | undefined;
   const database = await pgliteDatabase(client, () => {});
   try {

@@ -1,7 +1,7 @@
 import path from "node:path";
-import { sql } from "drizzle-orm";
-import { type MigrationConfig, readMigrationFiles } from "drizzle-orm/migrator";
+import type { MigrationConfig } from "drizzle-orm/migrator";
 import type { PgDialect, PgSession } from "drizzle-orm/pg-core";
+import { readMigrationFiles, sql } from "./drizzle.ts";
 import type { Db } from "./store.ts";
 
 const FOLDER = path.join(import.meta.dirname, "migrations");

@@ -1,10 +1,9 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
-import { drizzle as overPg } from "drizzle-orm/node-postgres";
-import { drizzle as overPglite } from "drizzle-orm/pglite";
 import { Pool } from "pg";
 import { fromPglite, type Db as Statements } from "pg-boss";
+import { loadPglite, overPg } from "./drizzle.ts";
 import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
 import { takeLock } from "./lock.ts";
 import { alone, migrate } from "./migrate.ts";
@@ -53,8 +52,7 @@ async function openPglite(folder: string | null, o: OpenOptions): Promise<Databa
   if (folder !== null) mkdirSync(path.dirname(folder), { recursive: true });
   const release = folder === null ? () => {} : takeLock(`${folder}.lock`, folder);
   try {
-    // 26 MB of code that a process on Postgres never loads.
-    const { PGlite } = await import("@electric-sql/pglite");
+    const { PGlite } = loadPglite();
     return await pgliteDatabase(await PGlite.create(folder === null ? {} : { dataDir: folder }), release, o);
   } catch (error) {
     release();
@@ -65,7 +63,7 @@ async function openPglite(folder: string | null, o: OpenOptions): Promise<Databa
 /** A database over an open PGlite, which it closes. */
 export async function pgliteDatabase(client: PGlite, release: () => void, o: OpenOptions = {}): Promise<Database> {
   const onError = o.onError ?? (() => {});
-  const db = overPglite(client, { schema });
+  const db = loadPglite().overPglite(client, { schema });
   let hub: Hub;
   try {
     await migrate(db);

@@ -1,5 +1,5 @@
-import { eq, sql } from "drizzle-orm";
 import { newId } from "#runs/ids.ts";
+import { eq, sql } from "./drizzle.ts";
 import { orgs } from "./schema/orgs.ts";
 import { type Db, outside } from "./store.ts";
 

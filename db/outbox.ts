@@ -1,5 +1,6 @@
-import { and, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
 import type { OutboxRow, OutboxStore } from "#runs/stores.ts";
+import { and, eq, gt, inArray, isNull, lt, or, sql } from "./drizzle.ts";
 import { announce } from "./events.ts";
 import { outbox } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";

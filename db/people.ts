@@ -1,6 +1,6 @@
-import { and, asc, eq } from "drizzle-orm";
 import { newId } from "#runs/ids.ts";
 import type { PeopleStore } from "#runs/stores.ts";
+import { and, asc, eq } from "./drizzle.ts";
 import { storable } from "./fence.ts";
 import { identities, people } from "./schema/orgs.ts";
 import { runAuthors } from "./schema/runs.ts";

@@ -1,6 +1,6 @@
-import { and, eq } from "drizzle-orm";
 import { restorePolicy } from "#policy/archive.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
+import { and, eq } from "./drizzle.ts";
 import { policies } from "./schema/orgs.ts";
 import { asDb, type Db, outside } from "./store.ts";
 

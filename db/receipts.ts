@@ -1,5 +1,5 @@
-import { eq } from "drizzle-orm";
 import type { ReceiptStore } from "#runs/stores.ts";
+import { eq } from "./drizzle.ts";
 import { isId } from "./fence.ts";
 import { receipts } from "./schema/record.ts";
 import { asDb, type Db, outside } from "./store.ts";

@@ -1,9 +1,10 @@
-import { and, count, desc, eq, inArray, isNull, lt, lte, notInArray, or, type SQL, sql } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
 import type { Tx } from "#ports/store.ts";
 import { genesis } from "#runs/chain.ts";
 import { Fenced, type Run, type RunPatch } from "#runs/run.ts";
 import { isFinal, isParked, queueOf, RUN_STATES, type RunState } from "#runs/state.ts";
 import type { RunStore } from "#runs/stores.ts";
+import { and, count, desc, eq, inArray, isNull, lt, lte, notInArray, or, sql } from "./drizzle.ts";
 import { isId, storable } from "./fence.ts";
 import { nextRunNumber } from "./orgs.ts";
 import { runHeads } from "./schema/record.ts";

@@ -1,5 +1,5 @@
-import { and, asc, eq, ne, sql } from "drizzle-orm";
 import type { SandboxRow, SandboxStore } from "#runs/stores.ts";
+import { and, asc, eq, ne, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import { sandboxes } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";

@@ -1,5 +1,5 @@
-import { and, asc, desc, eq, ne, sql } from "drizzle-orm";
 import type { Turn, TurnStore } from "#runs/stores.ts";
+import { and, asc, desc, eq, ne, sql } from "./drizzle.ts";
 import { holdRun, storable } from "./fence.ts";
 import { runTurns } from "./schema/runs.ts";
 import { asDb, type Db, outside } from "./store.ts";

@@ -1,5 +1,6 @@
-import { type SQL, sql } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
 import { fromDrizzle, type JobWithMetadata, PgBoss, type Queue as QueueOptions, type Db as Statements } from "pg-boss";
+import { sql } from "#db/drizzle.ts";
 import type { Database } from "#db/open.ts";
 import { type Db, rows } from "#db/store.ts";
 import { QUEUES, type Queue } from "#ports/engine.ts";

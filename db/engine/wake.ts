@@ -1,5 +1,5 @@
-import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
+import { sql } from "#db/drizzle.ts";
 import { type Db, rows } from "#db/store.ts";
 import type { Queue } from "#ports/engine.ts";
 import { announce, inside } from "./boss.ts";

@@ -1,5 +1,5 @@
-import { sql } from "drizzle-orm";
 import type { PgBoss } from "pg-boss";
+import { sql } from "#db/drizzle.ts";
 import { asDb, type Db, rows, store } from "#db/store.ts";
 import { Fenced } from "#runs/run.ts";
 import { announce, DEAD, HEARTBEAT_S, inside, type Job, type JobData, type QueueName } from "./boss.ts";

@@ -1,5 +1,4 @@
-import { sql } from "drizzle-orm";
-import { integer, json, pgEnum, pgTable, primaryKey, text, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { integer, json, pgEnum, pgTable, primaryKey, sql, text, unique, uniqueIndex, uuid } from "#db/drizzle.ts";
 import { APPROVAL_STATES, GATES, type OpenAsk } from "#runs/approval.ts";
 import { org, people, time } from "./orgs.ts";
 import { run } from "./runs.ts";

@@ -1,4 +1,4 @@
-import { index, integer, json, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { index, integer, json, pgTable, primaryKey, text, timestamp, uuid } from "#db/drizzle.ts";
 import type { Policy } from "#policy/policy.ts";
 
 /** Milliseconds, so that the time an event's hash covers is the time that is read back (`runs/chain.ts`). */

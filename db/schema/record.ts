@@ -1,4 +1,4 @@
-import { integer, json, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import { integer, json, pgTable, primaryKey, text, unique, uuid } from "#db/drizzle.ts";
 import type { EventBody } from "#runs/event.ts";
 import { org, time } from "./orgs.ts";
 import { run, runs } from "./runs.ts";

@@ -1,5 +1,4 @@
-import { sql } from "drizzle-orm";
-import { index, integer, json, pgEnum, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import { index, integer, json, pgEnum, pgTable, primaryKey, sql, text, unique, uuid } from "#db/drizzle.ts";
 import type { Scope } from "#policy/scope.ts";
 import { RUN_STATES } from "#runs/state.ts";
 import { org, people, time } from "./orgs.ts";

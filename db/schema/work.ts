@@ -1,4 +1,3 @@
-import { sql } from "drizzle-orm";
 import {
   bigint,
   index,
@@ -7,10 +6,11 @@ import {
   pgEnum,
   pgTable,
   primaryKey,
+  sql,
   text,
   unique,
   uniqueIndex,
-} from "drizzle-orm/pg-core";
+} from "#db/drizzle.ts";
 import { org, time } from "./orgs.ts";
 import { run } from "./runs.ts";
 
