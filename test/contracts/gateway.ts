@@ -9,6 +9,8 @@ export interface GatewayHarness {
   readonly repo: { readonly name: string; readonly cloneUrl: string };
   /** Where its branch "main" stands. */
   readonly main: string;
+  /** A text file in that commit. */
+  readonly file: { readonly path: string; readonly text: string };
   /** Makes one decision happen, so that one audit line is written. */
   decide(): Promise<void>;
   close(): Promise<void>;
@@ -79,6 +81,17 @@ export function gatewayContract(name: string, make: () => Promise<GatewayHarness
       const missing = gateway.mirror({ ...harness.repo, credential: null }, "no-such-branch");
       await expect(missing).rejects.toBeInstanceOf(GatewayError);
       await expect(missing).rejects.toMatchObject({ code: "not_found" });
+    });
+
+    test("a file of the mirror is read at a commit, and is null when it is not there", async () => {
+      const { repo, main, file } = harness;
+      await gateway.mirror({ ...repo, credential: null }, "main");
+      expect(await gateway.file(repo.name, main, file.path, 10_000)).toBe(file.text);
+      expect(await gateway.file(repo.name, main, "no/such/file", 10_000)).toBeNull();
+      await expect(gateway.file(repo.name, main, file.path, 1)).rejects.toMatchObject({ code: "invalid" });
+      await expect(gateway.file(repo.name, "f".repeat(40), file.path, 10_000)).rejects.toMatchObject({
+        code: "not_found",
+      });
     });
 
     test("a run's repository starts at the commit it was opened at, and opening again changes nothing", async () => {

@@ -4,10 +4,11 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { gatewayClient } from "#gateway/client.ts";
 import { startGateway } from "#gateway/serve.ts";
+import type { AuditLine } from "#ports/gateway.ts";
 import { bareGrant, gatewayContract, hashOf } from "#test/contracts/gateway.ts";
 import { makeForge } from "./forge.ts";
-import { askConnect, basic, clientHello } from "./wire.ts";
-import { makeWorld } from "./world.ts";
+import { askConnect, basic, clientHello, readAll } from "./wire.ts";
+import { linesUntil, makeWorld } from "./world.ts";
 
 gatewayContract("the gateway process", async () => {
   const world = await makeWorld();
@@ -16,6 +17,7 @@ gatewayContract("the gateway process", async () => {
     gateway: world.client,
     repo: { name: forge.name, cloneUrl: forge.path },
     main: forge.main,
+    file: { path: "README.md", text: "# Site\n\nHello.\n" },
     async decide() {
       const socket = await world.open("nobody");
       await askConnect(socket, "denied.test:443", null);
@@ -141,10 +143,10 @@ test("a run that has sent as much as it may is cut", async () => {
   socket.resume();
   await once(socket, "data");
   socket.write(Buffer.alloc(64_000));
-  socket.resume();
-  await once(socket, "close");
-  const reasons = (await world.auditOf("s")).flatMap((line) => (line.kind === "egress" ? [line.reason] : []));
-  expect(reasons).toContain("upload");
+  await readAll(socket);
+  const isUpload = (line: AuditLine) => line.kind === "egress" && line.reason === "upload";
+  const lines = await linesUntil(world, "r", (all) => all.some(isUpload));
+  expect(lines.find(isUpload)).toMatchObject({ outcome: "deny", host: "a.test" });
   await world.close();
 });
 
@@ -162,10 +164,10 @@ test("a narrower grant cuts the tunnel that it no longer holds", async () => {
   socket.write(await clientHello("a.test"));
   socket.resume();
   await once(socket, "data");
-  const closed = once(socket, "close");
-  socket.resume();
+  const ended = readAll(socket);
   await world.client.grant({ ...grant, egress: [tunnel("b.test")] });
-  await closed;
-  expect(socket.destroyed).toBe(true);
+  await ended;
+  const lines = await linesUntil(world, "r", (all) => all.some((line) => line.kind === "closed"));
+  expect(lines.at(-1)).toMatchObject({ kind: "closed", host: "a.test" });
   await world.close();
 });

@@ -30,10 +30,12 @@ const denied = (): AuditLine => {
 gatewayContract("memory", async () => {
   const gateway = memoryGateway();
   gateway.holdRef("acme/site", "main", MAIN);
+  gateway.holdFile("acme/site", MAIN, "README.md", "# Site\n");
   return {
     gateway,
     repo: { name: "acme/site", cloneUrl: "memory:" },
     main: MAIN,
+    file: { path: "README.md", text: "# Site\n" },
     decide: async () => gateway.happen(denied()),
     close: async () => undefined,
   };

@@ -196,3 +196,19 @@ async function bodyOf(req: IncomingMessage): Promise<string> {
   for await (const chunk of req as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks).toString("latin1");
 }
+
+/** The audit lines of a run until `last` says that all is there. */
+export async function linesUntil(
+  world: World,
+  run: string,
+  last: (lines: readonly AuditLine[]) => boolean,
+): Promise<AuditLine[]> {
+  const stop = new AbortController();
+  const lines: AuditLine[] = [];
+  for await (const { line } of world.client.audit(0, stop.signal)) {
+    if (line.run === run) lines.push(line);
+    if (last(lines)) break;
+  }
+  stop.abort();
+  return lines;
+}

@@ -5,6 +5,7 @@ import path from "node:path";
 import { GatewayError } from "#ports/gateway.ts";
 import type { Secret } from "#ports/secret.ts";
 import { type Git, gitSettings } from "./git.ts";
+import { textFile } from "./text-file.ts";
 
 /** The mirrors of forge repositories and, beside them, one bare repository per run. */
 export interface Repositories {
@@ -13,6 +14,8 @@ export interface Repositories {
   mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
   /** A text file of the mirror at a commit; `null` when there is none. */
   file(name: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
+  /** See `Gateway.file`. */
+  file(repo: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
   open(run: string, repo: string, branch: string, at: string): Promise<void>;
   /** The run's repository, or `null`. */
   find(run: string): string | null;
@@ -133,6 +136,11 @@ export async function openRepositories(folder: string, git: Git): Promise<Reposi
       const shown = await git(["cat-file", "blob", "--end-of-options", `${oid}:${file}`], { gitDir, maxBytes });
       if (shown.truncated) throw new GatewayError("invalid", `${file} is larger than ${maxBytes} bytes`);
       return shown.stdout.toString("utf8");
+    },
+    async file(repo, oid, name, maxBytes) {
+      const gitDir = mirrorOf(repo);
+      if (!existsSync(gitDir)) throw new GatewayError("not_found", `${repo} has no mirror yet`);
+      return await textFile(git, gitDir, { oid, path: name, maxBytes });
     },
     async open(run, repo, branch, at) {
       if (!isBranchName(branch)) throw new GatewayError("invalid", `"${branch}" cannot be a branch`);

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import type { AuditLine } from "#ports/gateway.ts";
 import { bareGrant, hashOf } from "#test/contracts/gateway.ts";
 import { readAll } from "#test/gateway/wire.ts";
-import { makeWorld, type World } from "#test/gateway/world.ts";
+import { linesUntil, makeWorld, type World } from "#test/gateway/world.ts";
 import type { CorpusCase } from "./cases.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -55,22 +55,6 @@ export async function callModel(
   );
   const answer = (await readAll(socket)).toString("utf8");
   return { status: Number(answer.split(" ")[1]), text: answer };
-}
-
-/** The audit lines of a run until `last` says that all is there. */
-export async function linesUntil(
-  world: World,
-  run: string,
-  last: (lines: readonly AuditLine[]) => boolean,
-): Promise<AuditLine[]> {
-  const stop = new AbortController();
-  const lines: AuditLine[] = [];
-  for await (const { line } of world.client.audit(0, stop.signal)) {
-    if (line.run === run) lines.push(line);
-    if (last(lines)) break;
-  }
-  stop.abort();
-  return lines;
 }
 
 /** Piece by piece, each when the client has seen the one before, until all is said or nobody listens. */
