@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { demo } from "#adapters/agent/profiles.ts";
 import type { Agent } from "#ports/agent.ts";
 import { agentContract, ended, eventsUntil, is, messageOf, only } from "#test/contracts/agent.ts";
-import { type RealWorld, realWorld } from "#test/fixtures/acp/world.ts";
+import { marked, type RealWorld, realWorld } from "#test/fixtures/acp/world.ts";
 
 const image = path.resolve(import.meta.dirname, "..", "..", "images", "demo");
 
@@ -167,15 +167,3 @@ describe("the demo agent", () => {
     );
   });
 });
-
-/** Processes of the agents in this sandbox, by the mark they inherit. */
-async function marked(world: RealWorld): Promise<number[]> {
-  const found: number[] = [];
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const environ = await readFile(`/proc/${name}/environ`, "utf8").catch(() => "");
-    if (environ.split("\0").some((pair) => pair.startsWith(`COUNTERSIGN_AGENT=${world.sandbox.id}/`)))
-      found.push(Number(name));
-  }
-  return found;
-}

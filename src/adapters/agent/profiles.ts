@@ -36,8 +36,9 @@ export const demo: AgentProfile = {
 
 /**
  * OpenCode over `opencode acp`. Its configuration is one environment variable, which no file outranks; the work tree's
- * own `opencode.json`, `.opencode/`, plugins and skills are not read at all, because a hostile repository could move the
- * model or allow every command (conformance case 28). That switch also hides AGENTS.md, so it is named again here.
+ * own `opencode.json`, `.opencode/` and skills are switched off, because a hostile repository could move the model or
+ * allow every command (conformance case 28). That switch also hides AGENTS.md, so it is named again here; and it leaves
+ * plugins on, which only the guard in the image stops (measured with 1.18.33).
  */
 export const opencode: AgentProfile = {
   id: "opencode",
@@ -84,6 +85,7 @@ export const opencode: AgentProfile = {
         OPENCODE_PERMISSION: JSON.stringify(permission),
         OPENCODE_DISABLE_PROJECT_CONFIG: "1",
         OPENCODE_PURE: "1",
+        BUN_INSPECT_PRELOAD: `${run.imageDir}/guard.js`,
         OPENCODE_DISABLE_EXTERNAL_SKILLS: "1",
         OPENCODE_DISABLE_CLAUDE_CODE: "1",
         OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
