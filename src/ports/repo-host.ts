@@ -59,6 +59,8 @@ export class RepoHostError extends Error {
 /** A forge. There is no merge: a run ends at the pull request. */
 export interface RepoHost {
   readonly name: string;
+  /** Every repository we have access to, by name. */
+  repositories(): Promise<readonly HostedRepository[]>;
   /** `null` when there is no such repository or we have no access. */
   repository(name: string): Promise<HostedRepository | null>;
   /** What the relay needs to read `name`; narrowed to that one repository, short-lived. `null` where none is needed. */

@@ -2,7 +2,7 @@ import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { factsOf, titled } from "./look.ts";
 import { record } from "./record.ts";
-import { concrete, request, type Standing, standing } from "./request.ts";
+import { choices, request, type Standing, standing } from "./request.ts";
 import type { Run } from "./run.ts";
 import { parse } from "./say.ts";
 import { isFinal } from "./state.ts";
@@ -23,7 +23,7 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
   const run = heard.first ? null : await core.stores.runs.byPlace(heard.place);
   switch (said.kind) {
     case "help":
-      return help(here);
+      return help(core, here);
     case "mine": {
       const person = await core.store.tx((tx) =>
         core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name),
@@ -55,8 +55,8 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
   }
 }
 
-function help(here: Standing): View {
-  return { kind: "help", team: here.team, repos: concrete(here), examples: [] };
+async function help(core: Core, here: Standing): Promise<View> {
+  return { kind: "help", team: here.team, repos: await choices(core, here), examples: [] };
 }
 
 async function recent(core: Core, here: Standing): Promise<View> {

@@ -1,3 +1,4 @@
+import { matchesAnyText } from "#policy/glob.ts";
 import { membersOf as groupOfTeam, type Policy, repositoriesOf } from "#policy/policy.ts";
 import { route } from "#policy/route.ts";
 import { sameAccount } from "./approval.ts";
@@ -71,7 +72,7 @@ export async function request(
   here: Standing,
   task: { text: string; repo: string | null },
 ): Promise<Requested> {
-  const repos = concrete(here);
+  const repos = await choices(core, here);
   const found = repository(repos, task.repo, task.text);
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
@@ -124,6 +125,14 @@ export async function request(
   return { run: earlier, created: false };
 }
 
-/** The repositories a team can name: patterns are for naming a repository, never for guessing one. */
-export const concrete = (here: Pick<Standing, "policy" | "team">): readonly string[] =>
-  repositoriesOf(here.policy, here.team).globs.filter((glob) => !glob.includes("*"));
+/** The repositories a team may ask about: those policy names, and those of the host that its patterns match. */
+export async function choices(
+  core: Pick<Core, "repoHost">,
+  here: Pick<Standing, "policy" | "team">,
+): Promise<readonly string[]> {
+  const { globs } = repositoriesOf(here.policy, here.team);
+  const named = globs.filter((glob) => !glob.includes("*"));
+  if (named.length === globs.length) return named;
+  const hosted = (await core.repoHost.repositories()).map((repository) => repository.name);
+  return [...new Set([...named, ...hosted.filter((name) => matchesAnyText(globs, name))])].sort();
+}

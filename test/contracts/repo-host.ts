@@ -54,6 +54,13 @@ export function repoHostContract(
       }
     });
 
+    promise("every repository is listed once, as it is found by its name", async () => {
+      const all = await it.host.repositories();
+      expect(all.map((one) => one.name)).toContain(it.repo);
+      expect(new Set(all.map((one) => one.name)).size).toBe(all.length);
+      expect(all.find((one) => one.name === it.repo)).toEqual(await it.host.repository(it.repo));
+    });
+
     promise("a push makes the branch, and the same push again is harmless", async () => {
       await push(it.oids[0], null);
       await push(it.oids[0], null);

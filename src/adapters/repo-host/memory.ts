@@ -64,6 +64,9 @@ export function memoryRepoHost(o: {
   return {
     name: "memory",
     pushes,
+    async repositories() {
+      return [...kept.values()].map(({ repository }) => repository);
+    },
     async repository(name) {
       return kept.get(name)?.repository ?? null;
     },

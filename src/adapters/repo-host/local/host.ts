@@ -18,7 +18,6 @@ import { teller } from "./tell.ts";
 
 /** The port, and what only a stand-in on this machine can offer. Merging is not here: it is on the pages. */
 export interface LocalRepoHost extends RepoHost {
-  repositories(): Promise<readonly HostedRepository[]>;
   /** Makes a repository out of data; `false` when there is one of that name. */
   createRepository(name: string, seed: RepositorySeed): Promise<boolean>;
   /** Serves a repository from elsewhere under `name`; see `import.ts`. The source is never written to. */
