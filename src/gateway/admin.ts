@@ -20,12 +20,6 @@ const File = z.strictObject({
   path: z.string(),
   maxBytes: z.number().int().positive(),
 });
-const File = z.strictObject({
-  repo: z.string(),
-  oid: z.string(),
-  path: z.string(),
-  maxBytes: z.number().int().positive(),
-});
 const Diff = z.strictObject({
   run: z.string(),
   base: z.string(),
@@ -53,10 +47,6 @@ export function adminServer(control: Control): Server {
         { name, cloneUrl, credential: credential === null ? null : new Secret("forge", credential) },
         ref,
       );
-    },
-    "/file": async (body) => {
-      const { repo, oid, path, maxBytes } = File.parse(body);
-      return { text: await control.file(repo, oid, path, maxBytes) };
     },
     "/file": async (body) => {
       const { repo, oid, path, maxBytes } = File.parse(body);

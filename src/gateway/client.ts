@@ -54,8 +54,6 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string }): G
       call<{ oid: string }>("/mirror", { name, cloneUrl, credential: credential?.reveal() ?? null, ref }),
     file: async (repo, oid, path, maxBytes) =>
       (await call<{ text: string | null }>("/file", { repo, oid, path, maxBytes })).text,
-    file: async (repo, oid, path, maxBytes) =>
-      (await call<{ text: string | null }>("/file", { repo, oid, path, maxBytes })).text,
     openRepository: async (run, repo, branch, at) => void (await call("/open-repository", { run, repo, branch, at })),
     closePush: (run) => call<{ oid: string | null; gitDir: string }>("/close-push", { run }),
     changes: (run, base, head, maxBytes) => call<Changes>("/changes", { run, base, head, maxBytes }),

@@ -50,7 +50,6 @@ export function controlOf(
     },
     mirror: (repo, ref) => repositories.mirror(repo, ref),
     file: (repo, oid, path, maxBytes) => repositories.file(repo, oid, path, maxBytes),
-    file: (repo, oid, path, maxBytes) => repositories.file(repo, oid, path, maxBytes),
     openRepository: (run, repo, branch, at) => repositories.open(run, repo, branch, at),
     closePush: (run) => repositories.close(run),
     async changes(run, base, head, maxBytes): Promise<Changes> {

@@ -10,6 +10,8 @@ export interface MemoryGateway extends Gateway {
   readonly leases: number;
   /** Says what the forge holds: `ref` of repository `name` is at `oid`. */
   holdRef(name: string, ref: string, oid: string): void;
+  /** And that a text file lies at `path` in commit `oid`. */
+  holdFile(name: string, oid: string, path: string, text: string): void;
   /** A sandbox pushes. `false`: the door is closed or there is no repository. */
   push(run: string, oid: string, changes?: Partial<Changes>): boolean;
   /** A decision or a metered call happens. A "model" line counts towards usage. */
@@ -129,6 +131,7 @@ export function memoryGateway(): MemoryGateway {
     },
     audit,
     holdRef: (name, ref, oid) => void refs.set(`${name} ${ref}`, oid),
+    holdFile: (name, oid, path, text) => void files.set(`${name} ${oid} ${path}`, text),
     push(run, oid, changes = {}) {
       const repository = repositories.get(run);
       if (!repository || repository.closed) return false;

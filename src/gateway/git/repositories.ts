@@ -14,8 +14,6 @@ export interface Repositories {
   mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
   /** A text file of the mirror at a commit; `null` when there is none. */
   file(name: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
-  /** See `Gateway.file`. */
-  file(repo: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
   open(run: string, repo: string, branch: string, at: string): Promise<void>;
   /** The run's repository, or `null`. */
   find(run: string): string | null;
@@ -128,15 +126,6 @@ export async function openRepositories(folder: string, git: Git): Promise<Reposi
     runsDir,
     find,
     mirror: (repo, ref) => inTurn(repo.name, () => fetchMirror(repo, ref)),
-    async file(name, oid, file, maxBytes) {
-      if (!/^[0-9a-f]{40}$/.test(oid)) throw new GatewayError("invalid", `"${oid}" is not a commit id`);
-      const gitDir = mirrorOf(name);
-      const found = await git(["cat-file", "-t", "--end-of-options", `${oid}:${file}`], { gitDir });
-      if (found.code !== 0 || found.stdout.toString("utf8").trim() !== "blob") return null;
-      const shown = await git(["cat-file", "blob", "--end-of-options", `${oid}:${file}`], { gitDir, maxBytes });
-      if (shown.truncated) throw new GatewayError("invalid", `${file} is larger than ${maxBytes} bytes`);
-      return shown.stdout.toString("utf8");
-    },
     async file(repo, oid, name, maxBytes) {
       const gitDir = mirrorOf(repo);
       if (!existsSync(gitDir)) throw new GatewayError("not_found", `${repo} has no mirror yet`);
