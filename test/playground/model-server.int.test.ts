@@ -179,6 +179,31 @@ describe("the scripted model", () => {
     expect((await chat(messages)).message.tool_calls?.[0]?.function.arguments).toBe('{"command":"ls"}');
   });
 
+  test("a prompt that says the request again after an interruption is no second request", async () => {
+    const request = '<request from="Ann">\nrun `make` then run `ls`\n</request>';
+    const messages: Message[] = [
+      { role: "user", content: `You work alone. Run nothing else.\n${request}` },
+      { role: "assistant", content: "I will run `make`, then run `ls`." },
+      { role: "tool", content: "noted" },
+      { role: "tool", content: "Interrupted: the outcome is unknown. Check before relying on it." },
+      { role: "user", content: `You were interrupted, not by your doing. Check before you repeat it.\n${request}` },
+      { role: "tool", content: "noted" },
+    ];
+    expect((await chat(messages)).message.tool_calls?.[0]?.function.arguments).toBe('{"command":"ls"}');
+    const fresh = await chat(messages.slice(4, 5));
+    expect(fresh.message.tool_calls?.[0]?.function.name).toBe("todo");
+  });
+
+  test("a note of the control plane is never read as a request", async () => {
+    const note = {
+      role: "user",
+      content: "<note>\nThe check failed:\nrun `npm test`\n</note>\nFind the cause and mend it.",
+    };
+    const { message } = await chat([{ role: "user", content: "hello" }, note]);
+    expect(message.tool_calls).toBeUndefined();
+    expect(message.content).toContain("I changed nothing");
+  });
+
   test("thanks after the work is not the work again", async () => {
     const { messages } = await converse('replace "a" with "b" in x.md', (name) => (name === "read" ? "a" : "ok"));
     const { message } = await chat([...messages, { role: "user", content: "thanks" }]);

@@ -1,8 +1,8 @@
 import { HELP, type Play, play, smallTalk } from "./play.ts";
-import { understand } from "./request.ts";
+import { type PlainRequest, understand, wordsOf } from "./request.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { type Outcome, outcomeOf, type Step } from "./step.ts";
-import { type Call, callFor, type OfferedTool } from "./toolbox.ts";
+import { type Call, callFor, type OfferedTool, type Place } from "./toolbox.ts";
 
 export interface Item {
   readonly role: "user" | "assistant" | "tool";
@@ -31,32 +31,50 @@ export function answer(conversation: Conversation): Answer {
   // Agents ask for a title without offering a tool.
   if (conversation.tools.length === 0) return { step: { text: title(conversation.items) }, call: null };
   const place = { tools: conversation.tools, workdir: workdirIn(conversation.system) };
-  for (let at = conversation.items.length - 1; at >= 0; at -= 1) {
-    const item = conversation.items[at];
-    if (item?.role !== "user") continue;
-    const since = conversation.items.slice(at + 1);
-    const script = [...item.text.matchAll(/\[\[script:(\w+)\]\]/g)].at(-1)?.[1];
-    if (script !== undefined) {
-      const steps = SCRIPTS[script] ?? [{ text: `There is no script named ${script}.` }];
-      const step = steps[Math.min(since.filter((it) => it.role === "tool").length, steps.length - 1)] ?? { text: HELP };
-      return { step, call: step.action ? callFor(step.action, place) : null };
-    }
-    const request = understand(item.text);
-    if (request.wishes.length === 0) continue;
-    const next = follow(play(request), since, place);
+  const asked = lastAsk(conversation.items);
+  if (asked) {
+    const since = conversation.items.slice(asked.at + 1);
+    const next = "script" in asked ? scripted(asked.script, since, place) : follow(play(asked.request), since, place);
     if (next) return next;
-    break;
   }
-  const last = conversation.items.findLast((item) => item.role === "user")?.text ?? "";
-  return { step: { text: smallTalk(last) }, call: null };
+  return { step: { text: smallTalk(lastWords(conversation.items)) }, call: null };
+}
+
+type Ask = { readonly at: number } & ({ readonly script: string } | { readonly request: PlainRequest });
+
+/** The last message that asks for something. One that only says an old ask again, after an interruption, is that old one. */
+function lastAsk(items: readonly Item[]): Ask | null {
+  const asks = items.flatMap((item, at): Ask[] => {
+    if (item.role !== "user") return [];
+    const script = [...item.text.matchAll(/\[\[script:(\w+)\]\]/g)].at(-1)?.[1];
+    if (script !== undefined) return [{ at, script }];
+    const request = understand(item.text);
+    return request.wishes.length > 0 ? [{ at, request }] : [];
+  });
+  for (let last = asks.length - 1; ; last -= 1) {
+    const [ask, before] = [asks[last], asks[last - 1]];
+    if (!ask || !before) return ask ?? null;
+    if (!/^\s*you were interrupted/i.test(items[ask.at]?.text ?? "") || !sameAsk(ask, before)) return ask;
+  }
+}
+
+function sameAsk(one: Ask, other: Ask): boolean {
+  return JSON.stringify({ ...one, at: 0 }) === JSON.stringify({ ...other, at: 0 });
+}
+
+const lastWords = (items: readonly Item[]): string => {
+  const said = items.findLast((item) => item.role === "user")?.text ?? "";
+  return wordsOf(said) || said;
+};
+
+function scripted(name: string, since: readonly Item[], place: Place): Answer {
+  const steps = SCRIPTS[name] ?? [{ text: `There is no script named ${name}.` }];
+  const step = steps[Math.min(since.filter((item) => item.role === "tool").length, steps.length - 1)] ?? { text: HELP };
+  return { step, call: step.action ? callFor(step.action, place) : null };
 }
 
 /** Brings a play to where the conversation stands. `null` when it was over before the last thing that was said. */
-function follow(
-  acts: Play,
-  since: readonly Item[],
-  place: { tools: readonly OfferedTool[]; workdir: string },
-): Answer | null {
+function follow(acts: Play, since: readonly Item[], place: Place): Answer | null {
   const results = since.filter((item) => item.role !== "assistant");
   let at = 0;
   let spoken = "";
@@ -92,8 +110,7 @@ function said(since: readonly Item[], step: Step): boolean {
 
 function title(items: readonly Item[]): string {
   const asked = items.findLast((item) => item.role === "user" && !/^\s*generate a title/i.test(item.text))?.text ?? "";
-  const inside = /<request[^>]*>([\s\S]*?)<\/request>/i.exec(asked)?.[1] ?? asked;
-  return inside.trim().split("\n")[0]?.slice(0, 50) || "Scripted conversation";
+  return wordsOf(asked).split("\n")[0]?.slice(0, 50) || "Scripted conversation";
 }
 
 /** Agents say where they work in their system prompt, each in its own words. */

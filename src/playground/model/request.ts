@@ -15,12 +15,21 @@ const POLITE =
 const FILLER = /^(?:thanks?(?: you)?|thank you.*|cheers|please|ty|\d+|[-*•]+|hi|hello|hey)?[.!?]*$/i;
 
 /**
- * Understands one person's plain words, quotes of any kind, Slack's formatting, several asks joined by "then", commas,
- * semicolons or lines. A prompt with a `<request>` element is read only there: the rest was not said by the person.
+ * The person's own words in a prompt: what stands in its `<request>` element, or all of a prompt without elements. A
+ * `<note>` is ours, so a prompt of notes alone holds no word of a person.
+ */
+export function wordsOf(prompt: string): string {
+  const request = /<request[^>]*>([\s\S]*?)<\/request>/i.exec(prompt)?.[1];
+  if (request !== undefined) return request.trim();
+  return /<note[^>]*>/i.test(prompt) ? "" : prompt.trim();
+}
+
+/**
+ * Understands a person's plain words: quotes of any kind, Slack's formatting, several asks joined by "then", commas,
+ * semicolons or lines.
  */
 export function understand(prompt: string): PlainRequest {
-  const asked = /<request[^>]*>([\s\S]*?)<\/request>/i.exec(prompt)?.[1] ?? prompt;
-  const tidied = takeQuotes(untangle(asked));
+  const tidied = takeQuotes(untangle(wordsOf(prompt)));
   const wishes: Wish[] = [];
   const unknown: string[] = [];
   let file: string | null = null;

@@ -16,7 +16,7 @@ export interface Call {
   readonly custom: boolean;
 }
 
-interface Place {
+export interface Place {
   readonly tools: readonly OfferedTool[];
   /** Absolute; "" when the agent did not say. */
   readonly workdir: string;
