@@ -4,7 +4,7 @@ import type { Place } from "./child.ts";
 import { readSafely, writeSafely } from "./files.ts";
 import { onLines } from "./lines.ts";
 import { pipeMaker } from "./pipes.ts";
-import { probe } from "./probe.ts";
+import { probe, probeAddresses } from "./probe.ts";
 import { processes } from "./processes.ts";
 import {
   CALLS,
@@ -46,6 +46,7 @@ const place: Place = {
   env: config.env,
   soleTenant: config.soleTenant && pidOneIsBubblewrap(),
 };
+const addresses = probeAddresses(); // Begun early: the answers are there when they are asked for.
 const table = processes({ place, folder: config.journals, ended: (procId) => say({ kind: "exited", procId }) });
 
 const handlers: { [O in Op]: (request: Request<O>, signal: AbortSignal) => Reply<O> | Promise<Reply<O>> } = {
@@ -61,7 +62,7 @@ const handlers: { [O in Op]: (request: Request<O>, signal: AbortSignal) => Reply
     writeSafely(path, Buffer.from(data, "base64"), mode, config.roots);
     return null;
   },
-  probe: (request) => probe(request),
+  probe: (request) => probe(request, addresses),
 };
 
 async function answer<O extends Op>(op: O, request: unknown, signal: AbortSignal): Promise<Reply<O>> {

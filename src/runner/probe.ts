@@ -21,20 +21,30 @@ const NO_WAY = new Set([
 type Attempt = Reply<"probe">[number];
 
 /**
- * Tries every way out that has nothing to do with the gateway: addresses, names, the host's loopback and its abstract
- * sockets. The addresses are reserved for documentation (RFC 5737, RFC 3849) and metadata: no route must lead there.
+ * Tries every way out that needs no help from outside: addresses and names. The addresses are reserved for
+ * documentation (RFC 5737, RFC 3849) and metadata: no route must lead there.
  */
-export async function probe({ canaryPort, canaryName }: Request<"probe">): Promise<Attempt[]> {
+export function probeAddresses(): Promise<Attempt[]> {
   return Promise.all([
     connecting("tcp 192.0.2.1:80", { host: "192.0.2.1", port: 80 }),
     connecting("tcp [2001:db8::1]:80", { host: "2001:db8::1", port: 80 }),
     connecting("tcp 169.254.169.254:80", { host: "169.254.169.254", port: 80 }),
-    connecting("the host's 127.0.0.1", { host: "127.0.0.1", port: canaryPort }),
-    connecting("the host's abstract sockets", { path: `\0${canaryName}` }),
     sending("udp 192.0.2.1:53", "udp4", "192.0.2.1"),
     naming(),
     Promise.resolve(interfaces()),
   ]);
+}
+
+/** Adds what only the one who asks can set up: listeners on the host's loopback and among its abstract sockets. */
+export async function probe(
+  { canaryPort, canaryName }: Request<"probe">,
+  addresses: Promise<Attempt[]>,
+): Promise<Attempt[]> {
+  const canaries = await Promise.all([
+    connecting("the host's 127.0.0.1", { host: "127.0.0.1", port: canaryPort }),
+    connecting("the host's abstract sockets", { path: `\0${canaryName}` }),
+  ]);
+  return [...(await addresses), ...canaries];
 }
 
 function connecting(attempt: string, to: net.TcpNetConnectOpts | net.IpcNetConnectOpts): Promise<Attempt> {

@@ -55,7 +55,7 @@ describe.skipIf(noBubblewrap !== null)(
     };
     /** What the provider keeps on disk, by folder. Our programs stay: they are not of any one sandbox. */
     const left = () => ({
-      state: readdirSync(bench.stateDir).filter((name) => name !== ".shared"),
+      state: readdirSync(bench.stateDir).filter((name) => !name.startsWith(".")),
       work: readdirSync(path.join(bench.folder, "shared/work")),
       uids: readdirSync(path.join(bench.folder, "shared/uids")),
     });

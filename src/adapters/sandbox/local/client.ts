@@ -4,12 +4,13 @@ import { type ProcessInfo, type Sandbox, SandboxError, type SandboxInfo } from "
 import { FILE_BYTES } from "#runner/protocol.ts";
 import { type Box, INSIDE, isReady, readBox, readSupervisor } from "./box.ts";
 import { ask, type ControlOp, type ControlReply, type ControlRequest, type HostProcess, HungUp } from "./control.ts";
-import { isAlive } from "./identity.ts";
+import { hasEnded, isAlive } from "./identity.ts";
 
 /** A call that only passes data. */
 const CALL_MS = 30_000;
 /** How long one question for more output waits before it is asked again. */
 const FOLLOW_MS = 20_000;
+const DYING_MS = 500;
 
 /** What is known from outside, without asking anybody inside. */
 export function stateOf(dir: string): "none" | "dead" | "starting" | "running" {
@@ -21,8 +22,13 @@ export function stateOf(dir: string): "none" | "dead" | "starting" | "running" {
   return isReady(dir) ? "running" : "starting";
 }
 
-/** Throws what a caller should know when the supervisor at `dir` did not answer. */
-function explain(dir: string, id: string, cause: unknown): SandboxError {
+/**
+ * What a caller should know when the supervisor at `dir` did not answer. A dying process closes its connections a
+ * moment before it is seen to be dead, so it gets that moment.
+ */
+async function explain(dir: string, id: string, cause: unknown): Promise<SandboxError> {
+  const supervisor = readSupervisor(dir);
+  if (supervisor !== null) await hasEnded(supervisor, DYING_MS);
   const state = stateOf(dir);
   if (state === "none") return new SandboxError("gone", `sandbox ${id} was destroyed`, { cause });
   if (state === "dead") return new SandboxError("gone", `the supervisor of sandbox ${id} has ended`, { cause });
@@ -56,7 +62,7 @@ export function openSandbox(dir: string, box: Box): Sandbox {
       const lost =
         error instanceof HungUp ||
         (error instanceof SandboxError && error.code === "unavailable" && stateOf(dir) !== "running");
-      throw lost ? explain(dir, id, error) : error;
+      throw lost ? await explain(dir, id, error) : error;
     }
   }
 

@@ -5,7 +5,7 @@ import { closeSync, readdirSync, readFileSync } from "node:fs";
  * The supervisor's program: one detached process per sandbox. Standard input: a line with the state directory, for
  * which it waits while its maker writes it. Descriptor 3: a line when the sandbox is ready, or why it is not.
  * Bubblewrap is started before anything else of ours is loaded, because the runner's start takes as long as our own
- * and both can happen at once.
+ * and both can happen at once; unless it is a spare ("spare" as argument), which has time to load all of it first.
  */
 const CLOSE_ON_EXEC = 0o2000000;
 
@@ -29,6 +29,7 @@ function closeInherited(): void {
 process.on("SIGHUP", () => undefined);
 process.chdir("/");
 closeInherited();
+if (process.argv[2] === "spare") await import("./supervisor.ts");
 const dir = readFileSync(0, "utf8").trim();
 if (dir === "") process.exit(0); // Its maker died, or needs it no more.
 const line: { file: string; args: string[]; uid: number | null } = JSON.parse(

@@ -9,7 +9,7 @@ import { attachAt, infoOf, openSandbox, stateOf } from "./client.ts";
 import { demolish } from "./demolish.ts";
 import { identityOf, isAlive } from "./identity.ts";
 import { type Survey, survey } from "./preflight.ts";
-import { endSupervisor } from "./raise.ts";
+import { endSupervisor, type Recruits, recruits } from "./raise.ts";
 import { record } from "./record.ts";
 import { ownFolder, stageProgram, stageRuntime, stageTree } from "./staging.ts";
 
@@ -40,7 +40,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
   const sharedDir = isRoot ? (o.sharedDir ?? "/var/lib/countersign") : path.join(o.stateDir, ".shared");
   const me = identityOf(process.pid);
   let surveyed: Promise<Survey> | null = null;
-  let preparing: Promise<{ runtime: string; node: string }> | null = null;
+  let preparing: Promise<Prepared> | null = null;
   /** Where the inside finds an image, by what was seen of the image's folder. */
   const readables = new Map<string, Promise<string>>();
   const dirOf = (id: string) => path.join(o.stateDir, id);
@@ -67,7 +67,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
   };
 
   /** Once per process: folders, our programs, and what a crash left half made. */
-  async function prepare(): Promise<{ runtime: string; node: string }> {
+  async function prepare(): Promise<Prepared> {
     ownFolder(o.stateDir, 0o700);
     ownFolder(sharedDir, isRoot ? 0o755 : 0o700);
     const [open, shut] = isRoot ? [0o755, 0o700] : [0o700, 0o700];
@@ -75,11 +75,14 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     ownFolder(path.join(sharedDir, "work"), open);
     ownFolder(path.join(sharedDir, "uids"), shut);
     for (const name of readdirSync(o.stateDir)) {
+      if (name.startsWith(".log-") && isOld(dirOf(name))) rmSync(dirOf(name), { force: true });
       if (name.startsWith(".gone-")) rmSync(dirOf(name), { recursive: true, force: true });
       if (name.startsWith(".new-") && isForsaken(dirOf(name))) await demolish(dirOf(name));
     }
     const runtimes = path.join(sharedDir, "runtime");
-    return { runtime: await stageRuntime(runtimes, o.node), node: isRoot ? stageProgram(o.node, runtimes) : o.node };
+    const runtime = await stageRuntime(runtimes, o.node);
+    const node = isRoot ? stageProgram(o.node, runtimes) : o.node;
+    return { runtime, node, supervisors: recruits(node, runtime, o.stateDir) };
   }
 
   /** Makes it and waits for it. `null`: somebody else was first. On a throw nothing is left. */
@@ -89,16 +92,29 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     const problem = machine.problems[0];
     if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what} ${problem.fix}`);
     if (me === null || machine.bwrap === null) throw new Error("no problem was found, and yet there is no bubblewrap");
-    const { runtime, node } = await prepared();
+    const { runtime, node, supervisors } = await prepared();
     const folder = await o.imageFolder(spec.image);
     if (folder === null) throw new SandboxError("invalid", `no image ${spec.image}`);
     const image = isRoot ? await readable(folder) : folder;
     signal.throwIfAborted();
-    const order = { id, spec, specDigest, stateDir: o.stateDir, sharedDir, isRoot, creator: me, runtime, node, image };
+    const order = {
+      id,
+      spec,
+      specDigest,
+      stateDir: o.stateDir,
+      sharedDir,
+      isRoot,
+      creator: me,
+      runtime,
+      supervisors,
+      node,
+      image,
+    };
     const made = record({ ...order, machine: { ...machine, bwrap: machine.bwrap } });
     if (made === null) return null;
     try {
       await made.supervisor.serve(dirOf(id), signal);
+      supervisors.prepareSpare();
       return openSandbox(dirOf(id), made.box);
     } catch (error) {
       const supervisor = made.supervisor.identity();
@@ -170,14 +186,24 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
   };
 }
 
+interface Prepared {
+  readonly runtime: string;
+  readonly node: string;
+  readonly supervisors: Recruits;
+}
+
 /** Ids become folder names. */
 function checkId(id: string): string {
   if (!/^sb_[0-9a-f]{20}$/.test(id)) throw new SandboxError("not_found", `no sandbox ${JSON.stringify(id)}`);
   return id;
 }
 
+/** Nothing that is under way takes an hour. */
+const isOld = (file: string): boolean =>
+  Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) > 3_600_000;
+
 /** Whoever was making this has died. Before the record is written nobody can be asked, but that takes no hour. */
 function isForsaken(dir: string): boolean {
   const box = readBox(dir);
-  return box === null ? Date.now() - statSync(dir).mtimeMs > 3_600_000 : !isAlive(box.creator);
+  return box === null ? isOld(dir) : !isAlive(box.creator);
 }

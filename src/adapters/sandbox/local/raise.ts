@@ -1,5 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, renameSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { SandboxError, type SandboxErrorCode } from "#ports/sandbox.ts";
@@ -14,15 +16,20 @@ const DESTROY_MS = 10_000;
 export interface Recruit {
   /** Resolves when the sandbox at `dir` is ready; throws what went wrong, or the signal's reason. */
   serve(dir: string, signal: AbortSignal): Promise<void>;
+  /** Before it serves: its log goes into this folder. */
+  keepLogIn(folder: string): void;
   /** There is nothing to do for it after all. */
   dismiss(): void;
   readonly identity: () => Identity | null;
 }
 
-/** Starts a supervisor's program; its error stream goes to the log file in `folder`. It lives on without us. */
-export function recruit(node: string, runtime: string, folder: string): Recruit {
-  const log = openSync(path.join(folder, FILES.log), "a", 0o600);
-  const child = spawn(node, [path.join(runtime, "supervisor.cjs")], {
+/**
+ * Starts a supervisor's program; its error stream goes to the file `log`. Once it serves it lives on without us, before
+ * that it ends with us. `spare`: it need not be quick, nobody waits for it yet.
+ */
+function recruit(node: string, runtime: string, logFile: string, spare: boolean): Recruit {
+  const log = openSync(logFile, "a", 0o600);
+  const child = spawn(node, [path.join(runtime, "supervisor.cjs"), ...(spare ? ["spare"] : [])], {
     detached: true,
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
@@ -33,16 +40,66 @@ export function recruit(node: string, runtime: string, folder: string): Recruit 
   child.stdin?.on("error", () => undefined); // It shows in the missing word.
   const failed = new Promise<never>((_, reject) => child.once("error", reject));
   failed.catch(() => undefined); // Heard by `serve`, if it is ever called.
-  const word = wholeText((child as ChildProcess & { stdio: readonly unknown[] }).stdio[3] as Readable);
+  const [stdin, answer] = [child.stdin as Socket, (child.stdio as readonly unknown[])[3] as Socket];
+  for (const socket of [stdin, answer]) socket.unref(); // A spare must not keep us from ending.
+  const word = wholeText(answer);
+  let file = logFile;
   return {
-    dismiss: () => void child.stdin?.end(),
+    keepLogIn(folder) {
+      const kept = path.join(folder, FILES.log);
+      renameSync(file, kept);
+      file = kept;
+    },
+    dismiss() {
+      stdin.end();
+      rmSync(file, { force: true });
+    },
     identity: () => (child.pid === undefined ? null : identityOf(child.pid)),
     async serve(dir, signal) {
-      child.stdin?.end(`${dir}\n`);
+      answer.ref();
+      stdin.end(`${dir}\n`);
       const text = await Promise.race([word, failed, abortOf(signal)]);
       if (text === "") throw new SandboxError("unavailable", "the supervisor ended before the sandbox was ready");
       const said: { ready: true } | { code: SandboxErrorCode; message: string } = JSON.parse(text);
       if (!("ready" in said)) throw new SandboxError(said.code, said.message);
+    },
+  };
+}
+
+/** How long a spare waits for the next sandbox. Long enough for a burst, short enough that an idle house has none. */
+const SPARE_MS = 60_000;
+
+export interface Recruits {
+  /** One that is there, or a new one. */
+  next(): Recruit;
+  /** Has one started ahead of need: most sandboxes are followed by another. */
+  prepareSpare(): void;
+}
+
+/** Supervisors for the sandboxes of `stateDir`; a spare one costs its memory for a minute and saves its start. */
+export function recruits(node: string, runtime: string, stateDir: string): Recruits {
+  let spare: { recruit: Recruit; timer: NodeJS.Timeout } | null = null;
+  const start = (isSpare: boolean) =>
+    recruit(node, runtime, path.join(stateDir, `.log-${randomBytes(6).toString("hex")}`), isSpare);
+  return {
+    next() {
+      const ready = spare;
+      spare = null;
+      if (ready === null) return start(false);
+      clearTimeout(ready.timer);
+      if (ready.recruit.identity() !== null) return ready.recruit;
+      ready.recruit.dismiss();
+      return start(false);
+    },
+    prepareSpare() {
+      if (spare !== null) return;
+      const one = start(true);
+      const timer = setTimeout(() => {
+        one.dismiss();
+        spare = null;
+      }, SPARE_MS);
+      timer.unref();
+      spare = { recruit: one, timer };
     },
   };
 }

@@ -7,7 +7,7 @@ import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
 import { groupsOf, makeGroups, removeGroups } from "./cgroups.ts";
 import type { Identity } from "./identity.ts";
 import type { Survey } from "./preflight.ts";
-import { type Recruit, recruit } from "./raise.ts";
+import type { Recruit, Recruits } from "./raise.ts";
 import { releaseUid, takeUid } from "./uids.ts";
 
 export interface Order {
@@ -20,6 +20,7 @@ export interface Order {
   readonly creator: Identity;
   readonly machine: Survey & { readonly bwrap: string };
   readonly runtime: string;
+  readonly supervisors: Recruits;
   readonly node: string;
   /** As the inside may read it. */
   readonly image: string;
@@ -38,9 +39,10 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
   const groupName = `countersign-${name}`;
   const groups = machine.cgroups === null ? null : groupsOf(machine.cgroups, groupName);
   mkdirSync(fresh, { mode: 0o700 });
-  const supervisor = recruit(o.node, o.runtime, fresh);
+  const supervisor = o.supervisors.next();
   let lock: string | null = null;
   try {
+    supervisor.keepLogIn(fresh);
     const own = o.isRoot ? takeUid(path.join(o.sharedDir, "uids"), dir, o.creator) : null;
     lock = own?.lock ?? null;
     const box: Box = {
