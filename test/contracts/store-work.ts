@@ -1,5 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sql } from "#db/drizzle.ts";
+import { rows } from "#db/store.ts";
+import { policyDigest } from "#policy/archive.ts";
+import type { Policy } from "#policy/policy.ts";
 import { newId } from "#runs/ids.ts";
 import type { Person, Run } from "#runs/run.ts";
 import { type House, house, type Pair } from "#test/db/house.ts";
@@ -256,6 +260,24 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
         })
         .catch(() => {});
       expect(await b.cursors.get(cursor)).toBe(2 ** 40);
+    });
+
+    test("a policy is kept under its digest and answers as it did", async () => {
+      const body = { commit: "c1", teams: [{ name: randomUUID() }] } as unknown as Policy;
+      const policy = { ...body, digest: policyDigest(body) };
+      await Promise.all([a, b].map((at) => at.tx((tx) => at.policies.keep(tx, policy))));
+      expect(await b.policies.get(policy.digest)).toEqual(policy);
+      expect(await b.policies.get("sha256:0")).toBeNull();
+    });
+
+    test("every row names its organisation", async () => {
+      const found = await opened.first.db.execute(sql`
+        select t.table_name as name from information_schema.tables t
+        where t.table_schema = 'public' and not exists (
+          select from information_schema.columns c
+          where c.table_schema = 'public' and c.table_name = t.table_name
+            and c.column_name = 'org_id' and c.is_nullable = 'NO')`);
+      expect(rows<{ name: string }>(found).map((table) => table.name)).toEqual(["orgs"]);
     });
 
     test("a receipt is written once", async () => {
