@@ -6,22 +6,80 @@ import { promisify } from "node:util";
 import { WALLS } from "#adapters/sandbox/local/bubblewrap.ts";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
+import { type Bench, ratios, spread } from "./report.ts";
 
-/**
- * How long it takes until a sandbox has answered its first command, beside the bare `bwrap … true` that nobody can be
- * faster than, turn by turn in one run. "first": nothing was there before, as for the first run after an idle minute.
- * "next": one more within a minute, as for a run's checks. Prints one JSON line; times in milliseconds.
- */
-const ROUNDS = Number(process.argv[2] ?? 20);
+const ROUNDS = 20;
 /** Bare runs per round; they also give the spare supervisor its time, as a run's own work would. */
 const BARE = 10;
 const run = promisify(execFile);
-const folder = await mkdtemp(path.join(tmpdir(), "countersign-bench-"));
-const image = path.join(folder, "image");
-await mkdir(image, { mode: 0o755 });
-await chmod(folder, 0o755);
-const provider = () =>
-  localSandboxes({ stateDir: path.join(folder, "state"), node: process.execPath, imageFolder: async () => image });
+
+export const sandbox: Bench = {
+  name: "sandbox",
+  claim: "a local sandbox answers its first command within 150 ms (p50)",
+  peer: "a bare `bwrap … true` with the same walls, turn by turn in the same run",
+  async run() {
+    const folder = await mkdtemp(path.join(tmpdir(), "countersign-bench-"));
+    await chmod(folder, 0o755);
+    await mkdir(path.join(folder, "image"), { mode: 0o755 });
+    try {
+      const first = [];
+      const next = [];
+      const peer = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        const sandboxes = localSandboxes({
+          stateDir: path.join(folder, "state"),
+          node: process.execPath,
+          imageFolder: async () => path.join(folder, "image"),
+        });
+        await sandboxes.preflight(); // As at the start of the house: what a machine can do is not asked per sandbox.
+        first.push(await lifeOf(sandboxes, `first-${round}`));
+        for (let turn = 0; turn < BARE; turn++) peer.push(await timed(bare));
+        next.push(await lifeOf(sandboxes, `next-${round}`));
+      }
+      const theirs = { ...named("ready", spread(peer)) };
+      const measured = (what: string, lives: readonly Life[]) => {
+        const ready = named("ready", spread(lives.map((life) => life.ready)));
+        const exec = named("one more command", spread(lives.map((life) => life.exec)));
+        const destroy = named("destroy", spread(lives.map((life) => life.destroy)));
+        const ours = { ...ready, ...exec, ...destroy };
+        return { what, ours, theirs, ratio: ratios(ours, theirs, ["ready p50 ms", "ready p99 ms"]) };
+      };
+      return [
+        measured("the first, nothing prepared", first),
+        measured("one more within a minute, as for the checks", next),
+      ];
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Life {
+  /** From `create` until the first `echo` has answered, ms. */
+  readonly ready: number;
+  readonly exec: number;
+  readonly destroy: number;
+}
+
+async function lifeOf(sandboxes: SandboxProvider, name: string): Promise<Life> {
+  const spec = {
+    key: `bench-${process.pid}-${name}`,
+    image: "bench",
+    labels: {},
+    gateway: "unix:/nonexistent/gateway.sock",
+    limits: { memoryMiB: 512, pids: 128 },
+    ttlMs: 120_000,
+  };
+  const began = performance.now();
+  const one = await sandboxes.create(spec, AbortSignal.timeout(30_000));
+  const echo = () => one.exec({ argv: ["echo", "ready"] }, { timeoutMs: 10_000 });
+  await echo();
+  const ready = performance.now() - began;
+  return { ready, exec: await timed(echo), destroy: await timed(() => sandboxes.destroy(one.id)) };
+}
+
+const usr = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/lib", "/lib"];
+const bare = () => run("bwrap", [...WALLS, ...usr, "--", "/usr/bin/true"]);
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -29,59 +87,5 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - began;
 }
 
-let keys = 0;
-async function ready(sandboxes: SandboxProvider): Promise<{ ready: number; exec: number; destroy: number }> {
-  keys += 1;
-  const spec = {
-    key: `bench-${process.pid}-${keys}`,
-    image: "bench",
-    labels: {},
-    gateway: `unix:${folder}/no-gateway.sock`,
-    limits: { memoryMiB: 512, pids: 128 },
-    ttlMs: 120_000,
-  };
-  const began = performance.now();
-  const sandbox = await sandboxes.create(spec, AbortSignal.timeout(30_000));
-  const echo = () => sandbox.exec({ argv: ["echo", "ready"] }, { timeoutMs: 10_000 });
-  await echo();
-  const isReady = performance.now() - began;
-  const exec = await timed(echo);
-  const destroy = await timed(() => sandboxes.destroy(sandbox.id));
-  return { ready: isReady, exec, destroy };
-}
-
-const usr = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/lib", "/lib"];
-const bare = () => run("bwrap", [...WALLS, ...usr, "--", "/usr/bin/true"]);
-
-function spread(values: readonly number[]): { p50: number; p99: number; min: number } {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number) =>
-    Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0) * 10) / 10;
-  return { p50: at(0.5), p99: at(0.99), min: at(0) };
-}
-
-try {
-  const first = [];
-  const next = [];
-  const peer = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const sandboxes = provider();
-    await sandboxes.preflight(); // As at the start of the house: what a machine can do is not asked per sandbox.
-    first.push(await ready(sandboxes));
-    for (let turn = 0; turn < BARE; turn++) peer.push(await timed(bare));
-    next.push(await ready(sandboxes));
-  }
-  const [a, b, c] = [spread(first.map((one) => one.ready)), spread(next.map((one) => one.ready)), spread(peer)];
-  const ratio = (p50: number) => Math.round((p50 / c.p50) * 10) / 10;
-  const report = {
-    rounds: ROUNDS,
-    "first: create until echo": { ...a, ratio: ratio(a.p50) },
-    "next: create until echo": { ...b, ratio: ratio(b.p50) },
-    "bare bwrap true": c,
-    "one more exec": spread([...first, ...next].map((one) => one.exec)),
-    destroy: spread([...first, ...next].map((one) => one.destroy)),
-  };
-  console.log(JSON.stringify(report));
-} finally {
-  await rm(folder, { recursive: true, force: true });
-}
+const named = (what: string, figures: Readonly<Record<string, number>>) =>
+  Object.fromEntries(Object.entries(figures).map(([figure, value]) => [`${what} ${figure} ms`, value]));

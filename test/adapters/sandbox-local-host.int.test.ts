@@ -47,7 +47,7 @@ describe.skipIf(noBubblewrap !== null)(
       const found = await survey({ bwrap: path.join(folder, "bwrap"), uid: null });
       expect(found.capabilities).toMatchObject({ isolation: "none", egress: "none" });
       expect(found.problems).toMatchObject([
-        { what: "bubblewrap is not installed.", fix: expect.stringContaining("bubblewrap") },
+        { what: "bubblewrap is not installed", fix: expect.stringContaining("bubblewrap") },
       ]);
     });
 

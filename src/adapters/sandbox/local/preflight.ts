@@ -49,18 +49,18 @@ export async function survey(o: { bwrap: string | null; uid: number | null }): P
 
 function notLinux(): Problem {
   return {
-    what: "The local sandbox needs Linux.",
+    what: "the local sandbox needs Linux",
     fix: "Run Countersign on Linux (or in WSL 2), or configure a hosted sandbox provider.",
   };
 }
 
 async function problemOf(bwrap: string | null, uid: number | null): Promise<Problem | null> {
-  if (bwrap === null) return { what: "bubblewrap is not installed.", fix: installLine() };
+  if (bwrap === null) return { what: "bubblewrap is not installed", fix: installLine() };
   const version = await run(bwrap, ["--version"], null);
   const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(version.text) ?? [];
   const isOld = Number(major) < OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]);
   if (version.failed || isOld) {
-    return { what: `bubblewrap is ${version.text.trim() || "broken"}; 0.8 or newer is needed.`, fix: installLine() };
+    return { what: `bubblewrap is ${version.text.trim() || "broken"}; 0.8 or newer is needed`, fix: installLine() };
   }
   const tried = await run(
     bwrap,

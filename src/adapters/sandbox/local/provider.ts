@@ -68,7 +68,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
 
   /** Once per process: folders, our programs, and what a crash left half made. */
   async function prepare(): Promise<Prepared> {
-    ownFolder(o.stateDir, 0o700);
+    ownFolder(o.stateDir, 0o700, { above: false });
     ownFolder(sharedDir, isRoot ? 0o755 : 0o700);
     const [open, shut] = isRoot ? [0o755, 0o700] : [0o700, 0o700];
     ownFolder(path.join(sharedDir, "runtime"), open);
@@ -90,7 +90,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     surveyed ??= look();
     const machine = await surveyed;
     const problem = machine.problems[0];
-    if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what} ${problem.fix}`);
+    if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what}: ${problem.fix}`);
     if (me === null || machine.bwrap === null) throw new Error("no problem was found, and yet there is no bubblewrap");
     const { runtime, node, supervisors } = await prepared();
     const folder = await o.imageFolder(spec.image);

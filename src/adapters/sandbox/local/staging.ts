@@ -32,17 +32,17 @@ const ETC: Readonly<Record<string, string>> = {
 const OURS = process.getuid?.() ?? -1;
 
 /**
- * Makes `folder` with this mode; throws when it is not ours alone to change. As root also when somebody else could put
- * another folder in its place, because then what we run as root would be theirs.
+ * Makes `folder` with this mode; throws when it is not ours alone to change. As root with `above` also when somebody
+ * else could put another folder in its place: others trust what they find there.
  */
-export function ownFolder(folder: string, mode: number): void {
+export function ownFolder(folder: string, mode: number, o: { above: boolean } = { above: true }): void {
   mkdirSync(folder, { recursive: true, mode });
   const about = lstatSync(folder);
   if (!about.isDirectory() || about.uid !== OURS || (about.mode & 0o022) !== 0) {
     throw new Error(`${folder} must be a folder that belongs to this user, and that nobody else can write to`);
   }
   if ((about.mode & 0o777) !== mode) chmodSync(folder, mode);
-  for (let at = path.dirname(folder); OURS === 0; at = path.dirname(at)) {
+  for (let at = path.dirname(folder); OURS === 0 && o.above; at = path.dirname(at)) {
     const above = lstatSync(at);
     const othersMay = (above.mode & 0o022) !== 0 && (above.mode & 0o1000) === 0;
     if (above.uid !== 0 || othersMay)
