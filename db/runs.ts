@@ -1,4 +1,5 @@
 import type { SQL } from "drizzle-orm";
+import { QUEUES } from "#ports/engine.ts";
 import type { Tx } from "#ports/store.ts";
 import { genesis } from "#runs/chain.ts";
 import { Fenced, type Run, type RunPatch } from "#runs/run.ts";
@@ -9,7 +10,7 @@ import { isId, storable } from "./fence.ts";
 import { nextRunNumber } from "./orgs.ts";
 import { runHeads } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, outside, rows } from "./store.ts";
 
 type Row = typeof runs.$inferSelect;
 
@@ -134,7 +135,7 @@ export function runStore(db: Db, orgId: string): RunStore {
               or(isNull(runs.sweptUntil), lte(runs.sweptUntil, sql`clock_timestamp()`)),
               or(
                 lte(runs.wakeAt, sql`clock_timestamp()`),
-                and(notInArray(runs.state, PARKED), lt(runs.updatedAt, inMs(-idleMs))),
+                and(notInArray(runs.state, PARKED), lt(runs.updatedAt, inMs(-idleMs)), await jobless(free)),
               ),
             ),
           )
@@ -145,7 +146,7 @@ export function runStore(db: Db, orgId: string): RunStore {
       const claimed = await free
         .with(ready)
         .update(runs)
-        .set({ sweptUntil: inMs(Math.max(SWEPT_MS, idleMs)) })
+        .set({ sweptUntil: inMs(SWEPT_MS) })
         .where(inArray(runs.id, free.select({ id: ready.id }).from(ready)))
         .returning({ id: runs.id, state: runs.state });
       return claimed.map((run) => ({ ...run, queue: queueOf(run.state) }));
@@ -160,6 +161,21 @@ export function runStore(db: Db, orgId: string): RunStore {
       return row?.active ?? 0;
     },
   };
+}
+
+/**
+ * No job, waiting or active, is about the run: a turn of an hour touches nothing and needs no second wake. Where no
+ * pg-boss is (the memory engine), nothing can be said and every idle run counts.
+ */
+async function jobless(db: Db): Promise<SQL | undefined> {
+  const [found] = rows<{ there: boolean }>(
+    await db.execute(sql`select to_regclass('pgboss.job') is not null as there`),
+  );
+  return found?.there
+    ? sql`not exists (
+        select from pgboss.job j where j.name = any(${sql.param([...QUEUES, "dead"])}::text[])
+          and j.state <= 'active' and j.singleton_key = ${runs.id}::text)`
+    : undefined;
 }
 
 async function requestCancel(tx: Tx, id: string, by: string): Promise<Run | null> {

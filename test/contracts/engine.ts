@@ -40,7 +40,8 @@ export function gate() {
 export function engineContract(
   name: string,
   open: () => Promise<EngineBench>,
-  o: { readonly workers: "many" | "one"; readonly skip?: Record<string, string> },
+  /** "one": its jobs live in the process, so a test of two workers has nothing to show. */
+  o: { readonly workers: "many" | "one" },
 ): void {
   describe(name, () => {
     let bench: EngineBench;

@@ -109,6 +109,25 @@ describe.each([
     await seen.until(run.id);
     expect(performance.now() - clicked).toBeLessThan(1_000);
   });
+
+  test("a run whose turn takes long is not woken again while it has a job", async () => {
+    const a = await house(database, "busy");
+    const run = await a.run();
+    const idle = await a.run();
+    const queue = "control";
+    await engine.drain(1_000);
+    engine = await pgBossEngine({ database, orgId: a.orgId });
+    await a.tx((tx) => engine.wake(tx, run.id, queue));
+    expect((await a.runs.due(-60_000, 10)).map((one) => one.id)).toEqual([idle.id]);
+    const seen = witness();
+    await engine.work({
+      ...nothing,
+      control: async (id) => seen.saw(`during ${id} ${(await a.runs.due(-60_000, 10)).length}`),
+    });
+    await seen.until(`during ${run.id} 0`);
+    await engine.drain(1_000);
+    expect((await a.runs.due(-60_000, 10)).map((one) => one.id)).toEqual([run.id]);
+  });
 });
 
 describe("two connections", () => {
