@@ -65,6 +65,9 @@ export async function handleConnect(
     return await deny(wall, socket, asked, { status, reason: vetted.reason, rule: rule.rule.at });
   }
 
+  if (wall.connections.of(grant.sandbox).length >= wall.world.limits.connections) {
+    return await deny(wall, socket, asked, { status: 403, reason: "connections", rule: null });
+  }
   socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
   const { hello, bytes } = await readHello(socket, rest, wall.world.limits.helloMs);
   const fault = typeof hello === "string" ? hello : helloFault(hello, authority.host);
@@ -92,8 +95,11 @@ async function openTunnel(
     return cutWithAlert(socket);
   }
   const written = await recordConnect(wall, asked, { outcome: "allow", reason: "rule", rule: rule.rule.at });
-  // The grant may have gone while the client dawdled over its hello.
-  if (!written || wall.grants.bySandbox(grant.sandbox)?.revoked !== false) {
+  // The grant may have gone or been narrowed while the client dawdled over its hello.
+  const now = wall.grants.bySandbox(grant.sandbox);
+  const request = { host: asked.host, port: asked.port, method: null, path: null };
+  const stands = now !== null && !now.revoked && decideEgress(now.grant.egress, request).outcome === "allow";
+  if (!written || !stands) {
     upstream.destroy();
     return cutWithAlert(socket);
   }

@@ -25,6 +25,7 @@ export function dataPlane(
 ): { listener: Server; close(): Promise<void> } {
   const carriers = new WeakMap<object, string | null>();
   const sockets = new Set<Socket>();
+  const underWay = new Set<Promise<void>>();
   const http = createServer({ maxHeaderSize: PARSER_HEAD_BYTES, requireHostHeader: false, keepAliveTimeout: 60_000 });
   http.requestTimeout = 0;
 
@@ -40,11 +41,13 @@ export function dataPlane(
   http.on("request", (req, res) => {
     const carrier = carriers.get(req.socket) ?? null;
     const target = req.url ?? "";
-    route(carrier, req, res, target).catch((error: unknown) => {
+    const serving = route(carrier, req, res, target).catch((error: unknown) => {
       // A bug of ours must not become an open door or a dead process; it becomes a refusal that says so.
       process.emitWarning(`gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       refuse(res, { status: 500, reason: "internal", rule: null });
     });
+    underWay.add(serving);
+    void serving.finally(() => underWay.delete(serving));
   });
   http.on("connect", (_req, socket) => {
     // Only a connection's first request may be a CONNECT: the raw reader never saw this one.
@@ -101,6 +104,8 @@ export function dataPlane(
       for (const socket of sockets) socket.destroy();
       http.close();
       await closed;
+      // A model call that was cut still has to be billed.
+      await Promise.all(underWay);
     },
   };
 }

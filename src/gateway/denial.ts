@@ -42,6 +42,7 @@ const WORDS: Readonly<Record<string, string>> = {
   not_configured: "The operator has not configured this service.",
   registry: "This run may not use the package registry.",
   repo: "This run works on another repository.",
+  connections: "The run has as many connections open as it may.",
   upload: "The run has sent as much as it may.",
   redirect: "The registry points to another host. That is not followed.",
   read_only: "This run may read the repository and not push to it.",

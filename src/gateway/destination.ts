@@ -79,7 +79,8 @@ export function systemDial(address: string, port: number, timeoutMs: number): Pr
     });
     socket.once("connect", () => {
       clearTimeout(timer);
-      socket.removeAllListeners("error");
+      // Until its new owner listens, and after: an error is also a "close", and must never be nobody's.
+      socket.on("error", () => undefined);
       resolve(socket);
     });
   });

@@ -162,12 +162,16 @@ function secureUpstream(wall: Wall, raw: Duplex, host: string): Promise<TLSSocke
       minVersion: "TLSv1.2",
       ...(wall.world.trust.length > 0 ? { ca: [...rootCertificates, ...wall.world.trust] } : {}),
     });
+    raw.on("error", () => socket.destroy());
     const timer = setTimeout(() => socket.destroy(new Error("the handshake takes too long")), HANDSHAKE_MS);
     socket.once("error", () => resolve(null));
-    socket.once("close", () => clearTimeout(timer));
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve(null);
+    });
     socket.once("secureConnect", () => {
       clearTimeout(timer);
-      socket.removeAllListeners("error");
+      socket.on("error", () => undefined);
       resolve(socket);
     });
   });

@@ -64,6 +64,11 @@ export function relay(
   };
   client.once("close", onClose);
   upstream.once("close", onClose);
+  if (client.destroyed || upstream.destroyed) {
+    cut();
+    onClose();
+    return;
+  }
   client.pipe(upstream);
   upstream.pipe(client);
 }

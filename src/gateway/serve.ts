@@ -17,11 +17,13 @@ import { interceptor } from "./intercept.ts";
 import { openJournal } from "./journal.ts";
 import { openLease } from "./lease.ts";
 import { modelBroker } from "./model/broker.ts";
-import { openLedger } from "./model/ledger.ts";
+import { leastUsage, openInFlight, type StartedCall } from "./model/in-flight.ts";
+import { type Ledger, openLedger } from "./model/ledger.ts";
+import { PRICES } from "./model/prices.ts";
 import { REGISTRY_PATH, registryBroker } from "./registry.ts";
 import { RUN_POLICY_PATH, runPolicyBroker } from "./run-policy.ts";
 import { type GatewayConfig, type GatewayWorld, LIMITS } from "./settings.ts";
-import type { Wall } from "./wall.ts";
+import { record, type Wall } from "./wall.ts";
 
 export interface RunningGateway {
   /** For `SandboxSpec.gateway`: "unix:/path". */
@@ -73,7 +75,10 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
     uploads: new Map(),
   };
   const ledger = openLedger();
-  for await (const line of journal.past()) ledger.count(line);
+  const known = new Set(grants.runs());
+  for await (const line of journal.past()) if (line.run !== null && known.has(line.run)) ledger.count(line);
+  const { left, inFlight } = await openInFlight(path.join(stateDir, "in-flight.jsonl"));
+  for (const call of left) await chargeLost(wall, ledger, call);
   const repositories = await openRepositories(path.join(stateDir, "git"), git);
   const pushes = openPushes(wall, git);
   const ca = await openAuthority(stateDir, outside.now);
@@ -82,7 +87,7 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
   const data = dataPlane(wall, {
     intercept: tls.intercept,
     brokers: {
-      "/model/": modelBroker(wall, ledger),
+      "/model/": modelBroker(wall, ledger, inFlight),
       [REGISTRY_PATH]: registryBroker(wall),
       [GIT_PATH]: gitRelay(wall, { repositories, pushes, home, hooks, adminSocket }),
       [RUN_POLICY_PATH]: runPolicyBroker(wall, ledger),
@@ -105,9 +110,18 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
       const closed = new Promise<void>((resolve) => void admin.close(() => resolve()));
       admin.closeAllConnections();
       await closed;
+      await inFlight.close();
       await journal.close();
     },
   };
+}
+
+/** A call that the process before us made and never billed: it died in between. Its input is the least it cost. */
+async function chargeLost(wall: Wall, ledger: Ledger, call: StartedCall): Promise<void> {
+  const { run, sandbox, model } = call;
+  const line = { run, sandbox, model, status: 0, usage: leastUsage(call), prices: PRICES, durationMs: 0 };
+  ledger.count({ kind: "model", id: "", at: "", ...line });
+  await record(wall, { kind: "model", ...line });
 }
 
 /** A socket file that nobody answers on is left over from a process that was killed. One that answers is a gateway. */

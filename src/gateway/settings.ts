@@ -36,6 +36,8 @@ export interface Limits {
   readonly modelIdleMs: number;
   readonly uploadBytes: number;
   readonly modelBodyBytes: number;
+  /** Tunnels open at once, per sandbox. */
+  readonly connections: number;
 }
 
 export const LIMITS: Limits = {
@@ -46,6 +48,7 @@ export const LIMITS: Limits = {
   modelIdleMs: 300_000,
   uploadBytes: 20_000_000,
   modelBodyBytes: 32_000_000,
+  connections: 512,
 };
 
 /** The outside world, for tests: names, connections, the clock. */

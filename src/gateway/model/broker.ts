@@ -8,6 +8,7 @@ import { admit, record, type Wall } from "#gateway/wall.ts";
 import { matchesAnyText } from "#policy/glob.ts";
 import type { Grant } from "#ports/gateway.ts";
 import { outgoingBody, reachesOut, readCall } from "./call.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ModelApi } from "./meter.ts";
 import { openPurse } from "./purse.ts";
@@ -42,7 +43,7 @@ const PASSED_ON = ["content-type", "accept", "user-agent", "anthropic-version", 
  * The model services under base URLs of ours. The real key is added here, usage is metered on the way back, and every
  * refusal is a 403: agents stop at once on it, and retry for a minute on 401, 429 or a cut connection.
  */
-export function modelBroker(wall: Wall, ledger: Ledger): Broker {
+export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Broker {
   return async ({ carrier, req, res, target }) => {
     const path = target.split("?", 1)[0] ?? "";
     const route = ROUTES[path];
@@ -89,7 +90,15 @@ export function modelBroker(wall: Wall, ledger: Ledger): Broker {
     try {
       const body = outgoingBody(call, purse.maxOutput);
       const place = placeOf(upstream);
-      await streamAnswer(wall, ledger, { grant, call, purse, place, res, send: (signal) => send(body, signal) });
+      await streamAnswer(wall, ledger, {
+        inFlight,
+        grant,
+        call,
+        purse,
+        place,
+        res,
+        send: (signal) => send(body, signal),
+      });
     } finally {
       purse.release();
     }

@@ -4,6 +4,7 @@ import { denialText, refuse } from "#gateway/denial.ts";
 import { record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
 import type { ModelCall } from "./call.ts";
+import type { InFlight } from "./in-flight.ts";
 import { type Ledger, NO_USAGE } from "./ledger.ts";
 import { bodyMeter, type ModelApi, streamMeter } from "./meter.ts";
 import { PRICES } from "./prices.ts";
@@ -27,6 +28,8 @@ interface Exchange {
   readonly purse: Purse;
   readonly place: { readonly host: string; readonly port: number };
   readonly res: ServerResponse;
+  /** Written down before the call goes out: a killed gateway's successor charges what it finds unfinished. */
+  readonly inFlight: InFlight;
   send(signal: AbortSignal): Promise<IncomingMessage>;
 }
 
@@ -48,6 +51,13 @@ export async function streamAnswer(wall: Wall, ledger: Ledger, exchange: Exchang
   res.once("close", onClose);
   const remove = wall.connections.add({ sandbox: grant.sandbox, destination: null, cut: () => stop("run_over") });
 
+  const { inputTokens } = purse;
+  const finished = await exchange.inFlight.begin({
+    run: grant.run,
+    sandbox: grant.sandbox,
+    model: call.model,
+    inputTokens,
+  });
   let status = 502;
   let meter = bodyMeter(call.api);
   let begun = false;
@@ -79,14 +89,14 @@ export async function streamAnswer(wall: Wall, ledger: Ledger, exchange: Exchang
   }
 
   const answered = begun && status < 400;
-  const floor = { input: purse.inputTokens, output: meter.outputFloor() };
+  const floor = { input: inputTokens, output: meter.outputFloor() };
   // A call that was stopped before an answer began may still have been computed: its input is the least it cost.
   const charged = answered || ending.why !== null;
   const usage = charged ? settled(call, meter.usage(), floor) : { ...NO_USAGE, calls: 1 };
   const durationMs = wall.world.now() - startedAt;
   const line = { run: grant.run, sandbox: grant.sandbox, model: call.model, status, usage, prices: PRICES, durationMs };
   ledger.count({ kind: "model", id: "", at: "", ...line });
-  await record(wall, { kind: "model", ...line });
+  if (await record(wall, { kind: "model", ...line })) await finished();
   if (ending.why === "budget") {
     const refusal = { ...exchange.place, method: "POST", outcome: "deny", reason: "budget", rule: null } as const;
     await record(wall, { kind: "egress", via: "model", run: grant.run, sandbox: grant.sandbox, ...refusal });
