@@ -32,13 +32,20 @@ done
 exit 1
 `;
 
+const MOST_TRIES = 5;
+
 /**
  * Ends what an agent left running: "tools" all but the agent, "all" everything. Agents end their tools on cancel or do
  * not, and a killed agent's shells go on writing (measured), so we look for ourselves.
  */
 export async function killLeftovers(sandbox: Sandbox, procId: string, which: "tools" | "all"): Promise<void> {
   const argv = ["sh", "-c", SWEEP, "sweep", `${MARK}=${markFor(sandbox, procId)}`, which];
-  const swept = await sandbox.exec({ argv, cwd: "/" }, { timeoutMs: 20_000 });
-  if (swept.exitCode !== 0)
-    throw new AgentError(`processes of the agent could not be ended: ${swept.stderr.trim() || "they keep coming"}`);
+  for (let tries = 1; ; tries += 1) {
+    const swept = await sandbox.exec({ argv, cwd: "/" }, { timeoutMs: 20_000 });
+    if (swept.exitCode === 0) return;
+    // A `killAll` beside us ends the sweep too, and then it has to look again.
+    if (swept.signal !== null && !swept.timedOut && tries < MOST_TRIES) continue;
+    const why = swept.stderr.trim() || "they keep coming";
+    throw new AgentError(`processes of the agent could not be ended: ${why}`);
+  }
 }

@@ -16,7 +16,7 @@ export interface TurnFacts {
 
 /**
  * The end of a turn, from what was said and not from how the process felt about it: a model error arrives as a JSON-RPC
- * error from one agent and as a friendly `end_turn` from another (measured; see `docs/agents.md`).
+ * error from one agent and as a friendly `end_turn` from another (measured).
  */
 export function turnEnd(facts: TurnFacts): { end: TurnEnd; detail: string | null } {
   if (facts.error) {
