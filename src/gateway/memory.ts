@@ -61,7 +61,7 @@ export function memoryGateway(): MemoryGateway {
   }
 
   return {
-    address: "memory:",
+    address: "unix:/memory/data.sock",
     grants,
     get leases() {
       return leases;

@@ -1,6 +1,6 @@
 import type { Check } from "#policy/scope.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
-import { judgeCheck } from "./checks.ts";
+import { failedChecks, judgeCheck } from "./checks.ts";
 import type { Core } from "./core.ts";
 import type { CHECK_VERDICTS, EventBody } from "./event.ts";
 import { handOff } from "./hand-off.ts";
@@ -86,12 +86,15 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
     });
     return core.nudge();
   }
-  await handOff(core, bound, {
-    fault: "code",
-    tried: `${run.text} (${bound.fixRounds + 1} attempts)`,
-    failed: `${broken.map((one) => one.check.name).join(", ")} passed before the change and fails with it.`,
-    next: "The run page has the diff and what the checks printed; take it from there or ask with more detail.",
-  });
+  await handOff(
+    core,
+    bound,
+    failedChecks(
+      bound,
+      broken.map(({ check: { name }, verdict }) => ({ name, verdict })),
+      bound.fixRounds + 1,
+    ),
+  );
 }
 
 async function runChecks(

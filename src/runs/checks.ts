@@ -1,4 +1,5 @@
 import type { CHECK_VERDICTS } from "./event.ts";
+import type { HandOff } from "./hand-off.ts";
 
 type Verdict = (typeof CHECK_VERDICTS)[number];
 
@@ -12,3 +13,32 @@ export function judgeCheck(base: number | null, head: number | null, again: numb
   if (base !== 0) return "already_red";
   return again === 0 ? "flaky" : "broke";
 }
+
+/** What people read when required checks stay red: which, after how many attempts, and where to go on. */
+export function failedChecks(
+  run: { readonly text: string },
+  checks: readonly { readonly name: string; readonly verdict: Verdict | null }[],
+  attempts: number,
+): HandOff {
+  const named = (verdict: Verdict) => checks.filter((one) => one.verdict === verdict).map((one) => `"${one.name}"`);
+  const [broke, notRun] = [named("broke"), named("not_run")];
+  const sentences = [
+    ...(broke.length === 0
+      ? []
+      : [`${checkWords(broke)} without the change and ${many(broke, "fails", "fail")} with it.`]),
+    ...(notRun.length === 0
+      ? []
+      : [`${many(notRun, "The check", "The checks")} ${notRun.join(", ")} could not be run.`]),
+  ];
+  return {
+    fault: "code",
+    tried: attempts === 1 ? run.text : `${run.text} (${attempts} attempts)`,
+    failed: sentences.join(" "),
+    next: "Open the run page: it has what the checks printed, and the change as a patch. Go on from there, or ask again with more detail.",
+  };
+}
+
+const many = (of: readonly string[], one: string, more: string): string => (of.length === 1 ? one : more);
+
+const checkWords = (names: readonly string[]): string =>
+  `${many(names, "The check", "The checks")} ${names.join(", ")} ${many(names, "passes", "pass")}`;

@@ -57,7 +57,7 @@ export interface HostFacts {
 
 export interface CheckFacts {
   readonly name: string;
-  readonly command: string;
+  command: string;
   base: { readonly exitCode: number | null; readonly ms: number } | null;
   head: { readonly exitCode: number | null; readonly ms: number; readonly output: string } | null;
   verdict: "green" | "fixed" | "broke" | "already_red" | "flaky" | "not_run" | null;
@@ -134,7 +134,8 @@ export interface RunFacts {
     by: string | null;
     closedAt: Date | null;
   } | null;
-  receipt: { digest: string; keyId: string; at: Date } | null;
+  /** `events`: how many of them it was signed over. */
+  receipt: { digest: string; keyId: string; events: number; at: Date } | null;
   answer: string | null;
   stoppedBy: Person | null;
   handoff: { fault: Fault; tried: string; failed: string; next: string; branch: string | null; at: Date } | null;
@@ -267,7 +268,8 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
       foldCheck(all, body);
       return;
     case "scan.ran":
-      all.scans.push({ ...body, at });
+      // A later round looked at another commit: only the last word of each scan counts.
+      all.scans = [...all.scans.filter((scan) => scan.name !== body.name), { ...body, at }];
       return;
     case "branch.pushed":
       return;
@@ -280,7 +282,7 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
       }
       return;
     case "receipt.signed":
-      all.receipt = { digest: body.digest, keyId: body.keyId, at };
+      all.receipt = { digest: body.digest, keyId: body.keyId, events: body.events, at };
       return;
     case "run.answered":
       all.answer = body.text;
@@ -386,6 +388,7 @@ function foldCheck(all: RunFacts, body: Extract<EventBody, { kind: "check.ran" |
     check.required = body.required;
     return;
   }
+  check.command = body.command;
   if (body.on === "base") check.base = { exitCode: body.exitCode, ms: body.ms };
   else check.head = { exitCode: body.exitCode, ms: body.ms, output: body.output };
 }

@@ -1,9 +1,11 @@
 import type { Agent } from "#ports/agent.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
+import { failedChecks } from "./checks.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { factsOf } from "./look.ts";
 import { move } from "./move.ts";
+import { subjectOf } from "./pull-request.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 
@@ -27,12 +29,20 @@ export async function finish(
   const problem = await commitAndPush(sandbox, run, signal);
   if (problem !== null) return pushRefused(core, run, problem);
   const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
-  const changed = head.stdout.trim() !== run.baseOid;
+  const oid = head.stdout.trim();
+  const changed = oid !== run.baseOid;
   const all = await factsOf(core, run.id);
   if (!changed) {
     const answer = all.said.at(-1)?.text ?? "Nothing needed to change.";
     await release(core, run, run.epoch);
     await core.store.tx((tx) => move(core, tx, run, "answered", { events: [{ kind: "run.answered", text: answer }] }));
+  } else if (run.fixRounds > 0 && oid === run.headOid) {
+    // The agent was told what fails and left everything as it was: the same commit would fail the same checks again.
+    const red = all.checks.filter(
+      (check) => check.required && (check.verdict === "broke" || check.verdict === "not_run"),
+    );
+    await release(core, run, run.epoch);
+    return handOff(core, run, failedChecks(run, red, run.fixRounds + 1));
   } else {
     await core.store.tx((tx) => move(core, tx, run, "checking"));
   }
@@ -63,7 +73,7 @@ export async function commitAndPush(sandbox: Sandbox, run: Run, signal: AbortSig
   if (added.exitCode !== 0) return `git add: ${added.stderr.slice(-2_000)}`;
   const dirty = await git("diff", "--cached", "--quiet");
   if (dirty.exitCode !== 0) {
-    const subject = run.text.split("\n", 1)[0]?.slice(0, 68) ?? "Work of an agent";
+    const subject = subjectOf(run, 68);
     const committed = await git(
       "commit",
       "--quiet",

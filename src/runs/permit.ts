@@ -86,6 +86,7 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): 
     };
   }
   if (latest?.status === "pending") {
+    await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: latest.expiresAt }));
     return { kind: latest.expiresAt <= core.clock.now() ? "expired" : "parked", approval: latest };
   }
   const current = core.policy();

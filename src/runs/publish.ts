@@ -85,7 +85,7 @@ export async function publish(core: Core, run: Run): Promise<void> {
             : verdict === "not_run"
               ? "skipped"
               : "neutral",
-      summary: `${verdict ?? "not_run"}: ${command}`,
+      summary: command,
     })),
   );
   await core.store.tx(async (tx) => {

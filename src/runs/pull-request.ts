@@ -7,14 +7,23 @@ const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|!@]/g, "\\$
 
 const money = (usd: number): string => `$${usd.toFixed(2)}`;
 
+/** The request's first line as a subject: no markup is read in one, so nothing is escaped; cut between two words. */
+export function subjectOf(run: { readonly text: string; readonly number: number }, most: number): string {
+  const line = (run.text.split("\n", 1)[0] ?? "").replace(/\s+/g, " ").trim();
+  if (line === "") return `Run ${run.number}`;
+  if (line.length <= most) return line;
+  const words = line.slice(0, most - 1).replace(/\s+\S*$/, "");
+  return `${words}…`;
+}
+
 /** The pull request as its reviewer meets it: who asked, what it rests on, and the receipt. A fold of the events. */
 export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent: string): PullRequestText {
-  const title = plain(run.text.split("\n", 1)[0] ?? "").slice(0, 72) || `Run ${run.number}`;
+  const title = subjectOf(run, 100);
   const approvals = facts.approvals
     .filter((approval) => approval.status === "approved")
     .map((approval) => {
       const names = approval.votes.filter((vote) => vote.choice === "approve").map((vote) => vote.by.name);
-      return `${approval.gate}: ${plain(names.join(", "))} \`${approval.digest.slice(7, 15)}\``;
+      return `${plain(names.join(", "))} (${approval.gate}) \`${approval.digest.slice(7, 15)}\``;
     });
   const rows: readonly (readonly [string, string])[] = [
     ["Asked by", `${plain(run.requester.name)}, for ${run.team}`],
@@ -30,7 +39,10 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
         .map((host) => `\`${host.host}:${host.port}\``)
         .join(", ") || "none",
     ],
-    ["Receipt", facts.receipt ? `signed by \`${facts.receipt.keyId}\`, ${facts.count} events` : "not signed"],
+    [
+      "Receipt",
+      facts.receipt ? `signed by \`${facts.receipt.keyId}\`, over ${facts.receipt.events} events` : "not signed",
+    ],
   ];
   const checks =
     facts.checks.length === 0

@@ -8,10 +8,9 @@ import type { Heard } from "./heard.ts";
 import { newId } from "./ids.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
-import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
-export type Requested = { readonly run: Run; readonly created: boolean } | { readonly refused: Refusal };
+type Requested = { readonly created: boolean } | { readonly refused: Refusal };
 
 export interface Standing {
   readonly policy: Policy;
@@ -53,15 +52,15 @@ function repository(
 ): { readonly repo: string; readonly because: string } | { readonly refused: Refusal } {
   if (explicit !== null) {
     return repos.includes(explicit)
-      ? { repo: explicit, because: "you named it" }
+      ? { repo: explicit, because: `the request names ${explicit}` }
       : { refused: { code: "unknown_repository", repo: explicit, choices: repos } };
   }
   const named = repos.filter((repo) =>
     new RegExp(`(^|[^\\w/.-])${repo.replaceAll(".", "\\.")}($|[^\\w/-])`).test(text),
   );
-  if (named.length === 1 && named[0] !== undefined) return { repo: named[0], because: "your message names it" };
+  if (named.length === 1 && named[0] !== undefined) return { repo: named[0], because: `the request names ${named[0]}` };
   if (repos.length === 1 && repos[0] !== undefined)
-    return { repo: repos[0], because: "it is the team's only repository" };
+    return { repo: repos[0], because: `${repos[0]} is the team's only repository` };
   return { refused: { code: "no_repository", choices: repos } };
 }
 
@@ -76,7 +75,7 @@ export async function request(
   const found = repository(repos, task.repo, task.text);
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
-  const because = `${here.team} because this channel is theirs (${here.at}); ${found.repo} because ${found.because}`;
+  const because = `this channel belongs to team ${here.team} (${here.at}); ${found.because}`;
   const made = await core.store.tx(async (tx) => {
     const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
     const run = await core.stores.runs.insert(tx, {
@@ -119,10 +118,7 @@ export async function request(
     return run;
   });
   core.nudge();
-  if (made) return { run: made, created: true };
-  const earlier = await core.stores.runs.byPlace(heard.place);
-  if (!earlier) throw new Error(`request ${heard.requestKey} is known but its run is not found`);
-  return { run: earlier, created: false };
+  return { created: made !== null };
 }
 
 /** The repositories a team may ask about: those policy names, and those of the host that its patterns match. */

@@ -22,6 +22,8 @@ export async function work(core: Core, run: Run, signal: AbortSignal): Promise<v
   const driver = core.agents.get(run.agent);
   if (!driver) throw new Error(`no agent is called ${run.agent}`);
   const deadline = deadlineOf(core, run);
+  // The timer of a question that is answered by now; a question that still waits sets it again.
+  if (run.wakeAt !== null) await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: null }));
   const until = AbortSignal.any([signal, deadline]);
   try {
     const { sandbox, token, fresh } = await sandboxFor(core, run, "agent", driver.profile.image);

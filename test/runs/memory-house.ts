@@ -1,0 +1,262 @@
+import path from "node:path";
+import { type ScriptedStep, scriptedAgents } from "#adapters/agent/scripted.ts";
+import { memoryDirectory } from "#adapters/directory/memory.ts";
+import { readPolicyFolder } from "#adapters/policy/folder.ts";
+import { memoryRepoHost } from "#adapters/repo-host/memory.ts";
+import { memorySandboxes } from "#adapters/sandbox/memory.ts";
+import type { Program } from "#adapters/sandbox/memory-process.ts";
+import { memoryDatabase, memoryEngine } from "#db/memory.ts";
+import { ensureOrg } from "#db/orgs.ts";
+import { store } from "#db/store.ts";
+import { stores } from "#db/stores.ts";
+import { memoryGateway } from "#gateway/memory.ts";
+import { loadPolicy } from "#policy/load.ts";
+import type { Chat, Place } from "#ports/chat.ts";
+import type { Account } from "#ports/directory.ts";
+import type { Changes } from "#ports/gateway.ts";
+import type { Core } from "#runs/core.ts";
+import { deliver } from "#runs/deliver.ts";
+import { hear } from "#runs/hear.ts";
+import { factsOf } from "#runs/look.ts";
+import { redactor } from "#runs/redact.ts";
+import { pullRequestChanged } from "#runs/review.ts";
+import type { Run } from "#runs/run.ts";
+import { isFinal, type RunState } from "#runs/state.ts";
+import { handlers } from "#runs/tick.ts";
+import type { View } from "#runs/view.ts";
+import { vote } from "#runs/vote.ts";
+
+const BASE = "b".repeat(40);
+export const HEAD = "a".repeat(40);
+const POLICIES = path.resolve(import.meta.dirname, "../../policies");
+
+export const person = (id: string, name: string, kind: Account["kind"] = "member"): Account => ({
+  provider: "slack",
+  workspace: "T0LOCAL",
+  id,
+  name,
+  kind,
+  email: null,
+});
+export const ANA = person("U0ANA", "Ana");
+export const BO = person("U0BO", "Bo");
+export const CY = person("U0CY", "Cy");
+export const DEE = person("U0DEE", "Dee", "guest");
+
+/** What one test wants of the world; everything else goes well. */
+export interface Script {
+  /** What the agent does with a prompt. Default: writes one file. */
+  play?: (prompt: string) => readonly ScriptedStep[];
+  /** What the work tree differs in once the agent has written. Default: README.md. */
+  changes?: Partial<Changes>;
+  /** Exit codes of a check command on base and head, in the order they run. Default: always 0. */
+  checks?: (on: "base" | "head", times: number) => number;
+}
+
+/** The core over memory adapters and a real (embedded) database, with the sample policies. Nothing of it is a mock. */
+export async function memoryHouse(script: Script = {}) {
+  const database = await memoryDatabase();
+  const orgId = await ensureOrg(database.db, "test");
+  const policyFiles = await readPolicyFolder(POLICIES);
+  const loaded = loadPolicy(policyFiles, { commit: "test" });
+  if (!loaded.ok) throw new Error("the sample policies do not load");
+  const directory = memoryDirectory();
+  for (const account of [ANA, BO, CY, DEE]) directory.put(account);
+  for (const group of ["S0SITE", "S0SHOP", "S0DATA"])
+    directory.group({ slack_usergroup: group }, ["U0ANA", "U0BO", "U0CY"]);
+  for (const group of ["S0LEADS", "S0SEC"]) directory.group({ slack_usergroup: group }, ["U0BO"]);
+  const gateway = memoryGateway();
+  const repositories = ["acme/shop", "acme/site", "acme/reports"].map((name) => ({
+    name,
+    defaultBranch: "main",
+    oid: BASE,
+  }));
+  for (const { name } of repositories) gateway.holdRef(name, "refs/heads/main", BASE);
+  const repoHost = memoryRepoHost({ repositories, onChange: (change) => pullRequestChanged(core, change) });
+
+  const world = {
+    dirty: false,
+    pushed: null as string | null,
+    on: "base" as "base" | "head",
+    times: 0,
+    offset: 0,
+    pushes: 0,
+  };
+  const git = (verb: string, argv: readonly string[], out: (text: string) => void): number => {
+    switch (verb) {
+      case "rev-parse":
+        if (argv.includes("HEAD")) out(world.pushed ?? (world.dirty ? HEAD : BASE));
+        return argv.includes("HEAD") ? 0 : 1;
+      case "diff":
+        return world.dirty ? 1 : 0;
+      case "push": {
+        if (!world.dirty) return 0;
+        world.pushes += 1;
+        const oid = world.pushes === 1 ? HEAD : `${world.pushes}`.repeat(40).slice(0, 40);
+        const run = [...gateway.grants.values()].find((grant) => grant.git?.branch)?.run ?? "";
+        const files = [{ path: "README.md", status: "modified" as const, additions: 1, deletions: 0 }];
+        if (!gateway.push(run, oid, { files, ...script.changes })) return 1;
+        world.pushed = oid;
+        return 0;
+      }
+      default:
+        return 0;
+    }
+  };
+  const program = (argv: readonly string[]): Program | null => {
+    const [name = "", ...args] = argv;
+    if (name === "git") {
+      const verb = args.find((arg, index) => !arg.startsWith("-") && args[index - 1] !== "-c") ?? "";
+      return async (ctx) => git(verb, args, (text) => ctx.out(`${text}\n`));
+    }
+    if (name === "bash") {
+      const line = args[1] ?? "";
+      return async () => {
+        const checkout = /^git checkout .* ([0-9a-f]{40}) /.exec(line);
+        if (checkout) {
+          world.on = checkout[1] === BASE ? "base" : "head";
+          return 0;
+        }
+        world.times += 1;
+        return script.checks?.(world.on, world.times) ?? 0;
+      };
+    }
+    return null;
+  };
+  const sandboxes = memorySandboxes({ program });
+  const agent = scriptedAgents({
+    profile: { id: "scripted" },
+    play: (prompt) => {
+      const steps = script.play?.(prompt) ?? [{ write: "README.md", content: "made with care\n" }, { say: "Done." }];
+      if (steps.some((step) => "write" in step)) world.dirty = true;
+      return steps;
+    },
+  });
+
+  const policy = { current: { ok: true, policy: loaded.policy } as ReturnType<Core["policy"]> };
+  const logged: string[] = [];
+  const core: Core = {
+    orgId,
+    baseUrl: "http://127.0.0.1:3000",
+    clock: { now: () => new Date(Date.now() + world.offset) },
+    store: store(database.db),
+    stores: stores(database, { orgId }),
+    engine: memoryEngine(),
+    directory,
+    policy: () => policy.current,
+    gateway,
+    sandboxes,
+    agents: new Map([["scripted", agent]]),
+    defaultAgent: { id: "scripted", model: "scripted" },
+    repoHost,
+    signer: { keyId: "ed25519:test", publicKey: "none", sign: () => new Uint8Array(64) },
+    tokenFor: (key) => `cst_${key}`,
+    redact: redactor([{ name: "model", value: "sup3r-secret-value" }]),
+    nudge: () => undefined,
+    log: (message, fields) => void logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
+  };
+  await core.engine.work(handlers(core));
+
+  let said = 0;
+  const shown = new Map<string, View>();
+  const chat: Chat<View> = {
+    async show(key, _place, view, before) {
+      shown.set(key, view);
+      return { messageId: before ?? key };
+    },
+    whisper: async () => undefined,
+  };
+
+  return {
+    core,
+    gateway,
+    repoHost,
+    directory,
+    sandboxes,
+    policy,
+    logged,
+    shown,
+    world,
+    /** Says something in a new conversation, or in the one of `run`. */
+    async say(
+      account: Account,
+      text: string,
+      o: { channel?: string; in?: Run; key?: string; shared?: boolean } = {},
+    ): Promise<View | null> {
+      said += 1;
+      const thread = o.in?.place.thread ?? `${said}.0`;
+      const place: Place = o.in?.place ?? {
+        provider: "slack",
+        workspace: "T0LOCAL",
+        channel: o.channel ?? "C0SHOP",
+        thread,
+      };
+      return hear(core, {
+        account,
+        place,
+        first: o.in === undefined,
+        requestKey: o.key ?? `say-${said}`,
+        text,
+        shared: o.shared ?? false,
+      });
+    },
+    /** The newest run, once it is in one of these states (or at rest in another final one, which fails the test). */
+    async until(...states: RunState[]): Promise<Run> {
+      for (const deadline = Date.now() + 15_000; ; ) {
+        const [run] = await core.stores.runs.recent(orgId, 1);
+        if (run && states.includes(run.state)) return run;
+        if (Date.now() > deadline || (run && isFinal(run.state))) {
+          const all = run ? await factsOf(core, run.id) : null;
+          throw new Error(
+            `the run is ${run?.state}, not ${states}: ${JSON.stringify(all?.handoff ?? all?.notices)} ${logged.join("\n")}`,
+          );
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    /** The pending question of a run, once it is there. */
+    async question(run: Pick<Run, "id">) {
+      for (const deadline = Date.now() + 15_000; ; ) {
+        const pending = (await core.stores.approvals.ofRun(run.id)).find((one) => one.status === "pending");
+        if (pending) return pending;
+        if (Date.now() > deadline) throw new Error(`nothing is asked: ${logged.join("\n")}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    async answer(
+      account: Account,
+      approvalId: string,
+      choice: "approve" | "deny" = "approve",
+      o: { digest?: string; reason?: string } = {},
+    ) {
+      const approval = await core.stores.approvals.get(approvalId);
+      const run = await core.stores.runs.get(approval?.runId ?? "");
+      if (!approval || !run) throw new Error("no such approval");
+      return vote(core, {
+        approvalId,
+        digest: o.digest ?? approval.digest,
+        account,
+        choice,
+        reason: o.reason ?? null,
+        place: run.place,
+      });
+    },
+    /** Time passes: everything that is due because of it happens. */
+    async pass(ms: number, run: Run): Promise<void> {
+      world.offset += ms;
+      const now = await core.stores.runs.get(run.id);
+      if (!now) throw new Error("no such run");
+      const { tick, agent: carry } = handlers(core);
+      if (now.state === "working") await carry(run.id, new AbortController().signal);
+      else await tick(run.id);
+    },
+    async show(): Promise<ReadonlyMap<string, View>> {
+      while ((await deliver(core, chat)) > 0);
+      return shown;
+    },
+    async close(): Promise<void> {
+      await core.engine.drain(1_000);
+      await database.close();
+    },
+  };
+}
