@@ -15,6 +15,9 @@ export type Broker = (request: {
   readonly target: string;
 }) => Promise<void>;
 
+/** A request's whole body has to be there by then; an answer may take as long as it takes. */
+const REQUEST_MS = 600_000;
+
 /**
  * The sandboxes' side. Each connection's beginning is read by us, byte by byte; a CONNECT stays with us, everything else
  * goes to Node's strict HTTP parser, which may then serve many requests on it.
@@ -27,7 +30,7 @@ export function dataPlane(
   const sockets = new Set<Socket>();
   const underWay = new Set<Promise<void>>();
   const http = createServer({ maxHeaderSize: PARSER_HEAD_BYTES, requireHostHeader: false, keepAliveTimeout: 60_000 });
-  http.requestTimeout = 0;
+  http.requestTimeout = REQUEST_MS;
 
   const badRequest = async (socket: Socket | IncomingMessage["socket"], status = 400, reason = "bad_request") => {
     const carrier = carriers.get(socket) ?? null;

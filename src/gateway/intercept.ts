@@ -22,8 +22,12 @@ const HANDSHAKE_MS = 10_000;
  */
 export function interceptor(wall: Wall, ca: CertificateAuthority): { intercept: Intercept; close(): void } {
   const tunnels = new WeakMap<object, Tunnel>();
-  const http = createServer({ maxHeaderSize: PARSER_HEAD_BYTES, requireHostHeader: false, keepAliveTimeout: 60_000 });
-  http.requestTimeout = 0;
+  const http = createServer({
+    maxHeaderSize: PARSER_HEAD_BYTES,
+    requireHostHeader: false,
+    keepAliveTimeout: 60_000,
+    requestTimeout: 600_000,
+  });
 
   const denyLine = async (tunnel: Tunnel, method: string | null, denial: Denial): Promise<Denial> => {
     const written = await recordRequest(wall, tunnel, method, {

@@ -79,7 +79,7 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
   for await (const line of journal.past()) if (line.run !== null && known.has(line.run)) ledger.count(line);
   const { left, inFlight } = await openInFlight(path.join(stateDir, "in-flight.jsonl"));
   for (const call of left) await chargeLost(wall, ledger, call);
-  const repositories = await openRepositories(path.join(stateDir, "git"), git);
+  const repositories = await openRepositories(path.join(stateDir, "git"), git, outside.limits);
   const pushes = openPushes(wall, git);
   const ca = await openAuthority(stateDir, outside.now);
   const tls = interceptor(wall, ca);
@@ -94,6 +94,7 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
     },
   });
   const admin = adminServer(controlOf(wall, { repositories, pushes, ledger, git, certificate: ca.certificate }));
+  const sweep = setInterval(() => cutExpired(wall), outside.limits.sweepMs).unref();
   await listen(admin, adminSocket);
   await listen(data.listener, dataSocket);
 
@@ -103,6 +104,7 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
     adminSocket,
     orphaned: lease.orphaned,
     async close() {
+      clearInterval(sweep);
       for (const connection of wall.connections.all()) connection.cut("closing");
       await data.close();
       tls.close();
@@ -114,6 +116,15 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
       await journal.close();
     },
   };
+}
+
+/** A token's end is also the end of what it opened. */
+function cutExpired(wall: Wall): void {
+  for (const connection of wall.connections.all()) {
+    const held = wall.grants.bySandbox(connection.sandbox);
+    if (held && !held.revoked && Date.parse(held.grant.expiresAt) > wall.world.now()) continue;
+    connection.cut("run_over");
+  }
 }
 
 /** A call that the process before us made and never billed: it died in between. Its input is the least it cost. */

@@ -36,6 +36,10 @@ export interface Limits {
   readonly modelIdleMs: number;
   readonly uploadBytes: number;
   readonly modelBodyBytes: number;
+  /** How long the end of a push is waited for when its door closes. */
+  readonly pushGraceMs: number;
+  /** How often open connections are held against their grants' end. */
+  readonly sweepMs: number;
   /** Tunnels open at once, per sandbox. */
   readonly connections: number;
 }
@@ -48,6 +52,8 @@ export const LIMITS: Limits = {
   modelIdleMs: 300_000,
   uploadBytes: 20_000_000,
   modelBodyBytes: 32_000_000,
+  pushGraceMs: 10_000,
+  sweepMs: 5_000,
   connections: 512,
 };
 

@@ -171,3 +171,23 @@ test("a narrower grant cuts the tunnel that it no longer holds", async () => {
   expect(lines.at(-1)).toMatchObject({ kind: "closed", host: "a.test" });
   await world.close();
 });
+
+test("a tunnel ends with its token", async () => {
+  let now = Date.parse("2026-11-21T12:00:00.000Z");
+  const world = await makeWorld({ now: () => now, limits: { sweepMs: 20 } });
+  const expiresAt = new Date(now + 30_000).toISOString();
+  await world.client.grant(
+    bareGrant({ sandbox: "s", run: "r", tokenHash: hashOf("tok"), egress: [tunnel("a.test")], expiresAt }),
+  );
+  const socket = await world.open("s");
+  await askConnect(socket, "a.test:443", basic("tok"));
+  socket.write(await clientHello("a.test"));
+  socket.resume();
+  await once(socket, "data");
+  const ended = readAll(socket);
+  now += 31_000;
+  await ended;
+  const lines = await linesUntil(world, "r", (all) => all.some((line) => line.kind === "closed"));
+  expect(lines.at(-1)).toMatchObject({ kind: "closed", host: "a.test" });
+  await world.close();
+});

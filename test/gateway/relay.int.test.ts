@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { PathRule } from "#policy/paths.ts";
 import { commit, openRun, PATH_RULES } from "./corpus/git.ts";
 import { type Forge, makeForge } from "./forge.ts";
+import { basic, readAll } from "./wire.ts";
 import { makeWorld, type World } from "./world.ts";
 
 let world: World;
@@ -153,6 +154,24 @@ test("a run cannot read another run's commits, and a stopped run cannot read at 
   const fetched = await two.git(["fetch", "origin"]);
   expect(fetched.code).not.toBe(0);
   expect(fetched.stderr).toContain("This run is over");
+});
+
+test("a push that never ends does not hold the door open", async () => {
+  const impatient = await makeWorld({ limits: { pushGraceMs: 50 } });
+  const work = await openRun(impatient, forge, "stalled");
+  const socket = await impatient.open(work.sandbox);
+  const command = `${"0".repeat(40)} ${"1".repeat(40)} refs/heads/${work.branch}\0report-status`;
+  const packet = `${(command.length + 4).toString(16).padStart(4, "0")}${command}0000PACK`;
+  const head = ["POST /git/acme/site.git/git-receive-pack HTTP/1.1", "Host: g", `Authorization: ${basic(work.token)}`];
+  const type = "Content-Type: application/x-git-receive-pack-request";
+  socket.write(`${[...head, type, "Content-Length: 100000"].join("\r\n")}\r\n\r\n${packet}`);
+  const ended = readAll(socket);
+  // A whole exchange behind it: by then the push has begun.
+  await work.git(["ls-remote", "origin"]);
+  expect((await impatient.client.closePush(work.run)).oid).toBe(forge.main);
+  // Cut, not refused at the door.
+  expect((await ended).toString()).not.toContain("403");
+  await impatient.close();
 });
 
 test("another repository is refused, and forgetting a run deletes its own", async () => {

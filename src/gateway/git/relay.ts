@@ -112,7 +112,10 @@ async function receive(
     commands = readCommands(head);
   }
   if (commands.kind !== "commands") return await o.deny({ status: 400, reason: "bad_request", rule: null });
-  const endPush = parts.repositories.beginPush(grant.run);
+  const endPush = parts.repositories.beginPush(grant.run, () => {
+    req.destroy();
+    res.destroy();
+  });
   if (!endPush) return await o.deny({ status: 403, reason: "push_closed", rule: null });
   const push = parts.pushes.begin({ grant, gitDir, commands: commands.commands });
   const body = new PassThrough();

@@ -20,21 +20,23 @@ export interface Repositories {
   isClosed(run: string): boolean;
   /** Refuses new pushes and waits for those under way. */
   close(run: string): Promise<{ oid: string | null; gitDir: string }>;
-  /** Registers a push; `null` when the door is closed. The returned function ends it. */
-  beginPush(run: string): (() => void) | null;
+  /** Registers a push; `null` when the door is closed. The returned function ends it. `abort` must make it end soon. */
+  beginPush(run: string, abort: () => void): (() => void) | null;
   forget(run: string): Promise<void>;
 }
 
+/** A first clone of a large repository takes its time. */
+const FETCH_MS = 900_000;
 const CLOSED = "countersign-closed";
 const RUN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
-export async function openRepositories(folder: string, git: Git): Promise<Repositories> {
+export async function openRepositories(folder: string, git: Git, o: { pushGraceMs: number }): Promise<Repositories> {
   const mirrorsDir = path.join(folder, "mirrors");
   const runsDir = path.join(folder, "runs");
   await mkdir(mirrorsDir, { recursive: true, mode: 0o700 });
   await mkdir(runsDir, { recursive: true, mode: 0o700 });
   const turns = new Map<string, Promise<unknown>>();
-  const pushes = new Map<string, Set<Promise<void>>>();
+  const pushes = new Map<string, Set<{ ended: Promise<void>; abort: () => void }>>();
 
   const dirOf = (run: string) => {
     if (!RUN.test(run)) throw new GatewayError("invalid", `"${run}" cannot name a run`);
@@ -72,20 +74,28 @@ export async function openRepositories(folder: string, git: Git): Promise<Reposi
     return result.code === 0 ? result.stdout.toString("utf8").trim() : null;
   };
 
+  /** Waits for what is under way; a client that dawdles is cut, for it could hold the run for ever. */
+  async function endPushes(run: string): Promise<void> {
+    const running = [...(pushes.get(run) ?? [])];
+    const timer = setTimeout(() => {
+      for (const push of running) push.abort();
+    }, o.pushGraceMs);
+    await Promise.all(running.map((push) => push.ended));
+    clearTimeout(timer);
+  }
+
   async function fetchMirror(
     repo: { name: string; cloneUrl: string; credential: Secret | null },
     ref: string,
   ): Promise<{ oid: string }> {
     const gitDir = mirrorOf(repo.name);
     if (!existsSync(gitDir)) await must(["init", "--quiet", "--bare", gitDir], {}, "unavailable");
-    // In the environment, so that the credential is in no process list and no file.
-    const basic = repo.credential && Buffer.from(`x-access-token:${repo.credential.reveal()}`).toString("base64");
-    const env = gitSettings(basic ? { "http.extraHeader": `Authorization: Basic ${basic}` } : {});
+    const env = gitSettings(credentialSetting(repo.cloneUrl, repo.credential));
     const from = ["--end-of-options", repo.cloneUrl];
     const specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
     await must(
       ["fetch", "--quiet", "--prune", "--no-write-fetch-head", ...from, ...specs],
-      { gitDir, env },
+      { gitDir, env, timeoutMs: FETCH_MS },
       "unavailable",
     );
     const head = await git(["ls-remote", "--symref", ...from, "HEAD"], { gitDir, env });
@@ -143,13 +153,14 @@ export async function openRepositories(folder: string, git: Git): Promise<Reposi
       });
     },
     isClosed: (run) => existsSync(path.join(dirOf(run), CLOSED)),
-    beginPush(run) {
+    beginPush(run, abort) {
       if (existsSync(path.join(dirOf(run), CLOSED))) return null;
       const { promise, resolve } = Promise.withResolvers<void>();
       const running = pushes.get(run) ?? new Set();
-      pushes.set(run, running.add(promise));
+      const push = { ended: promise, abort };
+      pushes.set(run, running.add(push));
       return () => {
-        running.delete(promise);
+        running.delete(push);
         resolve();
       };
     },
@@ -157,17 +168,27 @@ export async function openRepositories(folder: string, git: Git): Promise<Reposi
       const gitDir = find(run);
       if (!gitDir) throw new GatewayError("not_found", `run ${run} has no repository`);
       await writeFile(path.join(gitDir, CLOSED), "");
-      await Promise.all(pushes.get(run) ?? []);
+      await endPushes(run);
       return { oid: await commitOf(gitDir, "HEAD"), gitDir };
     },
     async forget(run) {
       const gitDir = dirOf(run);
       if (existsSync(gitDir)) await writeFile(path.join(gitDir, CLOSED), "");
-      await Promise.all(pushes.get(run) ?? []);
+      await endPushes(run);
       pushes.delete(run);
       await rm(gitDir, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * In the environment, so that the credential is in no process list and no file; for this origin only, so that a redirect
+ * takes it nowhere else.
+ */
+function credentialSetting(cloneUrl: string, credential: Secret | null): Record<string, string> {
+  if (!credential || !/^https?:/.test(cloneUrl)) return {};
+  const basic = Buffer.from(`x-access-token:${credential.reveal()}`).toString("base64");
+  return { [`http.${new URL(cloneUrl).origin}/.extraHeader`]: `Authorization: Basic ${basic}` };
 }
 
 /** Narrower than git: a branch name that no program can take for an option, a path or another ref. */

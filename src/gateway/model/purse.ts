@@ -5,6 +5,8 @@ import { costOf, priceOf, type Tokens } from "./prices.ts";
 
 /** What an answer is taken to be when the client does not say; more is reserved while it streams. */
 const STEP_TOKENS = 8_192;
+/** What providers add to a request and we do not see: templates, tool prompts. Held, and never charged as such. */
+const HIDDEN_TOKENS = 128;
 /** An answer cut shorter than this is of no use to anybody. */
 const LEAST_TOKENS = 64;
 
@@ -23,17 +25,18 @@ export function openPurse(ledger: Ledger, grant: Grant, call: ModelCall): Purse 
   const inputTokens = estimateInput(call);
   const price = priceOf(call.model);
   const left = ledger.left(grant.run, grant.budget);
-  const inputUsd = costOf(call.model, { input: inputTokens, cached: 0, cacheWrite: 0, output: 0 });
+  const heldInput = inputTokens + HIDDEN_TOKENS;
+  const inputUsd = costOf(call.model, { input: heldInput, cached: 0, cacheWrite: 0, output: 0 });
   const wanted = call.maxOutput ?? STEP_TOKENS;
   const byMoney = price.output === 0 ? Number.POSITIVE_INFINITY : ((left.usd - inputUsd) * 1_000_000) / price.output;
-  const affordable = Math.floor(Math.min(byMoney, left.tokens - inputTokens) / call.answers);
+  const affordable = Math.floor(Math.min(byMoney, left.tokens - heldInput) / call.answers);
   if (affordable < Math.min(wanted, LEAST_TOKENS)) return null;
   const bound = Math.min(wanted, affordable);
 
   let reservedOutput = bound * call.answers;
   const amount = () => ({
     usd: inputUsd + (reservedOutput * price.output) / 1_000_000,
-    tokens: inputTokens + reservedOutput,
+    tokens: heldInput + reservedOutput,
   });
   let reservation: Reservation = ledger.reserve(grant.run, amount());
   return {
