@@ -39,11 +39,11 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   expired: () =>
     "This question expired before you answered, so nothing was done. Press Ask again on the card to put it anew.",
   own_run: (vote) =>
-    `You are an author of this run, so you cannot decide about it (${rule(vote)}). It needs somebody else from ${groups(vote.from)}.`,
+    `You asked for this run or added to it, so your own answer does not count (${rule(vote)}). Somebody else from ${groups(vote.from)} has to decide.`,
   author_unlinked: (vote) =>
     `${vote.who === null ? "An author of this run" : said(vote.who, 60)} has no account known here, so we cannot tell that you are not the same person. Your answer was not counted. They have to link their account first; then answer again.`,
   not_an_approver: (vote) =>
-    `You cannot decide this: it needs somebody from ${groups(vote.from)} (${rule(vote)}), who was in the group when it was asked and still is. Ask one of them.`,
+    `You are not an approver here, so your answer does not count. It needs somebody from ${groups(vote.from)} (${rule(vote)}), in the group both when it was asked and now. Ask one of them.`,
   already_voted: () => "You have answered this already; one person counts once. It waits for the others.",
 };
 

@@ -176,7 +176,7 @@ test("every refusal of a click is answered in words", async () => {
   };
   await click({ action: "approve", value: "approval-1 sha256:aa", user: "U0ANA" });
   expect(double.ephemerals[0]?.text).toBe(
-    "You are an author of this run, so you cannot decide about it (rule `teams/shop.yaml:14:5`). It needs somebody else from leads.",
+    "You asked for this run or added to it, so your own answer does not count (rule `teams/shop.yaml:14:5`). Somebody else from leads has to decide.",
   );
 });
 

@@ -2,7 +2,7 @@ import type { View } from "#runs/view.ts";
 import { egressReason, NOTED, policyReason, words } from "#surfaces/slack/words.ts";
 import { actions, type Card, card, context, section } from "./blocks.ts";
 import { approvalLine, openRun, ruleLine, STATES } from "./facts.ts";
-import { bare, code, count, link, listed, said, some } from "./text.ts";
+import { capital, code, count, link, listed, said, some } from "./text.ts";
 
 type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
 
@@ -96,10 +96,7 @@ export function whyCard({ run, facts }: Of<"why">): Card {
   return card(
     `Run ${run.number} ${STATES[facts.state]}; ${count(facts.decisions.length, "policy decision")} led here. The rules are listed below with file and line.`,
     [
-      section(
-        `*Why run ${run.number} may do what it does*`,
-        `${bare(run.team, 60) === "" ? "" : `For team ${said(run.team, 60)}: `}${said(facts.request.because, 400)}.`,
-      ),
+      section(`*Why run ${run.number} may do what it does*`, `${said(capital(facts.request.because), 400)}.`),
       section(...(decisions.length === 0 ? ["Policy has decided nothing about it yet."] : some(decisions, LINES_MOST))),
       facts.approvals.length === 0 ? null : section("*People*", ...some(facts.approvals.map(approvalLine), LINES_MOST)),
       context(

@@ -119,7 +119,11 @@ function handedOff(facts: RunFacts): Ending {
       `Failed: ${sentence(handoff.failed, 700)}`,
       `This looks like ${FAULTS[handoff.fault]}.`,
       `Next: ${sentence(handoff.next, 500)}`,
-      handoff.branch === null ? "No branch was pushed." : `Go on from branch ${code(handoff.branch)}.`,
+      handoff.branch === null
+        ? changed(facts) === null
+          ? "Nothing was committed."
+          : `The work so far, ${changed(facts)}, is kept on the run page and was not pushed.`
+        : `Go on from branch ${code(handoff.branch)}.`,
     ],
   };
 }
