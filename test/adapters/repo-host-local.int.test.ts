@@ -218,7 +218,7 @@ test("after a crash between the decision and the merge, the merge is finished an
   await again.start();
   await again.start();
   expect(await branchOid(again.ground, repo, "main")).toBe(merged);
-  expect(changes).toMatchObject([{ kind: "merged", by: "U0BO", oid: merged }]);
+  expect(changes).toMatchObject([{ kind: "merged", by: "Bo", oid: merged }]);
 });
 
 test("after a crash, a merge whose base went elsewhere is taken back and can be pressed again", async () => {

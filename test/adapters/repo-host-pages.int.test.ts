@@ -145,7 +145,7 @@ test("a person merges, the page says so, and the change is told", async () => {
   await openPull({ "a.txt": "one\nthree\n" });
   const { response } = await press("merge", "U0BO");
   expect([response.status, response.headers.get("location")]).toEqual([303, "/code/acme/shop/pull/1"]);
-  expect(await told.promise).toMatchObject({ repo, number: 1, kind: "merged", by: "U0BO" });
+  expect(await told.promise).toMatchObject({ repo, number: 1, kind: "merged", by: "Bo" });
   const page = await (await get("/code/acme/shop/pull/1", "U0ANA")).text();
   expect(page).toContain("<b>Bo</b> merged it");
   expect(page).not.toContain("<form");
@@ -156,7 +156,7 @@ test("a person merges, the page says so, and the change is told", async () => {
 test("a person closes, and the change stays to be read", async () => {
   await openPull({ "a.txt": "one\nthree\n" });
   expect((await press("close", "U0ANA")).response.status).toBe(303);
-  expect(await told.promise).toMatchObject({ kind: "closed", by: "U0ANA" });
+  expect(await told.promise).toMatchObject({ kind: "closed", by: "Ana" });
   const page = await (await get("/code/acme/shop/pull/1", "U0ANA")).text();
   expect(page).toContain("<b>Ana</b> closed it");
   expect(page).toContain("a.txt");

@@ -93,7 +93,7 @@ async function untold(ground: Ground): Promise<readonly PullRequestChange[]> {
       const decision = (await readPull(ground, repo, number))?.decision ?? null;
       if (decision === null) continue;
       const { deliveryId, kind, by, mergeOid, at } = decision;
-      found.push({ at, change: { deliveryId, repo, number, kind, by: by.id, oid: mergeOid } });
+      found.push({ at, change: { deliveryId, repo, number, kind, by: by.name, oid: mergeOid } });
     }
   }
   return found.sort((a, b) => a.at.localeCompare(b.at)).map(({ change }) => change);
