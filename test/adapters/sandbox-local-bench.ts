@@ -19,12 +19,13 @@ export interface LocalBench extends SandboxBench {
 }
 
 /** The provider over a folder of its own. */
-export function providerIn(folder: string): SandboxProvider {
+export function providerIn(folder: string, spareMs = 0): SandboxProvider {
   const image = path.join(folder, "image");
   return localSandboxes({
     stateDir: path.join(folder, "state"),
     sharedDir: path.join(folder, "shared"),
     node: process.execPath,
+    spareMs,
     imageFolder: async (name) => (name === "base" ? image : null),
   });
 }

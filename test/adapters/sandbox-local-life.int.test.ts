@@ -9,7 +9,7 @@ import { hasEnded, identityOf } from "#adapters/sandbox/local/identity.ts";
 import type { Sandbox, SandboxSpec } from "#ports/sandbox.ts";
 import { collect, refused, until } from "#test/contracts/sandbox.ts";
 import { BURST } from "#test/contracts/sandbox-programs.ts";
-import { type LocalBench, localBench, noBubblewrap } from "./sandbox-local-bench.ts";
+import { type LocalBench, localBench, noBubblewrap, providerIn } from "./sandbox-local-bench.ts";
 
 const calm = () => AbortSignal.timeout(25_000);
 const QUICK = { timeoutMs: 20_000 };
@@ -195,6 +195,26 @@ describe.skipIf(noBubblewrap !== null)(
         server.close();
         await bench.provider.destroy(sandbox.id);
       });
+    });
+
+    test("a spare supervisor serves the next sandbox, and goes when nobody comes", async () => {
+      const spares = () =>
+        onHost(`${bench.folder}/shared`).filter((pid) =>
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").endsWith("spare\0"),
+        );
+      expect(spares()).toEqual([]);
+      const provider = providerIn(bench.folder, 2_000);
+      const limits = { memoryMiB: 256, pids: 64 };
+      const made = [];
+      for (const key of ["spare-1", "spare-2"]) {
+        made.push(
+          await provider.create({ key, image: "base", labels: {}, gateway: null, limits, ttlMs: 600_000 }, calm()),
+        );
+      }
+      expect(spares()).toContain(supervisorOf(made[1] as Sandbox).pid);
+      for (const sandbox of made) await provider.destroy(sandbox.id);
+      await expect.poll(spares, { timeout: 20_000 }).toEqual([]);
+      expect(readdirSync(bench.stateDir).filter((name) => name.startsWith(".log-"))).toEqual([]);
     });
 
     test("an image that does not exist is refused, and nothing is left of the attempt", async () => {

@@ -66,9 +66,6 @@ function recruit(node: string, runtime: string, logFile: string, spare: boolean)
   };
 }
 
-/** How long a spare waits for the next sandbox. Long enough for a burst, short enough that an idle house has none. */
-const SPARE_MS = 60_000;
-
 export interface Recruits {
   /** One that is there, or a new one. */
   next(): Recruit;
@@ -76,8 +73,11 @@ export interface Recruits {
   prepareSpare(): void;
 }
 
-/** Supervisors for the sandboxes of `stateDir`; a spare one costs its memory for a minute and saves its start. */
-export function recruits(node: string, runtime: string, stateDir: string): Recruits {
+/**
+ * Supervisors for the sandboxes of `stateDir`. A spare one saves its start and costs its memory, so it waits `spareMs`
+ * and no longer; 0: there is none.
+ */
+export function recruits(node: string, runtime: string, stateDir: string, spareMs: number): Recruits {
   let spare: { recruit: Recruit; timer: NodeJS.Timeout } | null = null;
   const start = (isSpare: boolean) =>
     recruit(node, runtime, path.join(stateDir, `.log-${randomBytes(6).toString("hex")}`), isSpare);
@@ -92,12 +92,12 @@ export function recruits(node: string, runtime: string, stateDir: string): Recru
       return start(false);
     },
     prepareSpare() {
-      if (spare !== null) return;
+      if (spare !== null || spareMs === 0) return;
       const one = start(true);
       const timer = setTimeout(() => {
         one.dismiss();
         spare = null;
-      }, SPARE_MS);
+      }, spareMs);
       timer.unref();
       spare = { recruit: one, timer };
     },
