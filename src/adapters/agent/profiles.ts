@@ -104,5 +104,3 @@ export const opencode: AgentProfile = {
     };
   },
 };
-
-export const PROFILES: Readonly<Record<string, AgentProfile>> = { demo, opencode };
