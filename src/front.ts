@@ -118,6 +118,7 @@ export async function openFront(o: {
       list: async () => (await core.stores.runs.recent(core.orgId, LISTED)).map(runLine),
       watch: (runId, signal) => watchPage(core, runId, signal),
       receipt: (runId) => core.stores.receipts.get(runId),
+      patch: (runId) => unpublished(core, runId),
       // The gate above has asked for the start token; nobody comes here without it.
       mayView: () => true,
       signIn: null,
@@ -171,6 +172,17 @@ function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly
     "  stop      Ctrl-C; runs go on where they were at the next start",
     "",
   ].join("\n");
+}
+
+// Larger than this nobody applies by hand; a patch that is cut would not apply at all.
+const PATCH_BYTES = 5_000_000;
+
+/** What a run committed and did not publish, while the gateway keeps it. */
+async function unpublished(core: Core, runId: string): Promise<string | null> {
+  const run = await core.stores.runs.get(runId);
+  if (run === null || run.baseOid === null || run.headOid === null) return null;
+  const { patch, truncated } = await core.gateway.changes(run.id, run.baseOid, run.headOid, PATCH_BYTES);
+  return truncated ? null : patch;
 }
 
 async function loadPage(core: Core, runId: string): Promise<RunPage | null> {

@@ -52,6 +52,7 @@ describe.skipIf(!existsSync(CHROMIUM))("in a browser", () => {
     const app = webPages({
       load: async () => now,
       list: async () => [],
+      patch: async () => null,
       async *watch(_, signal) {
         yield now;
         const gone = new Promise<null>((resolve) =>

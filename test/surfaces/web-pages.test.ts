@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { RunPages } from "#surfaces/web/pages.ts";
 import { webPages } from "#surfaces/web/pages.ts";
 import type { RunPage } from "#surfaces/web/run-view.ts";
-import { mergedRun, runLines, workingRun } from "#test/fixtures/run-page.ts";
+import { handedOffRun, mergedRun, runLines, workingRun } from "#test/fixtures/run-page.ts";
 
 const pagesOf = (o: Partial<RunPages> = {}) =>
   webPages({
@@ -10,6 +10,7 @@ const pagesOf = (o: Partial<RunPages> = {}) =>
     list: async () => runLines,
     async *watch() {},
     receipt: async () => '{"payloadType":"application/vnd.in-toto+json"}',
+    patch: async () => "diff --git a/a b/a\n",
     mayView: (request) => request.headers.get("cookie") === "start=yes",
     signIn: null,
     ...o,
@@ -28,7 +29,14 @@ test("nothing is shown without access, and no answer tells whether a run exists"
       return runLines;
     },
   });
-  const urls = ["/runs", "/runs/run-142", "/runs/none", "/runs/run-142/events", "/runs/run-142/receipt.json"];
+  const urls = [
+    "/runs",
+    "/runs/run-142",
+    "/runs/none",
+    "/runs/run-142/events",
+    "/runs/run-142/receipt.json",
+    "/runs/run-142/changes.patch",
+  ];
   const answers = await Promise.all(urls.map((url) => app.request(url)));
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([401]));
   expect(new Set(await Promise.all(answers.map((answer) => answer.text()))).size).toBe(1);
@@ -66,6 +74,14 @@ test("what is not there is a page that says what to do", async () => {
   const receipt = await app.request("/runs/run-142/receipt.json", { headers });
   expect(receipt.status).toBe(404);
   expect(await receipt.text()).toContain("has no signed receipt yet");
+});
+
+test("the change of a run that was handed off can be taken from its page, and no other", async () => {
+  const offered = await pagesOf({ load: async () => handedOffRun }).request("/runs/run-143/changes.patch", { headers });
+  expect(offered.headers.get("content-disposition")).toBe('attachment; filename="run-143.patch"');
+  expect(await offered.text()).toBe("diff --git a/a b/a\n");
+  const merged = await pagesOf().request("/runs/run-142/changes.patch", { headers });
+  expect([merged.status, await merged.text()]).toEqual([404, expect.stringContaining("keeps no change")]);
 });
 
 test("the policy of a page lets nothing inline run and nothing be loaded from elsewhere", async () => {

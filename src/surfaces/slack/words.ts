@@ -1,5 +1,6 @@
 import type { VoteRefusal } from "#runs/approval.ts";
 import type { Refusal, RefusalCode } from "#runs/refusal.ts";
+import { EGRESS_REASONS, POLICY_REASONS } from "#surfaces/reasons.ts";
 import { code, groupName, inUtc, listed, said, sentence, some } from "./cards/text.ts";
 
 type Of<C extends RefusalCode> = Refusal & { readonly code: C };
@@ -77,35 +78,12 @@ const repositories = (choices: readonly string[]): string =>
         "or",
       );
 
-/** Why a host was refused, as the gateway puts it. An unknown reason is shown as it is. */
-export function egressReason(reason: string): string {
-  const known: Readonly<Record<string, string>> = {
-    rule: "a rule refuses it",
-    no_rule: "no rule allows it",
-    ip_class: "its address is private or reserved",
-    ip_literal: "it is a bare address, not a name",
-    self_connection: "it is one of our own listeners",
-    port: "no rule allows this port",
-    bad_authority: "the name asked for and the name inside the connection differ",
-    run_over: "the run is over",
-    budget: "the run's budget is spent",
-    unknown_token: "the sandbox is not known",
-  };
-  return known[reason] ?? said(reason.replaceAll("_", " "));
-}
+/** Why a host was refused. An unknown reason is shown as it is. */
+export const egressReason = (reason: string): string => EGRESS_REASONS[reason] ?? said(reason.replaceAll("_", " "));
 
 /** Why policy said no. */
-export function policyReason(reason: string | null): string {
-  const known: Readonly<Record<string, string>> = {
-    rule: "a rule denies it",
-    no_rule: "no rule allows it",
-    no_team: "the channel belongs to no team",
-    not_a_member: "the person is not in the team's group",
-    over_limit: "it is over a limit",
-    policy_unavailable: "the policy cannot be read",
-  };
-  return reason === null ? "it is denied" : (known[reason] ?? said(reason.replaceAll("_", " "), 120));
-}
+export const policyReason = (reason: string | null): string =>
+  reason === null ? "it is denied" : (POLICY_REASONS[reason] ?? said(reason.replaceAll("_", " "), 120));
 
 /** What a person's own act did. */
 export const NOTED = {

@@ -2,6 +2,7 @@ import type { RunEvent } from "#runs/event.ts";
 import { facts, type RunFacts } from "#runs/facts.ts";
 import type { Run } from "#runs/run.ts";
 import { isFinal } from "#runs/state.ts";
+import { CLICK_REASONS, EGRESS_REASONS } from "#surfaces/reasons.ts";
 import type { ApprovalRow, CheckRow, HostRow, RunLine, RunPage } from "./run-view.ts";
 import { story } from "./story.ts";
 
@@ -71,10 +72,14 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
           state: all.pullRequest.state === "open" && all.pullRequest.draft ? "draft" : all.pullRequest.state,
         }
       : null,
-    receipt: all.receipt ? { events: all.count, keyId: all.receipt.keyId, digest: all.receipt.digest } : null,
+    receipt: all.receipt ? { events: all.receipt.events, keyId: all.receipt.keyId, digest: all.receipt.digest } : null,
     handoff: all.handoff,
     answer: all.answer,
     byHand: all.pullRequest ? [`git fetch origin ${run.branch}`, `git switch ${run.branch}`] : [],
+    patch:
+      done && all.work !== null && all.pullRequest === null && !holdsSecrets(all)
+        ? { href: `/runs/${run.id}/changes.patch`, file: `run-${run.number}.patch` }
+        : null,
   };
 }
 
@@ -89,7 +94,6 @@ export function runLine(run: Run): RunLine {
     repo: run.repo,
     requester: run.requester.name,
     startedAt: run.createdAt.toISOString(),
-    usd: 0,
     pullRequest: run.pullRequest ? { ref: `${run.repo}#${run.pullRequest.number}`, href: run.pullRequest.url } : null,
   };
 }
@@ -153,13 +157,19 @@ function checksOf(run: Run, all: RunFacts): RunPage["checks"] {
   };
 }
 
+/** What a scan says must not leave is not handed out here either. */
+const holdsSecrets = (all: RunFacts): boolean => all.scans.some((scan) => scan.findings.some((found) => found.blocks));
+
 function hostsOf(all: RunFacts): HostRow[] {
   return all.hosts.map((host) => ({
     host: host.via === "model" || host.via === "registry" || host.via === "git" ? host.via : host.host,
     port: host.port === 443 || host.via === "model" || host.via === "registry" || host.via === "git" ? null : host.port,
     allowed: host.allowed,
     refused: host.refused,
-    reason: host.refused > 0 ? host.reason : null,
+    reason:
+      host.refused > 0 && host.reason !== null
+        ? (EGRESS_REASONS[host.reason] ?? host.reason.replaceAll("_", " "))
+        : null,
     rule: host.rule,
   }));
 }
@@ -188,7 +198,7 @@ function approvalRow(approval: RunFacts["approvals"][number]): ApprovalRow {
     })),
     refused: approval.refused.map((click) => ({
       by: click.by.name,
-      why: click.code === "own_run" ? "is an author of this run" : click.code.replaceAll("_", " "),
+      why: CLICK_REASONS[click.code] ?? click.code.replaceAll("_", " "),
       at: click.at.toISOString(),
     })),
   };

@@ -17,6 +17,8 @@ export interface RunPages {
   watch(runId: string, signal: AbortSignal): AsyncIterable<RunPage>;
   /** The signed receipt as it was signed; `null` while there is none. */
   receipt(runId: string): Promise<string | null>;
+  /** The unpublished change of a run, as a unified diff; `null` when there is none that is whole. */
+  patch(runId: string): Promise<string | null>;
   /** By start token or sign-in. Nothing is shown without it, not even whether a run exists. */
   mayView(request: Request): boolean | Promise<boolean>;
   /** Where a person without access goes; `null` when the way in is the link printed at the start. */
@@ -81,6 +83,23 @@ export function webPages(o: RunPages): Hono {
     return c.body(receipt, 200, {
       "content-type": "application/json; charset=utf-8",
       "content-disposition": `attachment; filename="${page.number}.json"`,
+      "x-content-type-options": "nosniff",
+      "cache-control": "no-store",
+    });
+  });
+
+  app.get("/runs/:id/changes.patch", async (c) => {
+    const page = await find(o, c.req.param("id"));
+    if (page === null) return c.body(noRun(), 404, PAGE_HEADERS);
+    const patch = page.patch === null ? null : await o.patch(page.id);
+    if (page.patch === null || patch === null) {
+      const words = [`Run ${page.number} keeps no change that can be taken from here.`];
+      const action = { text: `Back to run ${page.number}`, href: `/runs/${page.id}` };
+      return c.body(renderNote({ title: "No change to download", words, action }), 404, PAGE_HEADERS);
+    }
+    return c.body(patch, 200, {
+      "content-type": "text/x-patch; charset=utf-8",
+      "content-disposition": `attachment; filename="${page.patch.file}"`,
       "x-content-type-options": "nosniff",
       "cache-control": "no-store",
     });

@@ -3,7 +3,7 @@ import type { Html } from "./markup.ts";
 import { h, link } from "./markup.ts";
 import { statePill } from "./run-page.ts";
 import type { RunLine } from "./run-view.ts";
-import { day, money } from "./text.ts";
+import { day } from "./text.ts";
 
 /** The list of runs, as given: newest first. */
 export function renderRunIndex(runs: readonly RunLine[]): string {
@@ -19,5 +19,5 @@ export function renderRunIndex(runs: readonly RunLine[]): string {
 
 function line(run: RunLine): Html {
   const pull = run.pullRequest === null ? "" : h` · ${link(run.pullRequest.ref, run.pullRequest.href)}`;
-  return h`<tr><td class="who num">${run.number}</td><td><a href="/runs/${run.id}">${run.title}</a><br><span class="who">${run.requester} in ${run.team} · ${run.repo} · ${day(run.startedAt)}, ${time(run.startedAt)}${pull}</span></td><td class="n">${statePill(run.state)}<br><span class="who">${money(run.usd)}</span></td></tr>`;
+  return h`<tr><td class="who num">${run.number}</td><td><a href="/runs/${run.id}">${run.title}</a><br><span class="who">${run.requester} in ${run.team} · ${run.repo} · ${day(run.startedAt)}, ${time(run.startedAt)}${pull}</span></td><td class="n">${statePill(run.state)}</td></tr>`;
 }

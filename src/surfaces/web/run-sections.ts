@@ -26,9 +26,9 @@ const FAULTS: Record<NonNullable<RunPage["handoff"]>["fault"], string> = {
   us: "It looks like our fault.",
 };
 
-export const ending: Section = ({ handoff, answer, branch }) => {
+export const ending: Section = ({ handoff, answer }) => {
   if (handoff !== null) {
-    return h`<h2>Handed off</h2><p class="who"><b>${FAULTS[handoff.fault]}</b> The work so far is on <code>${branch}</code>.</p><table class="gap"><tr><th>Tried</th><td>${handoff.tried}</td></tr><tr><th>Failed</th><td>${handoff.failed}</td></tr><tr><th>Next</th><td>${handoff.next}</td></tr></table>`;
+    return h`<h2>Handed off</h2><p class="who"><b>${FAULTS[handoff.fault]}</b></p><table class="gap"><tr><th>Tried</th><td>${handoff.tried}</td></tr><tr><th>Failed</th><td>${handoff.failed}</td></tr><tr><th>Next</th><td>${handoff.next}</td></tr></table>`;
   }
   return answer === null ? null : h`<h2>Answer</h2><blockquote>${clip(readable(answer))}</blockquote>`;
 };
@@ -154,7 +154,7 @@ function approvalRows(page: RunPage, approval: ApprovalRow): Html {
 }
 
 export const policy: Section = ({ policy: pinned, rules, team }) =>
-  h`<h2>Policy</h2><p class="who">${link(`${team.name}@${pinned.commit.slice(0, 7)}`, pinned.href, "mono")} <span class="rule">${shortDigest(pinned.digest)}</span></p>${
+  h`<h2>Policy</h2><p class="who">${link(`${team.name}@${pinned.commit.slice(0, 12)}`, pinned.href, "mono")} <span class="rule">${shortDigest(pinned.digest)}</span></p>${
     rules.length === 0
       ? ""
       : h`<table class="gap">${rules.map(
@@ -163,10 +163,16 @@ export const policy: Section = ({ policy: pinned, rules, team }) =>
         )}</table>`
   }`;
 
-export const byHand: Section = ({ byHand: lines }) =>
-  lines.length === 0
+export const byHand: Section = ({ byHand: lines, patch, checks: { base } }) => {
+  if (patch !== null) {
+    return h`<h2>Continue by hand</h2><p><a href="${patch.href}" download="${patch.file}">Download the change</a>${
+      base === null ? "" : h`, made on <span class="mono">${base.slice(0, 12)}</span>`
+    }, then</p><ul class="lines"><li><code>git apply ${patch.file}</code></li></ul>`;
+  }
+  return lines.length === 0
     ? null
     : h`<h2>Continue by hand</h2><ul class="lines">${lines.map((line) => h`<li><code>${line}</code></li>`)}</ul>`;
+};
 
 /** "sha256:9c1e4b7a…": enough to compare by eye; the whole is in the receipt. */
 const shortDigest = (digest: string): string => digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1…");

@@ -176,6 +176,8 @@ export interface RunPage {
   readonly answer: string | null;
   /** Lines to type to go on by hand, without a prompt: "git fetch origin agent/142". */
   readonly byHand: readonly string[];
+  /** Work of a run that ended without a pull request, to take from here; `null` when there is none. */
+  readonly patch: { readonly href: string; readonly file: string } | null;
 }
 
 /** One line of the list of runs. */
@@ -188,6 +190,5 @@ export interface RunLine {
   readonly repo: string;
   readonly requester: string;
   readonly startedAt: Instant;
-  readonly usd: number;
   readonly pullRequest: { readonly ref: string; readonly href: string } | null;
 }

@@ -1,4 +1,5 @@
 import type { EventBody, RunEvent } from "#runs/event.ts";
+import { CLICK_REASONS, EGRESS_REASONS } from "#surfaces/reasons.ts";
 import type { CommandView, Mark, TimelineItem, Words } from "./run-view.ts";
 
 type Draft = { -readonly [K in keyof TimelineItem]: TimelineItem[K] };
@@ -74,8 +75,8 @@ export function story(events: readonly RunEvent[]): TimelineItem[] {
 const refusal = (where: string, reason: string, rule: string | null): Words => [
   "Refused ",
   { code: where },
-  " ",
-  { source: rule ?? reason.replaceAll("_", " ") },
+  `, because ${EGRESS_REASONS[reason] ?? reason.replaceAll("_", " ")}`,
+  ...(rule === null ? [] : [" ", { source: rule }]),
 ];
 
 function append(command: DraftCommand, text: string): void {
@@ -127,7 +128,10 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       );
       return;
     case "approval.refused":
-      add("no", [{ who: body.by.name }, `'s click did not count: ${body.code.replaceAll("_", " ")}`]);
+      add("no", [
+        { who: body.by.name },
+        `'s click did not count: ${body.by.name} ${CLICK_REASONS[body.code] ?? body.code.replaceAll("_", " ")}`,
+      ]);
       return;
     case "approval.closed":
       if (body.status === "expired") add("wait", ["Nobody answered in time; nothing was decided"]);

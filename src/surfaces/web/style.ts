@@ -15,7 +15,7 @@ const BASE = `*{box-sizing:border-box}[hidden]{display:none!important}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 var(--sans);overflow-wrap:break-word}
 main{max-width:1080px;margin:0 auto;padding:24px 20px 80px}
 a{color:inherit;text-decoration-color:color-mix(in srgb,var(--soft) 45%,transparent);text-underline-offset:3px}a:hover{text-decoration-color:currentColor}
-h1{font-size:24px;line-height:1.25;margin:6px 0 4px;font-weight:650;letter-spacing:-.01em}h1 .pill{vertical-align:3px;margin-left:4px;letter-spacing:0}
+h1{font-size:24px;line-height:1.25;margin:6px 0 4px;font-weight:650;letter-spacing:-.01em}h1 .pill{vertical-align:3px;letter-spacing:0}
 h2{font-size:13px;letter-spacing:.04em;text-transform:uppercase;color:var(--soft);margin:0 0 10px;font-weight:650}h2 .mono{text-transform:none;letter-spacing:0}
 p{margin:0}.crumb{color:var(--soft);font-size:13px}.who{color:var(--soft)}.who b{color:var(--ink);font-weight:600}.gap{margin-top:12px}
 .pill{display:inline-flex;align-items:center;gap:6px;border-radius:99px;padding:2px 10px;font-size:12.5px;font-weight:600;white-space:nowrap;line-height:1.5}
@@ -44,6 +44,7 @@ ol.time{list-style:none;margin:0;padding:0}ol.time>li{position:relative;padding:
 .mark{position:absolute;left:0;top:4px;width:15px;height:15px;border-radius:50%;display:grid;place-items:center}.mark svg{width:11px;height:11px}
 .t{color:var(--soft);font-size:12.5px;float:right;margin-left:10px;font-variant-numeric:tabular-nums}
 details{margin-top:6px;border:1px solid var(--line);border-radius:8px;overflow:hidden}summary{cursor:pointer;padding:6px 10px;font-family:var(--mono);font-size:12.8px;list-style:none;display:flex;gap:10px;align-items:flex-start}summary::-webkit-details-marker{display:none}summary:before{content:"";flex:none;width:7px;height:7px;margin:6px 1px 0 0;border:solid var(--soft);border-width:0 1.5px 1.5px 0;transform:rotate(-45deg)}details[open]>summary:before{transform:translateY(-2px) rotate(45deg)}summary>:first-child{overflow-wrap:anywhere;min-width:0}summary>:last-child{flex:none;margin-left:auto}summary:hover{background:color-mix(in srgb,var(--ink) 3%,transparent)}details>pre{border-top:1px solid var(--line);max-height:420px}summary:focus-visible{outline-offset:-2px}
+.long>blockquote{margin:0;padding:8px 12px;border-left:0;border-top:1px solid var(--line);font-size:13.5px}
 .aside{color:var(--soft);font-size:12.5px;padding:6px 12px;border-top:1px solid var(--line)}
 progress.bar{appearance:none;display:block;width:100%;height:8px;border:0;border-radius:99px;overflow:hidden;background:var(--line);margin:6px 0 4px}progress.bar::-webkit-progress-bar{background:var(--line)}progress.bar::-webkit-progress-value{background:var(--accent)}progress.bar::-moz-progress-bar{background:var(--accent)}
 .live{color:var(--soft);font-size:12.5px}@media(prefers-reduced-motion:no-preference){.new{animation:new 1.2s ease-out}@keyframes new{from{background:var(--info-bg)}}}

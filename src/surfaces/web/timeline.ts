@@ -7,10 +7,19 @@ import { clip, counted, grouped, readable, spelled } from "./text.ts";
 /** One `<li>` of what happened, under its own id so that a reader's place is never lost. */
 export function timelineItem(page: RunPage, item: TimelineItem, attributes: Html): Html {
   return h`<li${attributes}><span class="mark ${item.mark}">${icon(item.mark)}</span><span class="t">${time(item.at, page.startedAt)}</span>${words(item.words)}${
-    item.quote === null
-      ? ""
-      : h`<blockquote>${item.quote.by === "" ? "" : h`<span class="who">${item.quote.by}: </span>`}${clip(readable(item.quote.text), { head: 30, tail: 30, width: 4000 })}</blockquote>`
+    item.quote === null ? "" : quote(item.quote)
   }${item.command === null ? "" : command(item.command)}</li>`;
+}
+
+// A longer quotation is folded: it would push the rest of the story away.
+const QUOTE_LINES = 12;
+
+function quote({ by, text }: NonNullable<TimelineItem["quote"]>): Html {
+  const said = clip(readable(text), { head: 30, tail: 30, width: 4000 });
+  const whole = h`<blockquote>${by === "" ? "" : h`<span class="who">${by}: </span>`}${said}</blockquote>`;
+  const lines = said.split("\n");
+  if (lines.length <= QUOTE_LINES) return whole;
+  return h`<details class="long"><summary><span>${lines[0]}</span><span class="rule">${counted(lines.length, "line")}</span></summary>${whole}</details>`;
 }
 
 export function words(pieces: Words): Html {

@@ -121,6 +121,18 @@ export const views: Readonly<Record<string, View>> = {
   "outcome-answered": story.outcomeOf(story.answered),
   "outcome-cancelled": story.outcomeOf(story.cancelled),
   "outcome-handed-off": story.outcomeOf(story.handedOff),
+  "outcome-handed-off-unpublished": story.outcomeOf([
+    ...story.checking,
+    {
+      kind: "run.handed_off",
+      fault: "code",
+      tried: "fix the flaky checkout test (2 attempts)",
+      failed: 'The check "test" passes without the change and fails with it.',
+      next: "Open the run page.",
+      branch: null,
+    },
+    story.moved("checking", "handed_off"),
+  ]),
   "outcome-merged": story.outcomeOf(story.merged),
   "outcome-closed": story.outcomeOf(story.closedUnmerged),
   "noted-approved": { kind: "noted", what: "approved", run: story.title },

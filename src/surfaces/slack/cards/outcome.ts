@@ -119,13 +119,18 @@ function handedOff(facts: RunFacts): Ending {
       `Failed: ${sentence(handoff.failed, 700)}`,
       `This looks like ${FAULTS[handoff.fault]}.`,
       `Next: ${sentence(handoff.next, 500)}`,
-      handoff.branch === null
-        ? changed(facts) === null
-          ? "Nothing was committed."
-          : `The work so far, ${changed(facts)}, is kept on the run page and was not pushed.`
-        : `Go on from branch ${code(handoff.branch)}.`,
+      whereabouts(facts, handoff.branch),
     ],
   };
+}
+
+/** Where the work is that did not become a pull request. What a scan says must not leave is handed out nowhere. */
+function whereabouts(facts: RunFacts, branch: string | null): string {
+  if (branch !== null) return `Go on from branch ${code(branch)}.`;
+  const work = changed(facts);
+  if (work === null) return "Nothing was committed.";
+  const held = facts.scans.some((scan) => scan.findings.some((finding) => finding.blocks));
+  return held ? "Nothing was pushed." : `Nothing was pushed. The run page has the work so far as a patch: ${work}.`;
 }
 
 function settled(run: RunTitle, facts: RunFacts): Ending {
