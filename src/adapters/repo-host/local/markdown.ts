@@ -6,7 +6,7 @@ const MAX_DEPTH = 6;
 
 /**
  * A small, safe subset of Markdown: headings, paragraphs, lists, quotes, tables, rules, code, emphasis and links.
- * HTML in it is shown as text, images as links, and only http(s) links may be followed.
+ * HTML in it is shown as text (a line that is one comment is for programs and not shown), images as links, and only http(s) links may be followed.
  */
 export function markdown({ h }: HostLook, text: string): Html {
   const cut = text.length > MAX_LENGTH;
@@ -20,6 +20,7 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 const HEADING = /^ {0,3}(#{1,6}) +(.*)$/;
 const RULE = /^ {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,})$/;
 const ITEM = /^( *)([-*+]|\d{1,9}[.)]) +(.*)$/;
+const COMMENT = /^ {0,3}<!--(?:(?!-->).)*--> *$/;
 const QUOTE = /^ {0,3}> ?/;
 const TABLE_RULE = /^ {0,3}\|?(?: *:?-{1,}:? *\|)+ *(?::?-+:? *)?$/;
 
@@ -35,7 +36,7 @@ function blocks(h: H, lines: readonly string[], depth: number): Html[] {
     const line = lines[i] ?? "";
     const fence = FENCE.exec(line)?.[1];
     const heading = HEADING.exec(line);
-    if (line.trim() === "") {
+    if (line.trim() === "" || COMMENT.test(line)) {
       i += 1;
     } else if (fence !== undefined) {
       i += 1;
