@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+/** The real product in a process of its own, with a folder of its own, as `npm start` starts it. */
+export interface Product {
+  /** What it printed to be opened, with the start token. */
+  readonly url: string;
+  /** Its end of the log, for a failed test. */
+  lastWords(): string;
+  /** SIGTERM, as a person's Ctrl-C. Resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+const root = path.resolve(import.meta.dirname, "..", "..");
+const READY_MS = 60_000;
+const WORDS_KEPT = 20_000;
+
+/** Runs `countersign …` to its end. Nothing of our environment goes along but where programs are. */
+export async function countersign(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), ...args], {
+    env: environment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const words = listen(child.stdout, child.stderr);
+  await once(child, "close");
+  return { code: child.exitCode, output: words() };
+}
+
+export async function startProduct(...args: readonly string[]): Promise<Product> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-e2e-"));
+  const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), "serve", ...args], {
+    env: { ...environment(), PORT: String(await freePort()), COUNTERSIGN_DATA: dataDir },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const words = listen(child.stdout, child.stderr);
+  const ended = once(child, "exit");
+  const url = await new Promise<string>((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`not ready within ${READY_MS / 1000} s:\n${words()}`)), READY_MS);
+    child.stdout.on("data", () => {
+      const printed = /open (http\S+)/.exec(words())?.[1];
+      if (printed === undefined) return;
+      clearTimeout(late);
+      resolve(printed);
+    });
+    child.once("exit", (code) => {
+      clearTimeout(late);
+      reject(new Error(`the product ended with ${code}:\n${words()}`));
+    });
+  });
+  return {
+    url,
+    lastWords: words,
+    async stop() {
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(dataDir, { recursive: true, force: true });
+      return child.exitCode;
+    },
+  };
+}
+
+const environment = (): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH ?? "/usr/bin:/bin",
+  HOME: process.env.HOME ?? "/",
+});
+
+function listen(...streams: readonly NodeJS.ReadableStream[]): () => string {
+  let words = "";
+  for (const stream of streams) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      words = (words + chunk).slice(-WORDS_KEPT);
+    });
+  }
+  return () => words;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no port was free");
+  return address.port;
+}
