@@ -74,7 +74,8 @@ export async function openHouse(
   const keys = openKeys(path.join(config.dataDir, "keys"));
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
   const orgId = await ensureOrg(database.db, "default");
-  const sandboxes = await openSandboxes(config);
+  const images = imageFolders(config);
+  const sandboxes = await openSandboxes(config, images);
 
   const sockets = gatewaySockets(config.dataDir);
   const gateway = gatewayClient(sockets);
@@ -145,6 +146,11 @@ export async function openHouse(
   opening.defer(() => front.close());
 
   if (o.roles.has("worker")) {
+    images(config.agent).then(
+      () => say("the agent is installed", { agent: config.agent }),
+      (error: unknown) =>
+        say("the agent could not be installed yet; the first run tries again", { error: String(error) }),
+    );
     await engine.work(handlers(core));
     await engine.schedule("sweep", 2_000, () => sweep(core));
     await engine.schedule("sandboxes", 60_000, () => sweepSandboxes(core));
@@ -259,27 +265,38 @@ async function openDb(config: Config, say: Core["log"]) {
   }
 }
 
-async function openSandboxes(config: Config) {
+/** Folders of the images, installed on first use; a first use of OpenCode takes a while, so it begins at the start. */
+function imageFolders(config: Config): (image: string) => Promise<string> {
+  const into = path.join(config.dataDir, "images");
+  const going = new Map<string, Promise<string>>();
+  const install = async (image: string): Promise<string> => {
+    mkdirSync(into, { recursive: true, mode: 0o755 });
+    if (image === "plain") {
+      const plain = path.join(into, "plain");
+      mkdirSync(plain, { recursive: true, mode: 0o755 });
+      return plain;
+    }
+    return installImage({
+      name: image,
+      from: path.join(root, "images"),
+      into,
+      npm: ["npm"],
+      env: config.toolEnv,
+      signal: AbortSignal.timeout(15 * 60_000),
+    });
+  };
+  return (image) => {
+    const one = going.get(image) ?? install(image).finally(() => going.delete(image));
+    going.set(image, one);
+    return one;
+  };
+}
+
+async function openSandboxes(config: Config, imageFolder: (image: string) => Promise<string>) {
   const provider = localSandboxes({
     stateDir: path.join(config.dataDir, "sandboxes"),
     node: process.execPath,
-    imageFolder: async (image) => {
-      const into = path.join(config.dataDir, "images");
-      mkdirSync(into, { recursive: true, mode: 0o755 });
-      if (image === "plain") {
-        const plain = path.join(into, "plain");
-        mkdirSync(plain, { recursive: true, mode: 0o755 });
-        return plain;
-      }
-      return installImage({
-        name: image,
-        from: path.join(root, "images"),
-        into,
-        npm: ["npm"],
-        env: config.toolEnv,
-        signal: AbortSignal.timeout(10 * 60_000),
-      });
-    },
+    imageFolder,
   });
   const { problems } = await provider.preflight();
   if (problems.length > 0) throw new StartError(problems.map(({ what, fix }) => `${what}: ${fix}`).join("\n"));

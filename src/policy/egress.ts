@@ -67,6 +67,11 @@ export function decideEgress(rules: readonly EgressRule[], request: EgressReques
   let left = rules;
   for (const { reason, holds } of steps) {
     const next = left.filter(holds);
+    if (reason === "path" && next.length === 0) {
+      // A rule that grants this very path to another method came nearer than one that grants another path to this one.
+      const other = rules.filter((rule) => steps[0].holds(rule) && steps[1].holds(rule) && holds(rule));
+      if (other.length > 0) return { outcome: "deny", reason: "method", rule: first(other)?.rule ?? null };
+    }
     if (next.length === 0)
       return { outcome: "deny", reason, rule: reason === "no_rule" ? null : (first(left)?.rule ?? null) };
     left = next;

@@ -17,7 +17,7 @@ export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
       const fresh = await core.stores.cursors.advance(tx, CURSOR, next);
       if (!fresh || !run) return;
       await record(core, tx, run.id, null, [bodyOf(line)]);
-      if (line.kind === "egress" && line.outcome === "deny" && line.host !== "") {
+      if (isBlockedHost(line)) {
         await tell(core, tx, run, "blocked", `${line.host}:${line.port}`);
         await tell(core, tx, run, "status");
       }
@@ -25,6 +25,17 @@ export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
     core.nudge();
   }
 }
+
+/** Refusals that are not about a host: the run is over, or a client tries without its token first. */
+const NOT_THE_HOST = new Set(["no_run", "run_over", "token_origin", "fail_closed", "client_left", "bad_authority"]);
+
+/** Worth a card in the thread: a host that somebody could allow. Money and git have cards of their own. */
+const isBlockedHost = (line: AuditLine): line is AuditLine & { kind: "egress" } =>
+  line.kind === "egress" &&
+  line.outcome === "deny" &&
+  (line.via === "connect" || line.via === "http") &&
+  line.host !== "" &&
+  !NOT_THE_HOST.has(line.reason);
 
 function bodyOf(line: AuditLine): EventBody {
   switch (line.kind) {

@@ -12,6 +12,8 @@ export type Slot = "agent" | "check";
 
 /** Longer than any run may take: the provider's own net under our clean-up. */
 const TTL_MARGIN_MS = 15 * 60_000;
+/** Most of it only ever passes when an agent is installed on its first use. */
+const CREATE_MS = 15 * 60_000;
 const MEMORY_MIB = 4_096;
 const PIDS = 512;
 
@@ -76,7 +78,7 @@ export async function sandboxFor(
       limits: { memoryMiB: MEMORY_MIB, pids: PIDS },
       ttlMs: (run.scope?.limits.runtimeMs ?? 0) + TTL_MARGIN_MS,
     },
-    AbortSignal.timeout(60_000),
+    AbortSignal.timeout(CREATE_MS),
   );
   await sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 });
   await sandbox.write(`${sandbox.home}/.npmrc`, npmConfig(sandbox, token), { mode: 0o600 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { GatewayError } from "#ports/gateway.ts";
 import type { Secret } from "#ports/secret.ts";
@@ -94,7 +94,8 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     const from = ["--end-of-options", repo.cloneUrl];
     const specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
     await must(
-      ["fetch", "--quiet", "--prune", "--no-write-fetch-head", ...from, ...specs],
+      // --update-shallow: without it git leaves out what a shallow source cannot complete, and says it went well.
+      ["fetch", "--quiet", "--prune", "--update-shallow", "--no-write-fetch-head", ...from, ...specs],
       { gitDir, env, timeoutMs: FETCH_MS },
       "unavailable",
     );
@@ -118,11 +119,18 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     try {
       await must(["init", "--quiet", "--bare", draft], {}, "unavailable");
       await writeFile(path.join(draft, "objects", "info", "alternates"), `${path.join(mirror, "objects")}\n`);
+      // Where a shallow mirror's history ends, its borrower's must end too.
+      if (existsSync(path.join(mirror, "shallow")))
+        await copyFile(path.join(mirror, "shallow"), path.join(draft, "shallow"));
       if ((await commitOf(draft, at)) !== at) throw new GatewayError("not_found", `commit ${at} is not in the mirror`);
       const head = await git(["symbolic-ref", "HEAD"], { gitDir: mirror });
       const main = head.stdout.toString("utf8").trim();
       const specs = ["+refs/tags/*:refs/tags/*", ...((await commitOf(mirror, main)) ? [`+${main}:${main}`] : [])];
-      await must(["fetch", "--quiet", "--no-write-fetch-head", mirror, ...specs], { gitDir: draft }, "unavailable");
+      await must(
+        ["fetch", "--quiet", "--update-shallow", "--no-write-fetch-head", mirror, ...specs],
+        { gitDir: draft },
+        "unavailable",
+      );
       await must(["update-ref", `refs/heads/${branch}`, at], { gitDir: draft }, "invalid");
       await must(["symbolic-ref", "HEAD", `refs/heads/${branch}`], { gitDir: draft }, "invalid");
       await rename(draft, gitDir);
