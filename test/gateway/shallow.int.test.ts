@@ -31,7 +31,7 @@ test("a repository whose history was cut off is mirrored, and a run's repository
   git(folder, "clone", "--quiet", "--depth", "1", `file://${full}`, shallow);
   const oid = git(shallow, "rev-parse", "HEAD");
 
-  const relay = await openRepositories(path.join(folder, "relay"), gitIn(folder));
+  const relay = await openRepositories(path.join(folder, "relay"), gitIn(folder), { pushGraceMs: 1_000 });
   expect(await relay.mirror({ name: "acme/cut", cloneUrl: shallow, credential: null }, "refs/heads/main")).toEqual({
     oid,
   });

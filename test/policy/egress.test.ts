@@ -27,9 +27,9 @@ function answer(host: string, port: number, method: string | null, path: string 
 test.each<[string, Parameters<typeof answer>, string]>([
   ["a granted method and path", ["api.example.com", 443, "GET", "/v1/x?y=../z"], "allow 6 intercept"],
   ["a second grant of the same host", ["api.example.com", 443, "POST", "/upload"], "allow 7 intercept"],
-  ["the method of one grant with the path of the other", ["api.example.com", 443, "POST", "/v1/x"], "deny path 7"],
+  ["the method of one grant with the path of the other", ["api.example.com", 443, "POST", "/v1/x"], "deny method 6"],
   ["a method nobody granted", ["api.example.com", 443, "DELETE", "/v1/x"], "deny method 7"],
-  ["HEAD is not implied by GET where it is not named", ["api.example.com", 443, "HEAD", "/upload"], "deny path 6"],
+  ["HEAD is not implied by GET where it is not named", ["api.example.com", 443, "HEAD", "/upload"], "deny method 7"],
   ["a path above the granted one", ["api.example.com", 443, "GET", "/v1"], "deny path 6"],
   ["URL paths keep their case", ["api.example.com", 443, "GET", "/V1/x"], "deny path 6"],
   ["a port nobody granted", ["api.example.com", 22, null, null], "deny port 7"],
