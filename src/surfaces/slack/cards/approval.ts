@@ -72,7 +72,7 @@ function who(facts: RunFacts, approval: ApprovalFacts): string[] {
   return [
     ...approval.asks.map(
       (ask) =>
-        `Who may answer: *any ${ask.quorum} of ${said(groupName(ask.from), 80)}*${ask.self ? "" : `, not an author of this run (${authors})`}.`,
+        `Who may answer: *any ${ask.quorum} of ${said(groupName(ask.from), 80)}*${ask.self ? "" : `, but not ${authors}, who asked for this run or added to it`}.`,
     ),
     yes.length === 0
       ? "Nobody has answered yet."

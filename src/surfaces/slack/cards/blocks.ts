@@ -99,7 +99,8 @@ export function plan(title: string, tasks: readonly Task[]): KnownBlock {
   const cards: TaskCardBlock[] = shown.map((task, index) => ({
     type: "task_card",
     task_id: `task_${index}`,
-    title: bare(task.title, TITLE_MOST) || "(no title)",
+    // Plain text: a backtick would stand there as itself.
+    title: bare(task.title.replaceAll("`", ""), TITLE_MOST) || "(no title)",
     status: task.status,
   }));
   return { type: "plan", title: cut(more > 0 ? `${title} (${more} more steps)` : title, TITLE_MOST), tasks: cards };

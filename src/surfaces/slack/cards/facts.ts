@@ -6,7 +6,7 @@ import { isFinal, type RunState } from "#runs/state.ts";
 import type { RunTitle } from "#runs/view.ts";
 import { ACTS, OPEN } from "#surfaces/slack/acts.ts";
 import { button, linkButton } from "./blocks.ts";
-import { code, count, duration, groupName, listed, moment, money, said, sentence, short } from "./text.ts";
+import { capital, code, count, duration, groupName, listed, moment, money, said, sentence, short } from "./text.ts";
 
 /** A run's state as people say it, after "Run 12". */
 export const STATES: Readonly<Record<RunState, string>> = {
@@ -67,10 +67,10 @@ export function cost(run: RunTitle, facts: RunFacts): string {
   return `${money(facts.spent.usd)}${limit}`;
 }
 
-/** "ask command npm publish at teams/shop.yaml:9:5: Releases are announced." */
+/** "Releases are announced. Rule `ask command npm publish` at `teams/shop.yaml:9:5`." The reason first, when there is one. */
 export function ruleLine(rule: RuleRef): string {
-  const why = rule.why === null ? "" : `: ${sentence(rule.why, 300)}`;
-  return `${code(rule.text, 240)} at ${code(rule.at, 160)}${why === "" ? "." : why}`;
+  const why = rule.why === null ? "" : `${capital(sentence(rule.why, 300))} `;
+  return `${why}Rule ${code(rule.text, 240)} at ${code(rule.at, 160)}.`;
 }
 
 /** "approved by Bo at 14:02, digest a1b2c3d4". */

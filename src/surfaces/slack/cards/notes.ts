@@ -91,7 +91,7 @@ export function whyCard({ run, facts }: Of<"why">): Card {
   const decisions = facts.decisions.map((one) => {
     const rules = one.rules.map(ruleLine).join(" ");
     const why = one.reason === null ? "" : ` (${policyReason(one.reason)})`;
-    return `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}${rules === "" ? "" : ` by ${rules}`}`;
+    return `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}.${rules === "" ? "" : ` ${rules}`}`;
   });
   return card(
     `Run ${run.number} ${STATES[facts.state]}; ${count(facts.decisions.length, "policy decision")} led here. The rules are listed below with file and line.`,

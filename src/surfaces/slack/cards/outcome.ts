@@ -82,7 +82,7 @@ function denied(facts: RunFacts): Ending {
       decision === undefined
         ? "Policy does not allow it."
         : `Policy does not allow ${code(decision.subject)}: ${policyReason(decision.reason)}.`,
-      ...rules.map((rule) => `Rule: ${ruleLine(rule)}`),
+      ...rules.map((rule) => ruleLine(rule)),
       rules.length === 0
         ? "No rule allows it. To change that, add one to the team's policy file and have its owners review it."
         : "To change that, edit the rule in the policy repository and have its owners review it. Then ask again.",

@@ -71,13 +71,29 @@ const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
     ),
 };
 
+/** Arguments that are read together stand on one line. */
+const TOGETHER: readonly (readonly string[])[] = [
+  ["repo", "base", "head", "branch"],
+  ["agent", "model"],
+  ["hosts", "registry"],
+  ["setup", "checks"],
+];
+
 /** What is under the digest, in lines: every argument is shown, an unfamiliar one as it is. */
 export function subjectLines(subject: Readonly<Record<string, unknown>>): string[] {
-  return Object.entries(subject).flatMap(([key, value]) => {
+  const words = (key: string): string | null => {
+    const value = subject[key];
     const line = LINES[key];
-    if (line === undefined) return [raw(key, value)];
-    if (key === "text" || (key === "input" && repeats(subject))) return [];
-    return [line(value) ?? raw(key, value)];
+    if (key === "input" && repeats(subject)) return null;
+    return line === undefined ? raw(key, value) : key === "text" ? null : (line(value) ?? raw(key, value));
+  };
+  const written = new Set<string>();
+  return Object.keys(subject).flatMap((key) => {
+    if (written.has(key)) return [];
+    const keys = (TOGETHER.find((group) => group.includes(key)) ?? [key]).filter((one) => one in subject);
+    for (const one of keys) written.add(one);
+    const parts = keys.map(words).filter((part) => part !== null);
+    return parts.length === 0 ? [] : [parts.join(" · ")];
   });
 }
 
@@ -125,14 +141,20 @@ function host(of: z.infer<typeof Hosts>[number]): string {
 
 const EFFECTS = { allow: "may change", ask: "need another approval", deny: "may not change" } as const;
 
+/** What may change first, as it is read; patterns of one effect together. What no pattern names is denied by default. */
 function pathRules(rules: z.infer<typeof Paths>): string {
-  if (rules.length === 0) return "Files: none may change";
-  return `Files: ${rules
-    .map((rule) => {
-      const except = rule.except && rule.except.length > 0 ? ` except ${codes(rule.except)}` : "";
-      return `${codes(rule.globs)} ${EFFECTS[rule.effect]}${except}`;
-    })
-    .join("; ")}`;
+  const effects = Object.keys(EFFECTS) as (keyof typeof EFFECTS)[];
+  const parts = effects.flatMap((effect) => {
+    const mine = rules.filter((rule) => rule.effect === effect);
+    const globs = [...new Set(mine.filter((rule) => !rule.except?.length).flatMap((rule) => rule.globs))];
+    const partly = mine.filter((rule) => rule.except?.length);
+    return [
+      ...(globs.length === 0 ? [] : [`${codes(globs)} ${EFFECTS[effect]}`]),
+      ...partly.map((rule) => `${codes(rule.globs)} ${EFFECTS[effect]} except ${codes(rule.except ?? [])}`),
+    ];
+  });
+  const all = rules.some((rule) => rule.globs.includes("**"));
+  return `Files: ${[...parts, ...(all ? [] : [parts.length === 0 ? "none may change" : "nothing else may change"])].join("; ")}`;
 }
 
 const size = (bytes: number): string =>
