@@ -107,9 +107,25 @@ async function pushRefused(core: Core, run: Run, said: string): Promise<void> {
   await handOff(core, run, {
     fault: "policy",
     tried: run.text,
-    failed: `The changes may not be pushed: ${said}`,
-    next: "Ask for something within the team's paths, or ask the policy's owners to change the rule named above.",
+    failed: `Policy does not let this be pushed: ${relayWords(said)}.`,
+    next: `Ask for a change ${within(run)}, or ask the policy's owners to change the rule named above.`,
   });
 }
 
 const PUSH = "Your changes were refused";
+
+/** What the relay said, without git's own words around it; all of it when the relay said nothing. */
+export function relayWords(said: string): string {
+  const lines = said.split("\n").flatMap((line) => {
+    const words = /^remote:\s+(?:\[\w+\] )?(.+?)(?: \(commit [0-9a-f]+\))?\s*$/.exec(line)?.[1];
+    return words === undefined || words.startsWith("countersign:") ? [] : [words];
+  });
+  return lines.length === 0 ? said.trim() : lines.join("; ");
+}
+
+const PATHS_NAMED = 6;
+
+function within(run: Run): string {
+  const globs = (run.scope?.paths ?? []).filter((rule) => rule.effect !== "deny").flatMap((rule) => rule.globs);
+  return globs.length === 0 ? "that stays within the team's paths" : `within ${globs.slice(0, PATHS_NAMED).join(", ")}`;
+}

@@ -44,9 +44,13 @@ export async function standing(core: Core, heard: Heard): Promise<Standing | { r
   return { policy: current.policy, team: routed.team, at: routed.at };
 }
 
-/** Explicit, else named in the text, else the team's only one; never a silent guess. */
-function repository(
+/**
+ * Explicit, else named in the text, else the team's only one; never a silent guess. `repos`: what the team may ask
+ * about. `others`: what other teams may; naming one of those and none of ours is asking in the wrong place.
+ */
+export function chooseRepository(
   repos: readonly string[],
+  others: readonly string[],
   explicit: string | null,
   text: string,
 ): { readonly repo: string; readonly because: string } | { readonly refused: Refusal } {
@@ -55,10 +59,11 @@ function repository(
       ? { repo: explicit, because: `the request names ${explicit}` }
       : { refused: { code: "unknown_repository", repo: explicit, choices: repos } };
   }
-  const named = repos.filter((repo) =>
-    new RegExp(`(^|[^\\w/.-])${repo.replaceAll(".", "\\.")}($|[^\\w/-])`).test(text),
-  );
+  const says = (repo: string) => new RegExp(`(^|[^\\w/.-])${repo.replaceAll(".", "\\.")}($|[^\\w/-])`).test(text);
+  const named = repos.filter(says);
   if (named.length === 1 && named[0] !== undefined) return { repo: named[0], because: `the request names ${named[0]}` };
+  const foreign = named.length === 0 ? others.find(says) : undefined;
+  if (foreign !== undefined) return { refused: { code: "unknown_repository", repo: foreign, choices: repos } };
   if (repos.length === 1 && repos[0] !== undefined)
     return { repo: repos[0], because: `${repos[0]} is the team's only repository` };
   return { refused: { code: "no_repository", choices: repos } };
@@ -72,7 +77,10 @@ export async function request(
   task: { text: string; repo: string | null },
 ): Promise<Requested> {
   const repos = await choices(core, here);
-  const found = repository(repos, task.repo, task.text);
+  const others = Object.keys(here.policy.teams)
+    .flatMap((team) => repositoriesOf(here.policy, team).globs)
+    .filter((glob) => !glob.includes("*") && !repos.includes(glob));
+  const found = chooseRepository(repos, others, task.repo, task.text);
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
   const because = `this channel belongs to team ${here.team} (${here.at}); ${found.because}`;

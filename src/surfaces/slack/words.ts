@@ -25,7 +25,7 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   no_repository: ({ choices }) =>
     `It is not clear which repository you mean, and we do not guess. Ask again with one of: ${repositories(choices)}. For example ${code(`repo=${choices[0] ?? "owner/name"} your request`)}.`,
   unknown_repository: ({ repo, choices }) =>
-    `This team's policy has no repository ${code(repo)}. Ask again with one of: ${repositories(choices)}.`,
+    `This channel's team may not ask about ${code(repo)}. Ask in the channel of the team that owns it, or ask here about ${repositories(choices)}.`,
   no_run_here: () => "There is no run in this thread. Say it in the thread of the run you mean.",
   no_such_run: ({ number }) => `There is no run ${number}. Say ${code("mine")} for a list of yours.`,
   run_over: ({ number, state }) =>

@@ -49,7 +49,10 @@ function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: string;
         plain: `start run ${run.number} on ${said(run.repo, 80)}`,
       };
     case "command":
-      return { bold: "run one command", plain: `run the command "${said(text("command") ?? "", 80)}"` };
+      return {
+        bold: `run ${code(text("command") ?? "a command", 120)}`,
+        plain: `run the command "${said(text("command") ?? "", 80)}"`,
+      };
     case "host": {
       const host = `${text("host") ?? "a host"}${subject.port === undefined ? "" : `:${String(subject.port)}`}`;
       return { bold: `+ reach ${code(host)}`, plain: `reach ${said(host, 100)}` };

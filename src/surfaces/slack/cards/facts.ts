@@ -89,13 +89,13 @@ const VERDICTS: Readonly<Record<NonNullable<CheckFacts["verdict"]>, string>> = {
   not_run: "not run",
 };
 
-/** "test green: base exit 0, head exit 0, 12 s". */
+/** "test green: exit 0 before, exit 0 with this change, 12 s". */
 export function checkLine(check: CheckFacts): string {
   const verdict = check.verdict === null ? "not judged yet" : VERDICTS[check.verdict];
   const exit = (run: { readonly exitCode: number | null } | null) =>
     run === null ? "not run" : `exit ${run.exitCode ?? "none"}`;
   const took = check.head === null ? "" : `, ${duration(check.head.ms)}`;
-  return `${said(check.name, 80)} *${verdict}*: base ${exit(check.base)}, head ${exit(check.head)}${took}${check.required ? "" : " (not required)"}`;
+  return `${said(check.name, 80)} *${verdict}*: ${exit(check.base)} before, ${exit(check.head)} with this change${took}${check.required ? "" : " (not required)"}`;
 }
 
 export const hostName = (host: Pick<HostFacts, "host" | "port">): string => code(`${host.host}:${host.port}`, 120);

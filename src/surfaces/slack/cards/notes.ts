@@ -40,7 +40,7 @@ export function blockedCard({ run, host, port, reason, rule, times }: Of<"blocke
 
 export function helpCard({ team, repos, examples }: Of<"help">): Card {
   const where = team === null ? "This channel belongs to no team yet." : `Here I work for team ${said(team, 60)}.`;
-  const tries = examples.length > 0 ? examples : ["fix the flaky login test"];
+  const tries = examples.length > 0 ? examples : ['replace "old words" with "new words" in README.md'];
   return card(`${where} Mention me with a request, or with status, why, mine or stop.`, [
     section(
       "*Ask for a change, and get a pull request with a receipt.*",

@@ -45,6 +45,7 @@ function endingOf(run: RunTitle, facts: RunFacts): Ending {
       return {
         plain: "The answer is in the thread; nothing was changed.",
         lines: [
+          ...refusals(facts),
           "Nothing was changed, so there is no pull request. The agent's answer, in its own words:",
           quoted(facts.answer ?? "", 2_000),
         ],
@@ -123,6 +124,15 @@ function handedOff(facts: RunFacts): Ending {
     ],
   };
 }
+
+/** What policy refused while the agent was at work. Its own words may not say so, and people need the rule. */
+const refusals = (facts: RunFacts): readonly string[] =>
+  facts.decisions
+    .filter((one) => one.outcome === "deny")
+    .map(
+      (one) =>
+        `Policy refused ${said(one.about, 40)} ${code(one.subject, 200)}: ${policyReason(one.reason)}. ${one.rules.map(ruleLine).join(" ")}`,
+    );
 
 /** Where the work is that did not become a pull request. What a scan says must not leave is handed out nowhere. */
 function whereabouts(facts: RunFacts, branch: string | null): string {

@@ -101,9 +101,10 @@ export function moment(at: Date, style: "time" | "day" = "time"): string {
 /** For plain text: "14:02 UTC". */
 export const inUtc = (at: Date): string => `${at.toISOString().slice(11, 16)} UTC`;
 
-/** "7 s", "4 min", "2 h 5 min". */
+/** "under 1 s", "7 s", "4 min", "2 h 5 min". */
 export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (ms < 1_000) return "under 1 s";
+  const seconds = Math.round(ms / 1_000);
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
