@@ -28,7 +28,9 @@ export async function restart(core: Core, run: Run, why: string, what: "sandbox"
         { kind: "turn.ended", turn: turn.n, end: "interrupted", detail: why },
       ]);
     }
-    await core.stores.turns.add(tx, { runId: run.id, cause: "interrupted", person: null, text: run.text });
+    // A turn that was not begun is still to come, and says all there is to do.
+    if (turn?.state !== "queued")
+      await core.stores.turns.add(tx, { runId: run.id, cause: "interrupted", person: null, text: run.text });
     await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: `Interrupted: ${why}. It goes on by itself.` }]);
     const patch = { restarts: run.restarts + 1 };
     if (what === "sandbox") await move(core, tx, run, "preparing", { why, patch });

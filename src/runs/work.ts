@@ -1,8 +1,8 @@
-import type { Agent, AgentDriver } from "#ports/agent.ts";
+import { type Agent, type AgentDriver, AgentError } from "#ports/agent.ts";
 import type { ProcessInfo, Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "./core.ts";
 import { finish } from "./finish.ts";
-import { follow } from "./follow.ts";
+import { type Followed, follow } from "./follow.ts";
 import { handOff } from "./hand-off.ts";
 import { eventsOf } from "./look.ts";
 import { promptOf } from "./prompt.ts";
@@ -50,23 +50,21 @@ async function turns(
     const turn = await core.stores.turns.current(run.id);
     if (!turn) return finish(core, run, sandbox, opened?.agent ?? null, signal);
     const procId = procFor(await sandbox.processes(), turn, run);
-    if (opened?.procId !== procId) {
-      const restore = driver.profile.restore === "none" ? null : await lastSession(core, run);
-      const agent: Agent = await driver.open(sandbox, { procId, token, model: run.model, restore, signal });
-      opened = { procId, agent };
+    let outcome: Followed;
+    try {
+      if (opened?.procId !== procId) {
+        const restore = driver.profile.restore === "none" ? null : await lastSession(core, run);
+        const agent: Agent = await driver.open(sandbox, { procId, token, model: run.model, restore, signal });
+        opened = { procId, agent };
+      }
+      if (turn.state === "queued") await begin(core, run, turn);
+      await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn));
+      outcome = await follow(core, run, opened.agent, turn, `agent:${run.id}:${sandbox.key}:${procId}`, signal);
+    } catch (error) {
+      // It ended before its session was open, or between two words of ours: the same process is of no use any more.
+      if (error instanceof AgentError) return restart(core, run, error.message, "agent");
+      throw error;
     }
-    if (turn.state === "queued") {
-      await core.store.tx(async (tx) => {
-        await core.stores.turns.started(tx, run.id, turn.n);
-        await record(core, tx, run.id, run.epoch, [
-          { kind: "turn.started", turn: turn.n, cause: turn.cause, by: turn.person, text: turn.text },
-        ]);
-        await tell(core, tx, run, "status");
-      });
-      core.nudge();
-    }
-    await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn));
-    const outcome = await follow(core, run, opened.agent, turn, `agent:${run.id}:${sandbox.key}:${procId}`, signal);
     if (outcome.kind === "parked") return;
     if (outcome.kind === "expired") return suspend(core, run, sandbox, opened.agent, signal);
     if (outcome.end === "interrupted")
@@ -75,6 +73,17 @@ async function turns(
       return failed(core, run, sandbox, outcome.end, outcome.detail);
     }
   }
+}
+
+async function begin(core: Core, run: Run, turn: Turn): Promise<void> {
+  await core.store.tx(async (tx) => {
+    await core.stores.turns.started(tx, run.id, turn.n);
+    await record(core, tx, run.id, run.epoch, [
+      { kind: "turn.started", turn: turn.n, cause: turn.cause, by: turn.person, text: turn.text },
+    ]);
+    await tell(core, tx, run, "status");
+  });
+  core.nudge();
 }
 
 /**
