@@ -9,7 +9,8 @@ const require = createRequire(import.meta.url);
 const core: typeof import("drizzle-orm") = require("drizzle-orm");
 const pg: typeof import("drizzle-orm/pg-core") = require("drizzle-orm/pg-core");
 
-export const { and, asc, count, desc, eq, gt, gte, inArray, isNull, lt, lte, ne, notInArray, or, sql } = core;
+export const { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, lte, ne, notInArray, or, sql } =
+  core;
 export const { bigint, index, integer, json, pgEnum, pgTable, primaryKey, text, timestamp, unique, uniqueIndex, uuid } =
   pg;
 

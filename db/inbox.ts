@@ -6,7 +6,8 @@ import { asDb, type Db, outside } from "./store.ts";
 /** Whoever claimed a delivery and died is relieved after this. */
 const CLAIM_MS = 60_000;
 
-export function inboxStore(db: Db, orgId: string): InboxStore {
+/** `soleSince`: what came before then is left over, however young. See `Database`. */
+export function inboxStore(db: Db, orgId: string, soleSince: Date | null): InboxStore {
   return {
     async insertOnce(source, deliveryId, body) {
       const added = await outside(db)
@@ -41,7 +42,10 @@ export function inboxStore(db: Db, orgId: string): InboxStore {
               eq(inbox.orgId, orgId),
               eq(inbox.source, source),
               isNull(inbox.doneAt),
-              lt(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
+              or(
+                lt(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
+                ...(soleSince === null ? [] : [lt(inbox.receivedAt, soleSince)]),
+              ),
               or(isNull(inbox.claimedUntil), lt(inbox.claimedUntil, sql`clock_timestamp()`)),
             ),
           )

@@ -3,12 +3,12 @@ import path from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { Pool } from "pg";
 import { fromPglite, type Db as Statements } from "pg-boss";
-import { loadPglite, overPg } from "./drizzle.ts";
+import { isNotNull, isNull, loadPglite, overPg, sql } from "./drizzle.ts";
 import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
 import { takeLock } from "./lock.ts";
 import { alone, migrate } from "./migrate.ts";
 import { schema } from "./schema.ts";
-import type { Db } from "./store.ts";
+import { type Db, rows } from "./store.ts";
 
 /** One open database, whichever it is. */
 export interface Database {
@@ -21,6 +21,11 @@ export interface Database {
   on(channel: Channel, listener: Listener): () => void;
   /** Runs `work` while no other process on this database runs its own: for changes to tables at start. */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * When this process became the only one that has it open (PGlite): whoever began something before that is dead.
+   * `null`: there may be others.
+   */
+  readonly soleSince: Date | null;
   /** For errors that no caller waits for. */
   readonly onError: (error: Error) => void;
   /** Closes connections and frees the lock. Open transactions are waited for. */
@@ -65,8 +70,10 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
   const onError = o.onError ?? (() => {});
   const db = loadPglite().overPglite(client, { schema });
   let hub: Hub;
+  let soleSince: Date;
   try {
     await migrate(db);
+    soleSince = await takeOver(db);
     hub = await pgliteHub(client);
   } catch (error) {
     await client.close();
@@ -74,6 +81,7 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
   }
   return {
     kind: "pglite",
+    soleSince,
     db,
     boss: fromPglite(client),
     on: hub.on,
@@ -85,6 +93,15 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
       release();
     },
   };
+}
+
+/** The claims of a process that is dead are nobody's; people need not wait until they run out. Returns the time. */
+async function takeOver(db: Db): Promise<Date> {
+  await db.update(schema.inbox).set({ claimedUntil: null }).where(isNull(schema.inbox.doneAt));
+  await db.update(schema.outbox).set({ claimedUntil: null }).where(isNotNull(schema.outbox.claimedUntil));
+  const [row] = rows<{ at: string | Date }>(await db.execute(sql`select clock_timestamp() as at`));
+  if (!row) throw new Error("The database does not tell the time.");
+  return new Date(row.at);
 }
 
 async function openPostgres(url: string, o: OpenOptions): Promise<Database> {
@@ -115,6 +132,7 @@ async function openPostgres(url: string, o: OpenOptions): Promise<Database> {
     const hub = await postgresHub(url, onError);
     return {
       kind: "postgres",
+      soleSince: null,
       db: overPg(pool, { schema }),
       boss: { executeSql: (text, values) => pool.query(text, values) },
       on: hub.on,

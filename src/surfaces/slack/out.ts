@@ -50,6 +50,8 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
   const allowance = options.budget ?? budget(() => now().getTime());
   const shownBefore = new Map<string, Shown>();
   const doubtful = new Set<string>();
+  /** What was wanted before may have been posted by whoever was here before, and died before saying so. */
+  const since = now();
 
   function remember(key: string, view: View, card: Card): void {
     shownBefore.delete(key);
@@ -130,7 +132,8 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
   function mayHaveBeenPosted(key: string, view: View): boolean {
     if (doubtful.has(key)) return true;
     const born = bornAt(view);
-    const age = born === null ? Number.POSITIVE_INFINITY : now().getTime() - born.getTime();
+    if (born === null || born < since) return true;
+    const age = now().getTime() - born.getTime();
     return age > FRESH_MS || age < -FRESH_MS;
   }
 

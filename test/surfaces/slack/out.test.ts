@@ -14,7 +14,7 @@ const JUST_THEN = story.START.getTime() + 500;
 
 function world() {
   const double = slackDouble();
-  const clock = { now: JUST_THEN };
+  const clock = { now: story.START.getTime() - 1_000 };
   const lines: string[] = [];
   const { urgent, progress } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
@@ -25,7 +25,9 @@ function world() {
   });
   const made = () =>
     slackChat({ urgent, progress, botId: BOT_ID, now: () => new Date(clock.now), log: (line) => lines.push(line) });
-  return { double, clock, lines, made, chat: made() };
+  const chat = made();
+  clock.now = JUST_THEN;
+  return { double, clock, lines, made, chat };
 }
 
 chatContract("slack", () => {
@@ -68,6 +70,13 @@ test("an older one is looked for before it is posted", async () => {
   clock.now += 60_000;
   await chat.show(KEY, place, story.statusOf(story.accepted), null);
   expect(double.calls.map((call) => call.method)).toEqual(["conversations.replies", "chat.postMessage"]);
+});
+
+test("one that was wanted before we began is looked for, however young", async () => {
+  const { double, made, chat } = world();
+  await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  await made().show(KEY, place, story.statusOf(story.accepted), null);
+  expect(double.messages).toHaveLength(1);
 });
 
 test("a look-up that fails posts nothing", async () => {
