@@ -49,6 +49,8 @@ export interface House extends AsyncDisposable {
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const DRAIN_MS = 10_000;
+/** How long a step waits for a gateway that is being started again, before the step itself is tried again. */
+const GATEWAY_PATIENCE_MS = 20_000;
 
 /**
  * The parts list: opens everything in order, each with how it is closed; on a failure what was opened is closed again.
@@ -78,7 +80,7 @@ export async function openHouse(
   const sandboxes = await openSandboxes(config, images);
 
   const sockets = gatewaySockets(config.dataDir);
-  const gateway = gatewayClient(sockets);
+  const gateway = gatewayClient({ ...sockets, patienceMs: GATEWAY_PATIENCE_MS });
   opening.adopt(
     await keepGateway({
       stateDir: sockets.stateDir,

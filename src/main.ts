@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
 import { ConfigError, parseConfig } from "./config.ts";
 import { gatewayRole } from "./gateway-role.ts";
-import { openHouse, ROLES, type Role, StartError } from "./house.ts";
+import type { Role } from "./house.ts";
 
 const HELP = `countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.
 
@@ -38,6 +38,8 @@ async function serve(args: readonly string[]): Promise<number> {
   const config = parseConfig(process.env, process.cwd());
   const roles = values.roles.split(",").map((role) => role.trim());
   if (roles.length === 1 && roles[0] === "gateway") return gatewayRole(config, stopRequested());
+  // Only now: the gateway needs none of it, and while it starts again calls wait for it.
+  const { openHouse, ROLES } = await import("./house.ts");
   const known = roles.filter((role): role is Role => (ROLES as readonly string[]).includes(role));
   if (known.length !== roles.length || known.length === 0) {
     console.error(`countersign: --roles takes ${ROLES.join(", ")} (and gateway alone), not "${values.roles}"`);
@@ -98,7 +100,7 @@ function stopRequested(): Promise<void> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const told = error instanceof ConfigError || error instanceof StartError;
+  const told = error instanceof ConfigError || (error instanceof Error && error.name === "StartError");
   const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
   console.error(told || usage ? `countersign: ${error.message}` : error);
   process.exitCode = usage ? 2 : 1;

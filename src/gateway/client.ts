@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { type AuditLine, type Changes, type Gateway, GatewayError, type Usage } from "#ports/gateway.ts";
 
@@ -11,11 +12,28 @@ export interface GatewayClient extends Gateway {
 
 const Failure = z.object({ code: z.enum(["not_found", "unavailable", "stale", "invalid"]), message: z.string() });
 
-/** The gateway over its admin socket. `GatewayError("unavailable")` when nobody answers there. */
-export function gatewayClient(o: { adminSocket: string; dataSocket: string }): GatewayClient {
-  async function call<T>(path: string, body: unknown): Promise<T> {
+/** How soon a gateway that does not answer is asked again. */
+const AGAIN_MS = 100;
+
+/**
+ * The gateway over its admin socket. `GatewayError("unavailable")` when nobody answers there within `patienceMs`: a
+ * gateway that was killed is back in a second or two, and every call may be made again. 0 unless told.
+ */
+export function gatewayClient(o: { adminSocket: string; dataSocket: string; patienceMs?: number }): GatewayClient {
+  async function call<T>(path: string, body: unknown, patienceMs = o.patienceMs ?? 0): Promise<T> {
+    for (const until = performance.now() + patienceMs; ; await pause(AGAIN_MS)) {
+      try {
+        return await once<T>(path, body);
+      } catch (error) {
+        const away = error instanceof GatewayError && error.code === "unavailable";
+        if (!away || performance.now() > until) throw error;
+      }
+    }
+  }
+
+  async function once<T>(path: string, body: unknown): Promise<T> {
     const incoming = await send(o.adminSocket, "POST", path, JSON.stringify(body));
-    const answer: unknown = JSON.parse(await text(incoming));
+    const answer: unknown = JSON.parse(await whole(incoming));
     if (incoming.statusCode === 200) return answer as T;
     const failure = Failure.safeParse(answer);
     if (!failure.success) throw new GatewayError("unavailable", `the gateway answered ${incoming.statusCode}`);
@@ -47,7 +65,8 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string }): G
 
   return {
     address: `unix:${o.dataSocket}`,
-    lease: async () => void (await call("/lease", {})),
+    // Whoever renews the lease is who starts the gateway again.
+    lease: async () => void (await call("/lease", {}, 0)),
     grant: async (grant) => void (await call("/grant", grant)),
     revoke: async (sandbox) => void (await call("/revoke", { sandbox })),
     mirror: ({ name, cloneUrl, credential }, ref) =>
@@ -62,6 +81,14 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string }): G
     audit,
     certificate: async () => (await call<{ pem: string }>("/certificate", {})).pem,
   };
+}
+
+async function whole(incoming: IncomingMessage): Promise<string> {
+  try {
+    return await text(incoming);
+  } catch (cause) {
+    throw new GatewayError("unavailable", "the gateway went away before it had answered", { cause });
+  }
 }
 
 function send(
