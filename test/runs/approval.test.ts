@@ -83,6 +83,10 @@ const REFUSALS: Record<
     click: click("BO", { person: { id: "ANA", name: "Ana" } }),
     code: "own_run",
   },
+  "an author's own account is the author's, whoever it is linked to": {
+    click: click("BO", { authors: [{ person: { id: "ANA", name: "Ana" }, account: account("BO") }] }),
+    code: "own_run",
+  },
   "an author without an identity on this surface blocks the vote": {
     click: click("BO", { authors: [{ person: { id: "ZED", name: "Zed" }, account: null }] }),
     code: "author_unlinked",
@@ -118,6 +122,25 @@ test("policy may let authors vote, and then only by its own word", () => {
     refused: null,
     status: "approved",
   });
+});
+
+test("an author may vote only where every question they answer lets authors vote", () => {
+  const mixed = approval({
+    asks: [ask({ self: true, members: [account("ANA")] }), ask({ members: [account("ANA")] })],
+  });
+  const now = { membersNow: [[account("ANA")], [account("ANA")]] };
+  expect(refused(judge(mixed, [], click("ANA", now)))).toBe("own_run");
+});
+
+test("a yes counts for its own group's question and for no other", () => {
+  const both = approval({
+    asks: [
+      ask({ quorum: 2, members: [account("BO"), account("CY")] }),
+      ask({ from: "group:security", members: [account("DI")] }),
+    ],
+  });
+  const now = [[account("BO"), account("CY")], [account("DI")]];
+  expect(judge(both, [voted("BO")], click("CY", { membersNow: now }))).toEqual({ refused: null, status: "pending" });
 });
 
 test("several asks must each be met by their own people", () => {
