@@ -1,0 +1,19 @@
+import { APPROVALS } from "./approvals.ts";
+import { EDGES } from "./edges.ts";
+import { GATEWAY } from "./gateway.ts";
+import { GIT } from "./git.ts";
+import type { Mutation } from "./mutation.ts";
+import { POLICY } from "./policy.ts";
+import { RUNS } from "./runs.ts";
+import { STORE } from "./store.ts";
+
+/** Every safety line that is flipped, with the test that must turn red. */
+export const MUTATIONS: readonly Mutation[] = [
+  ...STORE,
+  ...APPROVALS,
+  ...RUNS,
+  ...POLICY,
+  ...GATEWAY,
+  ...GIT,
+  ...EDGES,
+];

@@ -1,0 +1,135 @@
+import type { Mutation, Red } from "./mutation.ts";
+
+const judged = (test: string): Red => ({ file: "test/runs/approval.test.ts", test });
+const job = (test: string): Red => ({ file: "test/runs/main-job.int.test.ts", test });
+const bounds = (test: string): Red => ({ file: "test/runs/bounds.int.test.ts", test });
+
+/** Whose yes counts, for what, and how often. */
+export const APPROVALS: readonly Mutation[] = [
+  {
+    name: "a yes counts for other bytes than its card showed",
+    file: "src/runs/approval.ts",
+    find: 'if (click.digest !== approval.digest) return { refused: "stale" };',
+    replace: "",
+    red: judged("a card that shows other bytes is stale"),
+  },
+  {
+    name: "a yes counts after its time",
+    file: "src/runs/approval.ts",
+    find: "if (click.now >= approval.expiresAt)",
+    replace: "if (click.now > approval.expiresAt)",
+    red: judged("a click at the moment of expiry is too late"),
+  },
+  {
+    name: "an author under another account may approve",
+    file: "src/runs/approval.ts",
+    find: "author.person.id === ",
+    replace: "false && author.person.id === ",
+    red: judged("the same human under a second account is still the author"),
+  },
+  {
+    name: "an author whose account is not linked to their person may approve",
+    file: "src/runs/approval.ts",
+    find: "(author.account !== null && sameAccount(author.account, ",
+    replace: "(false && sameAccount(author.account, ",
+    red: judged("an author's own account is the author's, whoever it is linked to"),
+  },
+  {
+    name: "who has left the group may still approve",
+    file: "src/runs/approval.ts",
+    find: "isIn(click.account, ask.members) && isIn(click.account, click.membersNow[index] ?? [])",
+    replace: "isIn(click.account, ask.members)",
+    red: judged("who has left the group since it opened may not vote"),
+  },
+  {
+    name: "who joined the group for this question may approve",
+    file: "src/runs/approval.ts",
+    find: "isIn(click.account, ask.members) && isIn(click.account, click.membersNow[index] ?? [])",
+    replace: "isIn(click.account, click.membersNow[index] ?? [])",
+    red: judged("who joined the group after it opened may not vote"),
+  },
+  {
+    name: "an author without an account here blocks nothing",
+    file: "src/runs/approval.ts",
+    find: 'if (click.authors.some((author) => author.account === null)) return { refused: "author_unlinked" };',
+    replace: "",
+    red: judged("an author without an identity on this surface blocks the vote"),
+  },
+  {
+    name: "one person makes a quorum of two",
+    file: "src/runs/approval.ts",
+    find: 'if (votes.some((vote) => vote.person.id === click.person.id)) return { refused: "already_voted" };',
+    replace: "",
+    red: judged("the second click of one person counts once"),
+  },
+  {
+    name: "one yes is a quorum",
+    file: "src/runs/approval.ts",
+    find: "return persons.size >= ask.quorum;",
+    replace: "return persons.size >= 1;",
+    red: judged("however people click, it is approved only by a quorum of distinct members who are no authors"),
+  },
+  {
+    name: "a yes to one question counts for another group's",
+    file: "src/runs/approval.ts",
+    find: "isIn(vote.account, ask.members)",
+    replace: "true",
+    red: judged("a yes counts for its own group's question and for no other"),
+  },
+  {
+    name: "one question that lets authors vote opens all of them",
+    file: "src/runs/approval.ts",
+    find: "mine.every((index) => approval.asks[index]?.self === true)",
+    replace: "mine.some((index) => approval.asks[index]?.self === true)",
+    red: judged("an author may vote only where every question they answer lets authors vote"),
+  },
+  {
+    name: "a guest in the approvers' group may approve",
+    file: "src/runs/vote.ts",
+    find: 'if (cast.account.kind !== "member") return refuse("not_a_member");',
+    replace: "",
+    red: bounds("a guest may not approve, whatever group they are in"),
+  },
+  {
+    name: "a directory that does not answer is taken for the group as it was",
+    file: "src/runs/vote.ts",
+    find: 'core.log("approvers could not be read", { approval: approval.id, error: String(cause) });\n    return null;',
+    replace: "void cause;\n    return approval.asks.map((ask) => ask.members);",
+    red: job("a vote while the directory is away is refused and keeps the question open"),
+  },
+  {
+    name: "who steers a run does not become its author",
+    file: "src/runs/hear.ts",
+    find: "const joined = await core.stores.people.addAuthor(tx, run.id, person.id);",
+    replace: "const joined = false;",
+    red: job("words in the thread reach the agent in its next turn, and who said them may not approve from then on"),
+  },
+  {
+    name: "a yes for once holds for ever",
+    file: "src/runs/permit.ts",
+    find: '!used.has(one.id) || one.asks.every((ask) => ask.grants.for === "run")',
+    replace: "true",
+    red: bounds("a yes for once is used up: the same bytes are asked again"),
+  },
+  {
+    name: "a yes to a command covers every command",
+    file: "src/runs/bind.ts",
+    find: "return digest({ gate, run: run.id, subject });",
+    replace: "void subject;\n  return digest({ gate, run: run.id });",
+    red: bounds("a yes for the run covers the same bytes again, and no others"),
+  },
+  {
+    name: "a yes to publish covers a commit that nobody checked",
+    file: "src/runs/bind.ts",
+    find: "return { repo: run.repo, base: run.baseOid, head: headOid, branch: run.branch, paths };",
+    replace: "void headOid;\n  return { repo: run.repo, base: run.baseOid, branch: run.branch, paths };",
+    red: { file: "test/runs/bind.test.ts", test: "to publish another commit" },
+  },
+  {
+    name: "silence is a yes",
+    file: "src/runs/expire.ts",
+    find: 'core.stores.approvals.close(tx, approval.id, "expired")',
+    replace: 'core.stores.approvals.close(tx, approval.id, "approved")',
+    red: job("an unanswered question expires into neither yes nor no, and asking again brings it back"),
+  },
+];

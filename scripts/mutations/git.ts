@@ -1,0 +1,104 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of source text
+import { corpus, type Mutation, type Red } from "./mutation.ts";
+
+const relay = (test: string): Red => ({ file: "test/gateway/relay.int.test.ts", test });
+const host = (test: string): Red => ({ file: "test/adapters/repo-host-local.int.test.ts", test });
+
+/** What a push may hold, and where it may go. */
+export const GIT: readonly Mutation[] = [
+  {
+    name: "a run pushes to any branch",
+    file: "src/gateway/git/push-policy.ts",
+    find: "if (command.ref !== own) {",
+    replace: "if (false) {",
+    red: corpus("GR-01,GR-02,GR-05"),
+  },
+  {
+    name: "a run deletes its branch",
+    file: "src/gateway/git/push-policy.ts",
+    find: "if (command.new === ZERO_OID)",
+    replace: "if (false)",
+    red: corpus("GR-03"),
+  },
+  {
+    name: "a run rewrites its branch",
+    file: "src/gateway/git/push-policy.ts",
+    find: "if (command.old !== ZERO_OID && !(await isAncestor(view, command.old, command.new))) {",
+    replace: "if (false) {",
+    red: corpus("GR-04"),
+  },
+  {
+    name: "path rules read the last commit only",
+    file: "src/gateway/git/push-policy.ts",
+    find: "await touchedPaths(view, commits)",
+    replace: "await touchedPaths(view, commits.slice(-1))",
+    red: relay("what one commit adds and the next takes away is still refused"),
+  },
+  {
+    name: "the secret scan reads the last commit only",
+    file: "src/gateway/git/push-policy.ts",
+    find: "await secretsIn(view, commits,",
+    replace: "await secretsIn(view, commits.slice(-1),",
+    red: {
+      file: "test/gateway/push-guards.int.test.ts",
+      test: "a secret that the next commit takes away is still found",
+    },
+  },
+  {
+    name: "a push may bring a symbolic link",
+    file: "src/gateway/git/push-policy.ts",
+    find: "if (touched.mode === SYMLINK)",
+    replace: "if (false)",
+    red: relay("a symbolic link is refused"),
+  },
+  {
+    name: "a denied path in other letters passes",
+    file: "src/policy/paths.ts",
+    find: "const folded = fold(path);",
+    replace: "const folded = path;",
+    red: relay("a refused path in other letters"),
+  },
+  {
+    name: "a run pushes while its result is checked",
+    file: "src/gateway/git/repositories.ts",
+    find: 'await writeFile(path.join(gitDir, CLOSED), "");\n      await endPushes(run);\n      return',
+    replace: "await endPushes(run);\n      return",
+    red: relay("nothing is accepted while the door is closed, and again after it was opened"),
+  },
+  {
+    name: "a run reads another repository",
+    file: "src/gateway/git/relay.ts",
+    find: "if (grant.git?.repo !== asked.repo)",
+    replace: "if (false)",
+    red: relay("another repository is refused, and forgetting a run deletes its own"),
+  },
+  {
+    name: "a push that cannot be checked is accepted",
+    file: "src/gateway/git/pre-receive.ts",
+    find: '`countersign: the push could not be checked, so it is refused. ${error instanceof Error ? error.message : ""}\\n`,\n  );\n  process.exitCode = 1;',
+    replace:
+      '`countersign: the push could not be checked, so it is refused. ${error instanceof Error ? error.message : ""}\\n`,\n  );\n  process.exitCode = 0;',
+    red: { file: "test/gateway/push-guards.int.test.ts", test: "a hook that nobody answers refuses the push" },
+  },
+  {
+    name: "our push goes over what somebody else pushed",
+    file: "src/adapters/repo-host/local/host.ts",
+    find: 'const lease = `--force-with-lease=${ref}:${to.expected ?? ""}`;',
+    replace: 'const lease = "--force";',
+    red: host("of two pushes that expect the same commit one is stale"),
+  },
+  {
+    name: "our push does not look where the branch is",
+    file: "src/adapters/repo-host/local/host.ts",
+    find: "if (before !== to.expected) throw stale(before);",
+    replace: "to = { ...to, expected: before };",
+    red: host("a push is stale when the branch is anywhere else, and leaves it there"),
+  },
+  {
+    name: "we push to the default branch",
+    file: "src/adapters/repo-host/local/host.ts",
+    find: "if (to.branch === defaultBranch)",
+    replace: "if (false)",
+    red: host("the default branch is never pushed"),
+  },
+];

@@ -1,0 +1,79 @@
+import type { Mutation, Red } from "./mutation.ts";
+
+const decides = (test: string): Red => ({ file: "test/policy/decide.test.ts", test });
+
+/** What rules come to. */
+export const POLICY: readonly Mutation[] = [
+  {
+    name: "an ask beats a deny",
+    file: "src/policy/decide.ts",
+    find: 'if (denies.length > 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
+    replace:
+      'if (denies.length > 0 && asks.length === 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
+    red: decides("a denied command beats an asked one"),
+  },
+  {
+    name: "an allow beats a deny",
+    file: "src/policy/decide.ts",
+    find: 'if (denies.length > 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
+    replace:
+      'if (denies.length > 0 && allows.length === 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
+    red: decides("a deny beats an allow"),
+  },
+  {
+    name: "a path rule that allows is read before one that denies",
+    file: "src/policy/paths.ts",
+    find: 'of ["deny", "ask", "allow"] as const',
+    replace: 'of ["allow", "ask", "deny"] as const',
+    red: decides("an ask beats an allow"),
+  },
+  {
+    name: "what no rule names is allowed",
+    file: "src/policy/decide.ts",
+    find: 'const NO_RULE: Verdict = { outcome: "deny", reason: "no_rule", rules: [] };',
+    replace: 'const NO_RULE: Verdict = { outcome: "allow", rules: [] };',
+    red: decides("a repository nobody named is denied"),
+  },
+  {
+    name: "the kindest of many answers is the answer",
+    file: "src/policy/combine.ts",
+    find: "WEIGHT[one] > WEIGHT[worse] ? one : worse",
+    replace: "WEIGHT[one] < WEIGHT[worse] ? one : worse",
+    red: decides("the worst path is the answer"),
+  },
+  {
+    name: "a rule may let a run merge",
+    file: "src/policy/actions.ts",
+    find: "return NEVER.some((pattern) => matchesText(pattern, action));",
+    replace: "return false;",
+    red: decides("nothing merges"),
+  },
+  {
+    name: "a team grants hosts above the organisation's ceiling",
+    file: "src/policy/ceiling.ts",
+    find: ".filter((rule) => !ceiling.egress.some((outer) => covers(outer, rule)))",
+    replace: ".filter(() => false)",
+    red: { file: "test/policy/properties.test.ts", test: "the ceiling holds for every policy that loads" },
+  },
+  {
+    name: "a team grants repositories above the organisation's ceiling",
+    file: "src/policy/ceiling.ts",
+    find: "if (within(glob)) return [];",
+    replace: "if (within(glob) || true) return [];",
+    red: { file: "test/policy/properties.test.ts", test: "the ceiling holds for every policy that loads" },
+  },
+  {
+    name: "a team's limits may exceed the organisation's",
+    file: "src/policy/ceiling.ts",
+    find: "if (mine === undefined || mine <= ceiling.limits[LIMIT_KEYS[key]]) return [];",
+    replace: "if (mine === undefined || true) return [];",
+    red: { file: "test/policy/team-errors.test.ts", test: "a limit above the ceiling" },
+  },
+  {
+    name: "of two policies the kinder holds",
+    file: "src/policy/decide.ts",
+    find: "const decision = worst([current, pinned], { trace, digest: current.digest });",
+    replace: "const decision = worst([current], { trace, digest: current.digest });",
+    red: decides("a narrowing holds at once and a widening waits for the next run"),
+  },
+];

@@ -1,0 +1,114 @@
+import type { Mutation, Red } from "./mutation.ts";
+
+const job = (test: string): Red => ({ file: "test/runs/main-job.int.test.ts", test });
+const bounds = (test: string): Red => ({ file: "test/runs/bounds.int.test.ts", test });
+
+/** Who may ask, what a run may do, and what is kept of it. */
+export const RUNS: readonly Mutation[] = [
+  {
+    name: "a guest may ask",
+    file: "src/runs/request.ts",
+    find: 'if (heard.account.kind !== "member") return { refused: { code: "guest" } };',
+    replace: "",
+    red: job("a guest is refused"),
+  },
+  {
+    name: "a channel shared with another organisation may ask",
+    file: "src/runs/request.ts",
+    find: 'if (heard.shared) return { refused: { code: "shared_channel" } };',
+    replace: "",
+    red: job("a channel shared with another organisation is refused"),
+  },
+  {
+    name: "who is not in the team may ask",
+    file: "src/runs/request.ts",
+    find: "if (!members.some((member) => sameAccount(member, heard.account))) {",
+    replace: "if (false) {",
+    red: job("who is not in the team is refused, and a directory that does not answer refuses everyone"),
+  },
+  {
+    name: "a bystander may stop a run",
+    file: "src/runs/stop.ts",
+    find: "if (!(await mayStop(core, run, o.account, person.id))) {",
+    replace: "await mayStop(core, run, o.account, person.id);\n  if (false) {",
+    red: job("stop ends a run that waits in the sandbox: its token is dead and its sandbox gone"),
+  },
+  {
+    name: "a run forgets the policy it was started under",
+    file: "src/runs/allow.ts",
+    find: "return pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
+    replace: "return pinnedAndCurrent(decide(current.policy, request), decide(current.policy, request));",
+    red: bounds("a rule that is widened waits for the next run"),
+  },
+  {
+    name: "a run does not hear that policy was narrowed",
+    file: "src/runs/allow.ts",
+    find: "return pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
+    replace: "return pinnedAndCurrent(decide(pinned, request), decide(pinned, request));",
+    red: bounds("a rule that is narrowed holds at once"),
+  },
+  {
+    name: "a policy that cannot be read lets the old one go on",
+    file: "src/runs/allow.ts",
+    find: "if (!current.ok || !pinned) {",
+    replace:
+      "if (pinned && !current.ok) return decide(pinned, { team: run.team, objects });\n  if (!current.ok || !pinned) {",
+    red: bounds("while policy cannot be read, what the agent asks for is refused"),
+  },
+  {
+    name: "a command that policy denies is answered with yes",
+    file: "src/runs/permit.ts",
+    find: 'if (decision.outcome === "deny") {\n    await agent.answer(asked.ask, "reject");',
+    replace: 'if (decision.outcome === "deny") {\n    await agent.answer(asked.ask, "allow");',
+    red: bounds("a rule that is narrowed holds at once"),
+  },
+  {
+    name: "a path that was changed and changed back asks nobody",
+    file: "src/runs/publish.ts",
+    find: "...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)",
+    replace: "...changes.files.map((file) => file.path)",
+    red: bounds("a path that was changed on the way and changed back still needs its yes"),
+  },
+  {
+    name: "the sandbox of the checks may push",
+    file: "src/runs/sandbox.ts",
+    find: 'branch: slot === "agent" ? run.branch : null,',
+    replace: "branch: run.branch,",
+    red: bounds("the sandbox of the checks has no model and may not push"),
+  },
+  {
+    name: "the sandbox of the checks has the models",
+    file: "src/runs/sandbox.ts",
+    find: 'models: slot === "agent" ? scope.models : [],',
+    replace: "models: scope.models,",
+    red: bounds("the sandbox of the checks has no model and may not push"),
+  },
+  {
+    name: "a credential in the diff blocks nothing",
+    file: "src/runs/scan.ts",
+    find: "({ path, line, what: rule, blocks: true })",
+    replace: "({ path, line, what: rule, blocks: false })",
+    red: job("a credential in the diff never leaves"),
+  },
+  {
+    name: "a check that the change breaks is called flaky",
+    file: "src/runs/checks.ts",
+    find: 'return again === 0 ? "flaky" : "broke";',
+    replace: 'return again === null ? "broke" : "flaky";',
+    red: job("a check that the change breaks goes back to the agent, and the third failure is a handoff"),
+  },
+  {
+    name: "events are written as they come",
+    file: "src/runs/record.ts",
+    find: "bodies.map((body) => redacted(body, core.redact) as EventBody),",
+    replace: "bodies,",
+    red: job("what the agent prints is redacted before it is kept"),
+  },
+  {
+    name: "a receipt that was changed verifies",
+    file: "src/runs/receipt.ts",
+    find: 'if (!verify(null, encoded(payloadType, bytes), publicKey, Buffer.from(mine.sig, "base64"))) {',
+    replace: "if (false) {",
+    red: { file: "test/adapters/keys.test.ts", test: "any changed byte of the payload breaks the signature" },
+  },
+];
