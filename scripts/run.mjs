@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const args = process.argv.slice(2);
+const registryFile = path.join(root, "node_modules", ".countersign-registry");
 const forTests = args[0] === "--for-tests" && Boolean(args.shift());
 
 /** One clear line with the fix, and nothing half-started. */
@@ -31,13 +32,25 @@ function installDependencies() {
   const mark = path.join(root, "node_modules", ".countersign-lock");
   if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
   console.error("countersign: installing dependencies (once per lockfile)");
-  const npm = process.env.npm_execpath;
-  const ci = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-  const ran = npm
-    ? spawnSync(process.execPath, [npm, ...ci], { cwd: root, stdio: "inherit" })
-    : spawnSync("npm", ci, { cwd: root, stdio: "inherit" });
+  const ran = npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"], "inherit");
   if (ran.error || ran.status !== 0) fail("`npm ci` failed: see its message above, mend it, and start again.");
+  const registry = npm(["config", "get", "registry"], ["ignore", "pipe", "ignore"]);
+  writeFileSync(registryFile, registry.stdout?.toString().trim() ?? "");
   writeFileSync(mark, lock);
+}
+
+function npm(words, stdio) {
+  const program = process.env.npm_execpath;
+  return program
+    ? spawnSync(process.execPath, [program, ...words], { cwd: root, stdio })
+    : spawnSync("npm", words, { cwd: root, stdio });
+}
+
+/** npm tells its scripts of a registry only when it is not its default; asking takes half a second, so it is asked once. */
+function registryOfNpm() {
+  if (process.env.npm_config_registry || !existsSync(registryFile)) return {};
+  const url = readFileSync(registryFile, "utf8").trim();
+  return url.startsWith("http") ? { npm_config_registry: url } : {};
 }
 
 /** Type stripping without a flag came with 24 as we use it. */
@@ -106,7 +119,7 @@ const node = node24();
 const child = spawn(node, program(), {
   cwd: args[0] === "--bin" ? root : process.cwd(),
   stdio: "inherit",
-  env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}` },
+  env: { ...process.env, ...registryOfNpm(), PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}` },
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => fail(`could not start ${node}: ${error.message}`));
