@@ -33,6 +33,14 @@ export function turnStore(db: Db, orgId: string): TurnStore {
         .limit(1);
       return row ? toTurn(row) : null;
     },
+    async open(tx, runId) {
+      const rows = await asDb(tx)
+        .select({ n: runTurns.n })
+        .from(runTurns)
+        .where(and(eq(runTurns.runId, runId), ne(runTurns.state, "ended")))
+        .limit(1);
+      return rows.length > 0;
+    },
     async started(tx, runId, n) {
       await asDb(tx).update(runTurns).set({ state: "running" }).where(turnAt(runId, n));
     },

@@ -78,6 +78,12 @@ export const sameAccount = (a: ExternalId, b: ExternalId): boolean =>
 const isIn = (account: ExternalId, members: readonly ExternalId[]) =>
   members.some((member) => sameAccount(member, account));
 
+/** Whether a yes to this approval answers all that policy asks now: it may have been opened under milder rules. */
+export const covers = (approval: Approval, asks: readonly Ask[]): boolean =>
+  asks.every((ask) =>
+    approval.asks.some((had) => had.from === ask.from && had.quorum >= ask.quorum && (ask.self || !had.self)),
+  );
+
 /** The asks, by index, that this account may answer: in the group when it opened and in it now. */
 function answerable(approval: Approval, click: Click): number[] {
   return approval.asks.flatMap((ask, index) =>
@@ -114,7 +120,9 @@ export function judge(
 
   const yes = votes.filter((vote) => vote.choice === "approve");
   const met = approval.asks.every((ask, index) => {
-    const persons = new Set(yes.filter((vote) => isIn(vote.account, ask.members)).map((vote) => vote.person.id));
+    // Who has steered the run since they voted is an author by now, and their yes is the author's own.
+    const counting = yes.filter((vote) => isIn(vote.account, ask.members) && (ask.self || !isAuthor(click, vote)));
+    const persons = new Set(counting.map((vote) => vote.person.id));
     if (mine.includes(index)) persons.add(click.person.id);
     return persons.size >= ask.quorum;
   });
@@ -122,9 +130,9 @@ export function judge(
 }
 
 /** The same human under any identity: by person, and by account for what is not linked yet. */
-function isAuthor(click: Click): boolean {
+function isAuthor(click: Click, who: Pick<Click, "person" | "account"> = click): boolean {
   return click.authors.some(
     (author) =>
-      author.person.id === click.person.id || (author.account !== null && sameAccount(author.account, click.account)),
+      author.person.id === who.person.id || (author.account !== null && sameAccount(author.account, who.account)),
   );
 }

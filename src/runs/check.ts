@@ -27,8 +27,16 @@ type Verdict = (typeof CHECK_VERDICTS)[number];
 export async function check(core: Core, run: Run, signal: AbortSignal): Promise<void> {
   const { scope, baseOid } = run;
   if (!scope || baseOid === null) throw new Error(`run ${run.id} cannot be checked`);
+  if ((await core.stores.turns.current(run.id)) !== null) return backToWork(core, run, baseOid);
   const { oid } = await core.gateway.closePush(run.id);
-  if (oid === null || oid === baseOid) throw new Error(`run ${run.id} is to be checked but its branch has no commit`);
+  if (oid === null || oid === baseOid) {
+    return handOff(core, run, {
+      fault: "environment",
+      tried: run.text,
+      failed: "What was committed in the sandbox did not arrive on the run's branch.",
+      next: "Ask again, saying to leave git's remotes and configuration as they are.",
+    });
+  }
   const changes = await core.gateway.changes(run.id, baseOid, oid, PATCH_KEPT);
   const findings = scan(changes);
   const bound = await core.store.tx(async (tx) => {
@@ -51,7 +59,7 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
       next: "Ask again, saying to keep credentials out of the files.",
     });
   }
-  let verdicts: readonly { check: Check; verdict: Verdict; output: string }[];
+  let verdicts: readonly Judged[];
   try {
     verdicts = scope.checks.length === 0 ? [] : await runChecks(core, bound, scope.checks, baseOid, oid, signal);
   } catch (error) {
@@ -68,14 +76,28 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
     ({ check: { required }, verdict }) => required && (verdict === "broke" || verdict === "not_run"),
   );
   if (broken.length === 0) {
-    await core.store.tx((tx) => move(core, tx, bound, "publishing"));
+    await core.store.tx(async (tx) => {
+      await core.stores.runs.lock(tx, run.id);
+      // Somebody spoke while the checks ran: look again, and go back to work.
+      if (await core.stores.turns.open(tx, run.id)) return core.engine.wake(tx, run.id, "agent");
+      await move(core, tx, bound, "publishing");
+    });
     return core.nudge();
+  }
+  const nowhere = broken.filter(({ verdict, ranOnBase }) => verdict === "not_run" && !ranOnBase);
+  if (nowhere.length > 0) {
+    return handOff(core, bound, {
+      fault: "environment",
+      tried: `to run ${nowhere.map((one) => `"${one.check.name}"`).join(", ")}`,
+      failed: "It could not be run on the unchanged repository either.",
+      next: "Mend the setup commands or the check's timeout in the team's policy, or what they need from the network.",
+    });
   }
   if (bound.fixRounds < FIX_ROUNDS) {
     await core.gateway.openRepository(run.id, run.repo, run.branch, baseOid);
     const words = broken.map(
-      ({ check: { name, command }, output }) =>
-        `${name} (\`${command}\`) passed before your change and fails now:\n${output.slice(-4_000)}`,
+      ({ check: { name, command }, verdict, output }) =>
+        `${name} (\`${command}\`) ${verdict === "broke" ? "passed before your change and fails now" : "ran before your change and cannot be run now"}:\n${output.slice(-4_000)}`,
     );
     await core.store.tx(async (tx) => {
       await core.stores.turns.add(tx, { runId: run.id, cause: "checks", person: null, text: words.join("\n\n") });
@@ -97,6 +119,21 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
   );
 }
 
+interface Judged {
+  readonly check: Check;
+  readonly verdict: Verdict;
+  readonly output: string;
+  readonly ranOnBase: boolean;
+}
+
+/** Somebody said more: the next turn is theirs, and what comes of it is checked as a whole. */
+async function backToWork(core: Core, run: Run, baseOid: string): Promise<void> {
+  await release(core, run, run.epoch, "check");
+  await core.gateway.openRepository(run.id, run.repo, run.branch, baseOid);
+  await core.store.tx((tx) => move(core, tx, run, "working", { why: "somebody said more" }));
+  core.nudge();
+}
+
 async function runChecks(
   core: Core,
   run: Run,
@@ -104,14 +141,16 @@ async function runChecks(
   baseOid: string,
   headOid: string,
   signal: AbortSignal,
-): Promise<{ check: Check; verdict: Verdict; output: string }[]> {
+): Promise<Judged[]> {
+  // Checks that were interrupted begin anew where the change has never run: it could have left anything behind.
+  await release(core, run, run.epoch, "check");
   const { sandbox, token } = await sandboxFor(core, run, "check", "plain");
   const env = reachEnv(sandbox, token);
   const failed = await checkout(sandbox, run.repo, run.branch, signal);
   if (failed !== null) throw new Error(`the checks' clone failed: ${failed}`);
   const base = await onCommit(core, run, sandbox, env, "base", baseOid, checks, signal);
   const head = await onCommit(core, run, sandbox, env, "head", headOid, checks, signal);
-  const results: { check: Check; verdict: Verdict; output: string }[] = [];
+  const results: Judged[] = [];
   for (const [index, check] of checks.entries()) {
     const before = base[index] ?? null;
     const after = head[index] ?? null;
@@ -120,7 +159,12 @@ async function runChecks(
       again = (await onCommit(core, run, sandbox, env, "head_again", headOid, [check], signal))[0] ?? null;
     }
     const verdict = judgeCheck(before?.exitCode ?? null, after?.exitCode ?? null, again?.exitCode ?? null);
-    results.push({ check, verdict, output: after?.output ?? "" });
+    results.push({
+      check,
+      verdict,
+      output: after?.output ?? "",
+      ranOnBase: before !== null && before.exitCode !== null,
+    });
     await core.store.tx((tx) =>
       record(core, tx, run.id, run.epoch, [
         { kind: "check.judged", name: check.name, required: check.required, verdict },
@@ -147,10 +191,15 @@ async function onCommit(
   signal: AbortSignal,
 ): Promise<(Ran | null)[]> {
   await sandbox.killAll();
-  const clean = await sandbox.exec(shell(`git checkout --quiet --force --detach ${oid} && git clean -ffdxq`, {}), {
-    timeoutMs: 60_000,
-    signal,
-  });
+  // What the setup or a check wrote into the repository's own configuration (husky does) is not run by our checkout.
+  const git = "git -c core.hooksPath=/dev/null -c core.fsmonitor=false";
+  const clean = await sandbox.exec(
+    shell(`${git} checkout --quiet --force --detach ${oid} && ${git} clean -ffdxq`, {}),
+    {
+      timeoutMs: 60_000,
+      signal,
+    },
+  );
   if (clean.exitCode !== 0) throw new Error(`a clean checkout of ${oid} failed: ${clean.stderr.slice(-500)}`);
   const setup = await setUp(sandbox, run.scope?.setup ?? [], env, signal);
   await core.store.tx((tx) => record(core, tx, run.id, run.epoch, setup.events));

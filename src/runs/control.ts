@@ -1,6 +1,5 @@
 import type { Core } from "./core.ts";
 import { move } from "./move.ts";
-import { record } from "./record.ts";
 import type { Run, RunId } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { isFinal, type RunState } from "./state.ts";
@@ -21,10 +20,6 @@ export async function control(core: Core, runId: RunId): Promise<void> {
   await core.store.tx(async (tx) => {
     const locked = await core.stores.runs.lock(tx, run.id);
     if (!locked || isFinal(locked.state)) return;
-    for (const approval of await core.stores.approvals.pendingOf(tx, run.id)) {
-      await core.stores.approvals.close(tx, approval.id, "void");
-      await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: approval.id, status: "void" }]);
-    }
     await move(core, tx, locked, "cancelled", { why: "stopped by a person", epoch: null, patch: { wakeAt: null } });
   });
   core.nudge();

@@ -26,21 +26,25 @@ export async function finish(
 ): Promise<void> {
   if (agent) await agent.stop();
   await sandbox.killAll();
-  const problem = await commitAndPush(sandbox, run, signal);
+  const problem = await commitAndPush(core, sandbox, run, signal);
   if (problem !== null) return pushRefused(core, run, problem);
   const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
   const oid = head.stdout.trim();
   const changed = oid !== run.baseOid;
   const all = await factsOf(core, run.id);
+  const red = all.checks.filter(
+    (check) => check.required && (check.verdict === "broke" || check.verdict === "not_run"),
+  );
   if (!changed) {
     const answer = all.said.at(-1)?.text ?? "Nothing needed to change.";
-    await release(core, run, run.epoch);
-    await core.store.tx((tx) => move(core, tx, run, "answered", { events: [{ kind: "run.answered", text: answer }] }));
-  } else if (run.fixRounds > 0 && oid === run.headOid) {
+    await core.store.tx(async (tx) => {
+      await core.stores.runs.lock(tx, run.id);
+      // Somebody spoke since the agent ended: it goes on.
+      if (await core.stores.turns.open(tx, run.id)) return core.engine.wake(tx, run.id, "agent");
+      await move(core, tx, run, "answered", { events: [{ kind: "run.answered", text: answer }] });
+    });
+  } else if (run.fixRounds > 0 && oid === run.headOid && red.length > 0) {
     // The agent was told what fails and left everything as it was: the same commit would fail the same checks again.
-    const red = all.checks.filter(
-      (check) => check.required && (check.verdict === "broke" || check.verdict === "not_run"),
-    );
     await release(core, run, run.epoch);
     return handOff(core, run, failedChecks(run, red, run.fixRounds + 1));
   } else {
@@ -50,7 +54,12 @@ export async function finish(
 }
 
 /** `null`, or what git said. Author: our app; co-author: who asked. Hooks, filters and signing of the repository are off. */
-export async function commitAndPush(sandbox: Sandbox, run: Run, signal: AbortSignal): Promise<string | null> {
+export async function commitAndPush(
+  core: Core,
+  sandbox: Sandbox,
+  run: Run,
+  signal: AbortSignal,
+): Promise<string | null> {
   const git = (...args: string[]) =>
     sandbox.exec(
       {
@@ -69,11 +78,14 @@ export async function commitAndPush(sandbox: Sandbox, run: Run, signal: AbortSig
       },
       { timeoutMs: GIT_MS, signal },
     );
+  // Everything inside is stopped: a lock that is there belongs to a git that was killed.
+  await sandbox.exec({ argv: ["rm", "-f", ".git/index.lock", ".git/HEAD.lock"] }, { timeoutMs: GIT_MS, signal });
   const added = await git("add", "--all");
   if (added.exitCode !== 0) return `git add: ${added.stderr.slice(-2_000)}`;
   const dirty = await git("diff", "--cached", "--quiet");
   if (dirty.exitCode !== 0) {
-    const subject = subjectOf(run, 68);
+    // A known secret that someone wrote into the request must not leave with the commit.
+    const subject = core.redact(subjectOf(run, 68));
     const committed = await git(
       "commit",
       "--quiet",

@@ -20,7 +20,9 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
   const said = parse(heard.text);
   const here = await standing(core, heard);
   if ("refused" in here) return { kind: "refused", refusal: here.refused };
-  const run = heard.first ? null : await core.stores.runs.byPlace(heard.place);
+  const there = heard.first ? null : await core.stores.runs.byPlace(heard.place);
+  // A channel may have been given to another team since: the first one's runs do not go with it.
+  const run = there?.team === here.team ? there : null;
   switch (said.kind) {
     case "help":
       return help(core, here);
@@ -42,11 +44,11 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
         ? { kind: "list", whose: here.team, runs: [{ ...titled(core, run), state: run.state, text: run.text }] }
         : { kind: "why", run: titled(core, run), facts: await factsOf(core, run.id) };
     case "stop":
-      if (!run) return { kind: "refused", refusal: { code: "no_run_here" } };
-      return stop(core, { runId: run.id, account: heard.account, place: heard.place });
+      if (!there) return { kind: "refused", refusal: { code: "no_run_here" } };
+      return stop(core, { runId: there.id, account: heard.account, place: heard.place });
     case "task": {
-      if (run && !said.fresh && !isFinal(run.state) && run.state !== "in_review")
-        return followUp(core, heard, run, said.text);
+      const noted = run && !said.fresh ? await followUp(core, heard, run, said.text) : null;
+      if (noted) return noted;
       const made = await request(core, heard, here, said);
       return "refused" in made ? { kind: "refused", refusal: made.refused } : null;
     }
@@ -68,17 +70,43 @@ async function recent(core: Core, here: Standing): Promise<View> {
   };
 }
 
-/** Words for the agent's next turn. Who says them becomes an author: they may not approve from here on. */
-async function followUp(core: Core, heard: Heard, run: Run, text: string): Promise<View> {
+/** Whether the agent still gets a turn of its own accord: what is said later begins a run of its own. */
+const takesWords = (run: Run): boolean =>
+  !isFinal(run.state) &&
+  run.state !== "in_review" &&
+  run.state !== "publishing" &&
+  !(run.state === "suspended" && run.resumeTo === "publishing");
+
+/** Rolls back what was begun: the run has gone on while we looked at it. */
+class TooLate extends Error {
+  override readonly name = "TooLate";
+}
+
+/**
+ * Words for the agent's next turn. Who says them becomes an author: they may not approve from here on. `null`: the run
+ * has no next turn.
+ */
+async function followUp(core: Core, heard: Heard, run: Run, text: string): Promise<View | null> {
+  try {
+    await addWords(core, heard, run, text);
+  } catch (error) {
+    if (error instanceof TooLate) return null;
+    throw error;
+  }
+  core.nudge();
+  return { kind: "noted", what: "queued", run: titled(core, run) };
+}
+
+async function addWords(core: Core, heard: Heard, run: Run, text: string): Promise<void> {
   await core.store.tx(async (tx) => {
     const fresh = await core.stores.inbox.insertDone(tx, "follow-up", heard.requestKey);
     if (!fresh) return;
+    const now = await core.stores.runs.lock(tx, run.id);
+    if (!now || !takesWords(now)) throw new TooLate();
     const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
     const joined = await core.stores.people.addAuthor(tx, run.id, person.id);
     await core.stores.turns.add(tx, { runId: run.id, cause: "follow_up", person, text });
     if (joined) await record(core, tx, run.id, null, [{ kind: "author.joined", person }]);
     await tell(core, tx, run, "status");
   });
-  core.nudge();
-  return { kind: "noted", what: "queued", run: titled(core, run) };
 }

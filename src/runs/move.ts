@@ -32,6 +32,12 @@ export async function move(
   ]);
   await tell(core, tx, moved, "status");
   if (isFinal(to)) {
+    // A question about a run that is over can no longer be answered; its card says so.
+    for (const approval of await core.stores.approvals.pendingOf(tx, run.id)) {
+      await core.stores.approvals.close(tx, approval.id, "void");
+      await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: approval.id, status: "void" }]);
+      await tell(core, tx, moved, "approval", approval.id);
+    }
     await core.stores.events.seal(tx, run.id);
     if (to !== "merged" && to !== "closed") await tell(core, tx, moved, "outcome");
     await core.engine.wake(tx, run.id, "control");

@@ -2,7 +2,7 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
 import { allow, decided } from "./allow.ts";
-import type { Approval } from "./approval.ts";
+import { type Approval, covers } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
@@ -62,7 +62,11 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): 
   const answers = (await core.stores.approvals.ofRun(run.id)).filter(
     (one) => one.gate === "command" && one.digest === digest,
   );
-  const usable = await unspent(core, run, answers);
+  const usable = await unspent(
+    core,
+    run,
+    answers.filter((one) => covers(one, decision.asks)),
+  );
   if (usable) {
     await agent.answer(asked.ask, "allow");
     return { kind: "answered", settle: async () => [{ kind: "grant.used", approval: usable.id, digest }] };
@@ -94,7 +98,10 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): 
   const asks = await withMembers(core, current.policy, run, decision.asks);
   const approval = await core.store.tx(async (tx) => {
     const opened = await open(core, tx, run, "command", subject, digest, asks, run.epoch);
-    await core.stores.runs.patch(tx, run, { wakeAt: opened.expiresAt });
+    // A person's time is not the agent's: the wait is added here, and what of it was not needed is taken back by the vote.
+    const wait = opened.expiresAt.getTime() - core.clock.now().getTime();
+    const deadlineAt = run.deadlineAt === null ? null : new Date(run.deadlineAt.getTime() + wait);
+    await core.stores.runs.patch(tx, run, { wakeAt: opened.expiresAt, deadlineAt });
     return opened;
   });
   core.nudge();

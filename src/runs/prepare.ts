@@ -8,6 +8,8 @@ import type { Run } from "./run.ts";
 import { sandboxFor } from "./sandbox.ts";
 
 const CLONE_MS = 5 * 60_000;
+/** Set in the clone's own configuration once all of it is there. */
+const WHOLE = "countersign.whole";
 const SETUP_MS = 10 * 60_000;
 const OUTPUT_KEPT = 16_000;
 
@@ -45,23 +47,25 @@ export async function prepare(core: Core, run: Run, signal: AbortSignal): Promis
   core.nudge();
 }
 
-/** Clones the run's branch into an empty work tree, or leaves one that is there. `null`, or what git said. */
+/**
+ * Clones the run's branch into the work tree, or leaves a clone that is there whole: one that was cut short has a
+ * repository too, and half of the files. `null`, or what git said.
+ */
 export async function checkout(
   sandbox: Sandbox,
   repo: string,
   ref: string,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const there = await sandbox.exec(
-    { argv: ["git", "rev-parse", "--is-inside-work-tree"] },
-    { timeoutMs: 10_000, signal },
-  );
+  const there = await sandbox.exec({ argv: ["git", "config", "--local", WHOLE] }, { timeoutMs: 10_000, signal });
   if (there.exitCode === 0) return null;
-  const cloned = await sandbox.exec(
-    { argv: ["git", "clone", "--quiet", "--no-tags", "--branch", ref, repoUrl(sandbox, repo), "."] },
-    { timeoutMs: CLONE_MS, signal },
-  );
-  return cloned.exitCode === 0 ? null : (cloned.stderr || cloned.stdout).slice(-2_000);
+  const run = (argv: readonly string[]) => sandbox.exec({ argv }, { timeoutMs: CLONE_MS, signal });
+  const cleared = await run(["find", ".", "-mindepth", "1", "-delete"]);
+  if (cleared.exitCode !== 0) return cleared.stderr.slice(-2_000);
+  const cloned = await run(["git", "clone", "--quiet", "--no-tags", "--branch", ref, repoUrl(sandbox, repo), "."]);
+  if (cloned.exitCode !== 0) return (cloned.stderr || cloned.stdout).slice(-2_000);
+  const marked = await run(["git", "config", "--local", WHOLE, "true"]);
+  return marked.exitCode === 0 ? null : marked.stderr.slice(-2_000);
 }
 
 /** Runs the setup commands in order, timed; stops at the first that fails. */

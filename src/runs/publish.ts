@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { allow, decided } from "./allow.ts";
+import { covers } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
@@ -9,6 +10,7 @@ import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
 import { receipt, sign } from "./receipt.ts";
 import { record } from "./record.ts";
+import { RECONCILE_MS } from "./review.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
@@ -89,7 +91,8 @@ export async function publish(core: Core, run: Run): Promise<void> {
     })),
   );
   await core.store.tx(async (tx) => {
-    const moved = await move(core, tx, run, "in_review", { patch: { wakeAt: null, deadlineAt: null } });
+    const wakeAt = new Date(core.clock.now().getTime() + RECONCILE_MS);
+    const moved = await move(core, tx, run, "in_review", { patch: { wakeAt, deadlineAt: null } });
     await tell(core, tx, moved, "receipt");
   });
   core.nudge();
@@ -125,7 +128,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     (one) => one.gate === "publish" && one.digest === digest,
   );
   const latest = answers.at(-1);
-  if (latest?.status === "approved") return true;
+  if (latest?.status === "approved" && covers(latest, decision.asks)) return true;
   if (latest?.status === "denied") {
     await handOff(core, run, {
       fault: "policy",

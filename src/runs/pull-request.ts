@@ -5,6 +5,9 @@ import type { Run } from "./run.ts";
 /** Markdown's own characters in what others wrote: a file name or a sentence must not become a link or a heading. */
 const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|!@]/g, "\\$&").replace(/\s+/g, " ");
 
+/** In a code span nothing is escaped and only a backtick ends it. */
+const code = (text: string): string => `\`${text.replaceAll("`", "'").replace(/\s+/g, " ")}\``;
+
 const money = (usd: number): string => `$${usd.toFixed(2)}`;
 
 /** The request's first line as a subject: no markup is read in one, so nothing is escaped; cut between two words. */
@@ -18,7 +21,9 @@ export function subjectOf(run: { readonly text: string; readonly number: number 
 
 /** The pull request as its reviewer meets it: who asked, what it rests on, and the receipt. A fold of the events. */
 export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent: string): PullRequestText {
-  const title = subjectOf(run, 100);
+  // The request from the record, where known secrets are redacted: a pull request may be public.
+  const { text } = facts.request;
+  const title = subjectOf({ text, number: run.number }, 100);
   const approvals = facts.approvals
     .filter((approval) => approval.status === "approved")
     .map((approval) => {
@@ -52,16 +57,16 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
           "| --- | --- | --- | --- |",
           ...facts.checks.map(
             (check) =>
-              `| \`${plain(check.name)}\` | ${exit(check.base?.exitCode)} | ${exit(check.head?.exitCode)} | ${(check.verdict ?? "not_run").replace("_", " ")} |`,
+              `| ${code(check.name).replaceAll("|", "\\|")} | ${exit(check.base?.exitCode)} | ${exit(check.head?.exitCode)} | ${(check.verdict ?? "not_run").replace("_", " ")} |`,
           ),
         ];
-  const look = facts.scans.flatMap((scan) => scan.findings.map((found) => `- ${found.what}: \`${plain(found.path)}\``));
+  const look = facts.scans.flatMap((scan) => scan.findings.map((found) => `- ${found.what}: ${code(found.path)}`));
   const said = facts.said.at(-1)?.text ?? "";
   return {
     title,
     body: [
       "> The request, as it was made:",
-      ...run.text.split("\n").map((line) => `> ${plain(line)}`),
+      ...text.split("\n").map((line) => `> ${plain(line)}`),
       "",
       "| | |",
       "| --- | --- |",

@@ -6,7 +6,7 @@ import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
 /** How often a pull request is looked at when no word of it came. */
-const RECONCILE_MS = 10 * 60_000;
+export const RECONCILE_MS = 10 * 60_000;
 
 /**
  * What the forge says happened to a pull request. Idempotent by its delivery id. Resolves when it is in the record, or

@@ -101,9 +101,9 @@ async function baseOf(core: Core, run: Run): Promise<{ branch: string; oid: stri
 
 /** Policy cannot be read: the run stays where it is and is looked at again in a minute; said once. */
 async function park(core: Core, run: Run, problem: string): Promise<void> {
+  const said = (await core.stores.events.after(run.id, 0, 50)).some((event) => event.body.kind === "notice");
   await core.store.tx(async (tx) => {
     await core.stores.runs.patch(tx, run, { wakeAt: new Date(core.clock.now().getTime() + 60_000) });
-    const said = (await core.stores.events.after(run.id, 0, 50)).some((event) => event.body.kind === "notice");
     if (!said)
       await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: `Policy cannot be read: ${problem}` }]);
   });

@@ -107,6 +107,8 @@ export interface TurnStore {
   add(tx: Tx, turn: Pick<Turn, "runId" | "cause" | "person" | "text">): Promise<Turn>;
   /** The one that runs, else the first that is queued. */
   current(runId: RunId): Promise<Turn | null>;
+  /** Whether any has not ended. Under the run's lock this holds until the transaction ends. */
+  open(tx: Tx, runId: RunId): Promise<boolean>;
   started(tx: Tx, runId: RunId, n: number): Promise<void>;
   ended(tx: Tx, runId: RunId, n: number, end: string): Promise<void>;
   all(runId: RunId): Promise<readonly Turn[]>;

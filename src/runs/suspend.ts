@@ -21,7 +21,7 @@ export async function suspend(
 ): Promise<void> {
   await agent.stop();
   await sandbox.killAll();
-  const unsaved = await commitAndPush(sandbox, run, signal);
+  const unsaved = await commitAndPush(core, sandbox, run, signal);
   await release(core, run, run.epoch);
   const turn = await core.stores.turns.current(run.id);
   const current = core.policy();

@@ -7,7 +7,7 @@ import { expire } from "./expire.ts";
 import { move } from "./move.ts";
 import { prepare } from "./prepare.ts";
 import { publish } from "./publish.ts";
-import { reconcile } from "./review.ts";
+import { RECONCILE_MS, reconcile } from "./review.ts";
 import { Fenced, type Run, type RunId } from "./run.ts";
 import { decideScope } from "./scope.ts";
 import { isFinal, queueOf } from "./state.ts";
@@ -69,6 +69,12 @@ async function dead(core: Core, runId: RunId, queue: Queue, error: string): Prom
   core.log("retries used up", { runId, queue, error });
   const run = await core.stores.runs.take(runId);
   if (!run) return;
+  if (run.state === "in_review") {
+    // Its work is done and its pull request is open: a forge that is away changes nothing about that.
+    const wakeAt = new Date(core.clock.now().getTime() + RECONCILE_MS);
+    await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt }));
+    return;
+  }
   await core.store.tx((tx) =>
     move(core, tx, run, "handed_off", {
       why: error,
@@ -79,7 +85,7 @@ async function dead(core: Core, runId: RunId, queue: Queue, error: string): Prom
           tried: run.text,
           failed: `We failed while the run was ${run.state.replace("_", " ")}: ${error}`,
           next: "Ask again. The service's log has the details.",
-          branch: run.headOid === null ? null : run.branch,
+          branch: run.pullRequest === null ? null : run.branch,
         },
       ],
     }),

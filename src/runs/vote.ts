@@ -102,12 +102,15 @@ async function close(
     else if (open.length === 0) await move(core, tx, run, "queued", { by, why, epoch: null, patch: { wakeAt: null } });
     return;
   }
+  const now = core.clock.now().getTime();
   if (run.state === "suspended" && status === "approved") {
+    // It had its time long ago: the yes gives it that time once more, else it would be over before it begins.
+    const deadlineAt = new Date(now + (run.scope?.limits.runtimeMs ?? 0));
     await move(core, tx, run, run.resumeTo === "publishing" ? "publishing" : "preparing", {
       by,
       why,
       epoch: null,
-      patch: { wakeAt: null },
+      patch: { wakeAt: null, deadlineAt },
     });
     return;
   }
@@ -123,13 +126,17 @@ async function close(
           tried: run.text,
           failed: `${by.name} said no${reason === null ? "." : `: ${reason}`}`,
           next: "The run page has the diff so far. Ask again with what the approver needs.",
-          branch: run.headOid === null ? null : run.branch,
+          branch: run.pullRequest === null ? null : run.branch,
         },
       ],
     });
     return;
   }
   // Still at work, or a denial that its owner must act on: it looks for itself.
+  if (approval.gate === "command" && run.deadlineAt !== null) {
+    const unused = Math.max(0, approval.expiresAt.getTime() - now);
+    await core.stores.runs.patch(tx, run, { deadlineAt: new Date(run.deadlineAt.getTime() - unused) });
+  }
   await core.engine.wake(tx, run.id, queueOf(run.state));
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ExternalId } from "#ports/directory.ts";
-import { type Approval, type Click, judge, type OpenAsk, type Vote } from "#runs/approval.ts";
+import { type Approval, type Click, covers, judge, type OpenAsk, type Vote } from "#runs/approval.ts";
 
 const account = (id: string): ExternalId => ({ provider: "slack", workspace: "T1", id });
 const NOW = new Date("2026-01-01T12:00:00Z");
@@ -150,6 +150,27 @@ test("several asks must each be met by their own people", () => {
   const now = [[account("BO")], [account("DI")]];
   expect(judge(both, [], click("BO", { membersNow: now }))).toEqual({ refused: null, status: "pending" });
   expect(judge(both, [voted("BO")], click("DI", { membersNow: now }))).toEqual({ refused: null, status: "approved" });
+});
+
+test("who has voted and then steered the run is an author by now: their yes does not count towards the quorum", () => {
+  const three = ["BO", "DI", "EVE"].map(account);
+  const two = approval({ asks: [ask({ quorum: 2, members: three })] });
+  const now = click("DI", {
+    membersNow: [three],
+    authors: [{ person: { id: "BO", name: "Bo" }, account: account("BO") }],
+  });
+  expect(judge(two, [voted("BO")], now)).toEqual({ refused: null, status: "pending" });
+  expect(judge(two, [voted("EVE")], now)).toEqual({ refused: null, status: "approved" });
+});
+
+test("a yes covers what policy asks now only if it was asked of the same people, as many, and as strictly", () => {
+  const had = approval({ asks: [ask({ quorum: 2, members: [] })] });
+  const asks = (o: Partial<OpenAsk>) => [ask({ members: [], ...o })];
+  expect(covers(had, asks({ quorum: 1 }))).toBe(true);
+  expect(covers(had, asks({ quorum: 3 }))).toBe(false);
+  expect(covers(had, asks({ from: "group:security" }))).toBe(false);
+  const mild = approval({ asks: [ask({ self: true, members: [] })] });
+  expect(covers(mild, asks({ self: false }))).toBe(false);
 });
 
 const PEOPLE = ["ANA", "BO", "CY", "DI", "EVE"] as const;

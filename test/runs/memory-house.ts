@@ -49,8 +49,8 @@ export interface Script {
   play?: (prompt: string) => readonly ScriptedStep[];
   /** What the work tree differs in once the agent has written. Default: README.md. */
   changes?: Partial<Changes>;
-  /** Exit codes of a check command on base and head, in the order they run. Default: always 0. */
-  checks?: (on: "base" | "head", times: number) => number;
+  /** Exit codes of a setup or check command on base and head, in the order they run. Default: always 0. */
+  checks?: (on: "base" | "head", times: number, command: string) => number | Promise<number>;
 }
 
 /** The core over memory adapters and a real (embedded) database, with the sample policies. Nothing of it is a mock. */
@@ -72,7 +72,12 @@ export async function memoryHouse(script: Script = {}) {
     oid: BASE,
   }));
   for (const { name } of repositories) gateway.holdRef(name, "refs/heads/main", BASE);
-  const repoHost = memoryRepoHost({ repositories, onChange: (change) => pullRequestChanged(core, change) });
+  const repoHost = memoryRepoHost({
+    repositories,
+    onChange: async (change) => {
+      if (!world.deaf) await pullRequestChanged(core, change);
+    },
+  });
 
   const world = {
     dirty: false,
@@ -81,6 +86,10 @@ export async function memoryHouse(script: Script = {}) {
     times: 0,
     offset: 0,
     pushes: 0,
+    /** Messages of the commits that we made. */
+    commits: [] as string[],
+    /** Words of the forge about its pull requests are lost. */
+    deaf: false,
   };
   const git = (verb: string, argv: readonly string[], out: (text: string) => void): number => {
     switch (verb) {
@@ -89,6 +98,11 @@ export async function memoryHouse(script: Script = {}) {
         return argv.includes("HEAD") ? 0 : 1;
       case "diff":
         return world.dirty ? 1 : 0;
+      case "config":
+        return argv.includes("true") ? 0 : 1;
+      case "commit":
+        world.commits.push(argv[argv.indexOf("--message") + 1] ?? "");
+        return 0;
       case "push": {
         if (!world.dirty) return 0;
         world.pushes += 1;
@@ -109,16 +123,17 @@ export async function memoryHouse(script: Script = {}) {
       const verb = args.find((arg, index) => !arg.startsWith("-") && args[index - 1] !== "-c") ?? "";
       return async (ctx) => git(verb, args, (text) => ctx.out(`${text}\n`));
     }
+    if (name === "find" || name === "rm") return async () => 0;
     if (name === "bash") {
       const line = args[1] ?? "";
       return async () => {
-        const checkout = /^git checkout .* ([0-9a-f]{40}) /.exec(line);
+        const checkout = /^git .*checkout .* ([0-9a-f]{40}) /.exec(line);
         if (checkout) {
           world.on = checkout[1] === BASE ? "base" : "head";
           return 0;
         }
         world.times += 1;
-        return script.checks?.(world.on, world.times) ?? 0;
+        return (await script.checks?.(world.on, world.times, line)) ?? 0;
       };
     }
     return null;
@@ -133,7 +148,18 @@ export async function memoryHouse(script: Script = {}) {
     },
   });
 
-  const policy = { current: { ok: true, policy: loaded.policy } as ReturnType<Core["policy"]> };
+  const policy = {
+    current: { ok: true, policy: loaded.policy } as ReturnType<Core["policy"]>,
+    /** Someone edits a policy file: `from` becomes `to`, and the policy that results is in force. */
+    edit(file: string, from: string, to: string): void {
+      const before = policyFiles.get(file) ?? "";
+      if (!before.includes(from)) throw new Error(`${file} has no ${from}`);
+      policyFiles.set(file, before.replace(from, to));
+      const next = loadPolicy(policyFiles, { commit: "edited" });
+      if (!next.ok) throw new Error(JSON.stringify(next));
+      policy.current = { ok: true, policy: next.policy };
+    },
+  };
   const logged: string[] = [];
   const core: Core = {
     orgId,
