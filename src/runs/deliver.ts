@@ -1,3 +1,4 @@
+import { type GroupRef, groupOf } from "#policy/policy.ts";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import type { Core } from "./core.ts";
 import { factsOf, titled } from "./look.ts";
@@ -33,6 +34,18 @@ async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<void>
   }
 }
 
+/** Of those that policy still knows; while it cannot be read nobody is called, and the card still names them. */
+function groupsOf(core: Core, names: readonly string[]): Readonly<Record<string, GroupRef>> {
+  const current = core.policy();
+  if (!current.ok) return {};
+  return Object.fromEntries(
+    names.flatMap((from) => {
+      const group = groupOf(current.policy, from);
+      return group === null ? [] : [[from, group]];
+    }),
+  );
+}
+
 /** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
 async function viewOf(core: Core, row: OutboxRow): Promise<View | null> {
   const run = await core.stores.runs.get(row.runId);
@@ -51,6 +64,10 @@ async function viewOf(core: Core, row: OutboxRow): Promise<View | null> {
             facts,
             approval,
             claim: approval.gate === "start" ? null : (facts.said.at(-1)?.text ?? null),
+            groups: groupsOf(
+              core,
+              approval.asks.map((ask) => ask.from),
+            ),
           }
         : null;
     }

@@ -1,3 +1,4 @@
+import type { GroupRef } from "#policy/policy.ts";
 import type { ApprovalFacts, RunFacts } from "./facts.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
@@ -28,6 +29,8 @@ export type View =
       readonly facts: RunFacts;
       readonly approval: ApprovalFacts;
       readonly claim: string | null;
+      /** Where the people of each "group:…" that is asked come from now, so that a surface can call them. */
+      readonly groups: Readonly<Record<string, GroupRef>>;
     }
   /** The pull request with what it rests on. */
   | { readonly kind: "receipt"; readonly run: RunTitle; readonly facts: RunFacts }

@@ -187,7 +187,14 @@ if (!badApproval) throw new Error("the story has no approval");
 /** The same cards with hostile words in every place that is not ours. */
 export const evilViews: Readonly<Record<string, View>> = {
   status: { kind: "status", run: badTitle, facts: badFacts, tasks: badFacts.plan },
-  approval: { kind: "approval", run: badTitle, facts: badFacts, approval: badApproval, claim: bad },
+  approval: {
+    kind: "approval",
+    run: badTitle,
+    facts: badFacts,
+    approval: badApproval,
+    claim: bad,
+    groups: { [badApproval.asks[0]?.from ?? ""]: { slack_usergroup: bad } },
+  },
   denied: {
     kind: "approval",
     run: badTitle,
@@ -198,6 +205,7 @@ export const evilViews: Readonly<Record<string, View>> = {
       votes: [{ by: { id: "q", name: bad }, choice: "deny", reason: bad, at: story.START }],
     },
     claim: null,
+    groups: {},
   },
   receipt: { kind: "receipt", run: badTitle, facts: badFacts },
   answered: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "answered" } },

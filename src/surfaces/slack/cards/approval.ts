@@ -26,7 +26,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
     ended === null ? null : section(ended.line),
     ended?.settled ? null : section(...subjectLines(approval.subject)),
     section(...approval.asks.map((ask) => `Why ${open ? "this needs" : "it needed"} a person: ${ruleLine(ask.rule)}`)),
-    open ? section(...who(facts, approval)) : null,
+    open ? section(...who(view)) : null,
     claim === null ? null : section("The agent says, in its own words and unchecked:", quoted(claim, 500)),
     context(
       `digest ${code(short(approval.digest))}`,
@@ -69,18 +69,26 @@ function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: string;
   }
 }
 
-function who(facts: RunFacts, approval: ApprovalFacts): string[] {
+function who({ facts, approval, groups }: Extract<View, { kind: "approval" }>): string[] {
   const authors = listed(facts.authors.map(name), "or");
   const yes = approval.votes.filter((vote) => vote.choice === "approve");
   return [
     ...approval.asks.map(
       (ask) =>
-        `Who may answer: *any ${ask.quorum} of ${said(groupName(ask.from), 80)}*${ask.self ? "" : `, but not ${authors}, who asked for this run or added to it`}.`,
+        `Who may answer: *any ${ask.quorum} of ${called(ask.from, groups)}*${ask.self ? "" : `, but not ${authors}, who asked for this run or added to it`}.`,
     ),
     yes.length === 0
       ? "Nobody has answered yet."
       : `Approved so far by ${listed(yes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`))}; more are needed.`,
   ];
+}
+
+/** A mention, so that Slack tells them, phones included; the name where the group is not one of Slack's. */
+function called(from: string, groups: Extract<View, { kind: "approval" }>["groups"]): string {
+  const group = groups[from];
+  return group !== undefined && "slack_usergroup" in group && /^S[A-Z0-9]+$/.test(group.slack_usergroup)
+    ? `<!subteam^${group.slack_usergroup}>`
+    : said(groupName(from), 80);
 }
 
 interface Ended {
