@@ -260,6 +260,19 @@ inBrowser("an edit elsewhere takes neither the focus nor a draft away", async ()
   expect(await page.getByLabel("Message #shop as Ana").inputValue()).toBe("half a thought");
 });
 
+inBrowser("who does not mention the agent reads that only people hear it", async () => {
+  const page = await visit();
+  const box = page.getByLabel("Message #shop as Ana");
+  await box.fill("please fix the typo");
+  await page.getByText("Only people read this. Begin with @agent to ask for work.").waitFor();
+  await box.press("Enter");
+  await page.getByRole("main").getByText("please fix the typo").waitFor();
+  await box.fill("@agent go");
+  await page.getByText("Enter sends. Shift and Enter starts a line.").waitFor();
+  await box.press("Enter");
+  await page.getByRole("complementary", { name: "Thread" }).getByText("Run 1 waits").first().waitFor();
+});
+
 inBrowser("a permalink opens its thread", async () => {
   const { body } = await stage.control("message", { channel: "C0SITE", user: "U0ANA", text: "@agent go" });
   await stage.playground.idle();

@@ -235,13 +235,21 @@ function command(result: Outcome, words: string, what: string, changed: boolean)
     : ended(result, what);
 }
 
+/** A longer output is on the run page. */
+const LINES_SHOWN = 16;
+
 function ran(line: string, result: Outcome): Note {
-  const output = "text" in result ? firstLine(result.text) : "";
-  const tail = output === "" ? "" : `: ${said(output)}`;
+  const lines = "text" in result && result.text.trim() !== "" ? result.text.trim().split("\n") : [];
+  const tail =
+    lines.length === 0
+      ? "."
+      : lines.length === 1 || lines.length > LINES_SHOWN
+        ? `: ${said(firstLine(lines[0] ?? ""))}${lines.length === 1 ? "" : ` and ${lines.length - 1} more lines`}.`
+        : `:\n\`\`\`\n${lines.join("\n")}\n\`\`\``;
   if (result.kind === "done")
-    return done(`I ran \`${line}\`${result.exitCode === null ? "" : `, exit ${result.exitCode}`}${tail}.`);
+    return done(`I ran \`${line}\`${result.exitCode === null ? "" : `, exit ${result.exitCode}`}${tail}`);
   if (result.kind === "failed")
-    return missed(`\`${line}\` failed${result.exitCode === null ? "" : ` with exit ${result.exitCode}`}${tail}.`);
+    return missed(`\`${line}\` failed${result.exitCode === null ? "" : ` with exit ${result.exitCode}`}${tail}`);
   return ended(result, `run \`${line}\``);
 }
 

@@ -6,11 +6,11 @@ import { intent } from "./wishes.ts";
 export type Play = Generator<Step, void, Outcome>;
 
 export const HELP = [
-  "I am a demo: my model is scripted, so I understand plain requests and nothing else. I changed nothing. You could ask:",
-  '- replace "Hello" with "Welcome" in README.md',
-  '- append "- one more line" to CHANGELOG.md',
-  '- create notes/first.md with "My first note"',
-  "- run `npm test`, then fetch https://example.com",
+  "I did not understand that, so I changed nothing. I am a demo: my model is scripted and knows exact requests only.",
+  "The suggestions at the message box work as they are. So do:",
+  '- replace "these words" with "those words" in README.md',
+  '- append "One more line." to README.md',
+  "- run `npm test`, then show README.md",
   "Several can be joined with “then”. With a model key set, a real agent takes any request.",
 ].join("\n");
 

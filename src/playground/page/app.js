@@ -15,8 +15,29 @@ const state = await load().catch((error) => {
   throw error;
 });
 
+/** The message of ours whose thread opens when the answer is there. */
+let expected = /** @type {string | null} */ (null);
+
+/** Opens the thread that is waited for. The cursor goes along unless something is being written here. */
+function openExpected() {
+  const ts = expected;
+  expected = null;
+  if (ts === null) return;
+  const box = document.getElementById("composer-text");
+  const writing = box instanceof HTMLTextAreaElement && box.value !== "";
+  state.thread = ts;
+  place();
+  draw();
+  if (!writing) focusComposer("thread");
+}
+
 /** @type {import("./room.js").Hooks} */
 const hooks = {
+  expectAnswer(ts) {
+    expected = ts;
+    const answered = [...(state.messages.get(state.channel)?.values() ?? [])].some((m) => answers(m, ts));
+    if (answered) openExpected();
+  },
   openThread(ts) {
     state.thread = ts;
     place();
@@ -38,6 +59,12 @@ const hooks = {
   },
 };
 
+/** @param {Message} message @param {string | null} ts */
+const answers = (message, ts) =>
+  message.thread_ts === ts &&
+  message.ts !== ts &&
+  (message.visible_to === null || message.visible_to.includes(state.me));
+
 /** Keeps the address true, so that a reload or a copied link leads back here. */
 function place() {
   const thread = state.thread === null ? "" : `/${state.thread}`;
@@ -55,6 +82,7 @@ function openSide() {
 function go(channel) {
   state.channel = channel;
   state.thread = null;
+  expected = null;
   byId("desk").classList.remove("side-open");
   place();
   draw();
@@ -132,6 +160,7 @@ listen(
   state,
   (message) => {
     if (message) announce(message);
+    if (message && message.channel === state.channel && answers(message, expected)) openExpected();
     drawSoon();
   },
   () => void reload(),

@@ -10,9 +10,12 @@ import { ask } from "./state.js";
 /** @type {Map<string, string>} */
 const drafts = new Map();
 
+/** What the app hears: a mention, or nothing but a word for stop. */
+const HEARD = /@agent\b|^\s*(?:stop|cancel|kill)\s*[.!]*\s*$/i;
+
 /**
  * @param {State} state
- * @param {{ id: string, place: string, label: string, hint: string, thread: string | null, sent: (ts: string, text: string) => void }} o
+ * @param {{ id: string, place: string, label: string, hint: string, unheard: string, thread: string | null, sent: (ts: string, text: string) => void }} o
  * @returns {{ node: HTMLElement, fill: (text: string) => void, focus: () => void }}
  */
 export function composer(state, o) {
@@ -30,10 +33,14 @@ export function composer(state, o) {
   );
   const send = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send" }, icon("send"));
   const problem = h("p", { class: "oops", role: "alert", hidden: true });
+  const hint = h("span", { class: "hint", id: `${o.id}-hint` }, o.hint);
   const grow = () => {
     area.style.height = "auto";
     area.style.height = `${Math.min(area.scrollHeight, 220)}px`;
     send.disabled = area.value.trim() === "";
+    const unheard = area.value.trim() !== "" && !HEARD.test(area.value);
+    hint.textContent = unheard ? o.unheard : o.hint;
+    hint.classList.toggle("unheard", unheard);
     if (area.value === "") drafts.delete(o.place);
     else drafts.set(o.place, area.value);
   };
@@ -79,7 +86,7 @@ export function composer(state, o) {
       },
     },
     area,
-    h("div", { class: "composer-foot" }, mention, h("span", { class: "hint", id: `${o.id}-hint` }, o.hint), send),
+    h("div", { class: "composer-foot" }, mention, hint, send),
     problem,
   );
   area.addEventListener("input", grow);

@@ -155,7 +155,11 @@ export function renderMessage(state, message, o) {
   const name = user?.real_name ?? message.user;
   const time = h(
     "time",
-    { class: "when", datetime: when(message.ts).toISOString(), title: when(message.ts).toString() },
+    {
+      class: "when",
+      datetime: when(message.ts).toISOString(),
+      title: `${when(message.ts)}${message.edited ? `, edited at ${clock(message.edited.ts)}` : ""}`,
+    },
     clock(message.ts),
   );
   const edited = message.edited
@@ -197,7 +201,6 @@ export function renderMessage(state, message, o) {
         : null,
       head,
       ...body(state, message),
-      o.compact ? edited : null,
       message.streaming ? h("span", { class: "edited" }, "writing") : null,
       reactions(state, message),
       o.openThread && isRoot(message) ? threadLine(state, message, o.openThread) : null,

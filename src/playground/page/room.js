@@ -13,6 +13,7 @@ import { ask, isRoot, threadUnread, visible } from "./state.js";
 /**
  * @typedef {object} Hooks
  * @property {(ts: string) => void} openThread
+ * @property {(ts: string) => void} expectAnswer opens the thread once an answer is in it
  * @property {() => void} closeThread
  * @property {(message: Message) => void} dismiss
  */
@@ -101,10 +102,11 @@ export function drawRoom(state, hooks) {
       place: key,
       label: `Message #${channel?.name ?? ""} as ${state.users.get(state.me)?.real_name ?? ""}`,
       hint: "Enter sends. Shift and Enter starts a line.",
+      unheard: "Only people read this. Begin with @agent to ask for work.",
       thread: null,
       sent(ts, text) {
-        // The answer comes in the thread, so that is where to look.
-        if (/@agent\b/i.test(text)) hooks.openThread(ts);
+        // The answer comes in the thread, so that is where to look; a refusal for one person comes here.
+        if (/@agent\b/i.test(text)) hooks.expectAnswer(ts);
       },
     });
     const list = h("div", {
@@ -173,6 +175,7 @@ function frameThread(state, node, root, hooks) {
     place: `${state.me}/${state.channel}/${root}`,
     label: `Reply as ${state.users.get(state.me)?.real_name ?? ""}`,
     hint: "Mention @agent to steer the run.",
+    unheard: "Only people read this. Mention @agent to steer the run.",
     thread: root,
     sent: () => {},
   });
