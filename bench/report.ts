@@ -1,0 +1,82 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+/** Figures of one subject, by name, in the unit that the name says: "p50 ms", "MB". */
+export type Figures = Readonly<Record<string, number>>;
+
+/** One measurement beside its peer's, both made in the same run: only their ratio means something on another machine. */
+export interface Measured {
+  /** What was measured: "PGlite, 1/s". */
+  readonly what: string;
+  readonly ours: Figures;
+  /** `null` where nothing comparable exists; then the bench says so in `peer`. */
+  readonly theirs: Figures | null;
+  /** Ours divided by theirs, for the figures where a ratio says something. */
+  readonly ratio: Figures;
+}
+
+/** A claim that can be measured: one file, one named peer. */
+export interface Bench {
+  readonly name: string;
+  /** What is claimed, in one sentence. */
+  readonly claim: string;
+  /** What it is measured against. */
+  readonly peer: string;
+  run(): Promise<readonly Measured[]>;
+}
+
+/** Percentiles of samples; p99 of fewer than 100 is the largest. Rounded to a tenth. */
+export function spread(samples: readonly number[]): { p50: number; p99: number; max: number } {
+  if (samples.length === 0) throw new Error("nothing was measured");
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (part: number) => tenth(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+export const tenth = (value: number): number => Math.round(value * 10) / 10;
+
+/** Ratios of the named figures. */
+export function ratios(ours: Figures, theirs: Figures, names: readonly string[]): Figures {
+  return Object.fromEntries(
+    names.map((name) => [name, Math.round(((ours[name] ?? Number.NaN) / (theirs[name] ?? Number.NaN)) * 100) / 100]),
+  );
+}
+
+export function print(bench: Bench, measured: readonly Measured[]): void {
+  console.log(`\n${bench.name}: ${bench.claim}\n  beside: ${bench.peer}`);
+  const rows = measured.flatMap(({ what, ours, theirs, ratio }) =>
+    Object.entries(ours).map(([figure, value], index) => [
+      index === 0 ? what : "",
+      figure,
+      String(value),
+      theirs?.[figure] === undefined ? "" : String(theirs[figure]),
+      ratio[figure] === undefined ? "" : `${ratio[figure]}x`,
+    ]),
+  );
+  const table = [["", "", "ours", "peer", "ratio"], ...rows];
+  const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
+  const widths = [0, 1, 2, 3, 4].map(width);
+  for (const row of table) {
+    const cells = row.map((cell, column) =>
+      column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+    );
+    console.log(`  ${cells.join("  ").trimEnd()}`);
+  }
+}
+
+/** Keeps the figures beside the code: date, Node, figures. Nothing of the machine but how many cores it has. */
+export function keep(bench: Bench, measured: readonly Measured[], cores: number): string {
+  const folder = path.join(import.meta.dirname, "results");
+  mkdirSync(folder, { recursive: true });
+  const result = {
+    bench: bench.name,
+    claim: bench.claim,
+    peer: bench.peer,
+    date: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    cores,
+    measured,
+  };
+  writeFileSync(path.join(folder, `${bench.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  return JSON.stringify(result);
+}

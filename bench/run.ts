@@ -1,0 +1,26 @@
+import { availableParallelism } from "node:os";
+import { memory } from "./memory.ts";
+import { mention } from "./mention.ts";
+import { overhead } from "./overhead.ts";
+import { type Bench, keep, print } from "./report.ts";
+import { sandbox } from "./sandbox.ts";
+import { start } from "./start.ts";
+
+/**
+ * `npm run bench [name…]`: measured claims, each beside a named peer in the same run. Prints a table and one JSON line
+ * for each and writes bench/results/<name>.json. Nothing here passes or fails: a person reads it.
+ */
+const BENCHES: readonly Bench[] = [mention, overhead, sandbox, start, memory];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !BENCHES.some((bench) => bench.name === name));
+if (unknown.length > 0) {
+  console.error(`no bench is called ${unknown.join(", ")}: there are ${BENCHES.map((bench) => bench.name).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  for (const bench of BENCHES.filter((one) => wanted.length === 0 || wanted.includes(one.name))) {
+    const measured = await bench.run();
+    print(bench, measured);
+    console.log(keep(bench, measured, availableParallelism()));
+  }
+}
