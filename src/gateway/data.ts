@@ -4,6 +4,7 @@ import { handleConnect, type Intercept } from "./connect.ts";
 import { refuse, refuseRaw } from "./denial.ts";
 import { readOpening } from "./head.ts";
 import { PARSER_HEAD_BYTES } from "./http-strict.ts";
+import { isForRegistry, REGISTRY_PATH } from "./package-path.ts";
 import { handlePlain } from "./plain.ts";
 import { admitCarrier, record, type Wall } from "./wall.ts";
 
@@ -70,7 +71,8 @@ export function dataPlane(
   ): Promise<void> {
     if (/^[a-z]+:\/\//i.test(target)) return await handlePlain(wall, carrier, req, res);
     const prefix = Object.keys(parts.brokers).find((each) => target === each || target.startsWith(each));
-    const broker = prefix === undefined ? undefined : parts.brokers[prefix];
+    const known = prefix ?? (isForRegistry(target) ? REGISTRY_PATH : undefined);
+    const broker = known === undefined ? undefined : parts.brokers[known];
     if (broker) return await broker({ carrier, req, res, target });
     refuse(res, await badRequest(req.socket));
   }

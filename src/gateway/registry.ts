@@ -3,11 +3,11 @@ import { pipeline } from "node:stream/promises";
 import type { Broker } from "./data.ts";
 import { type Denial, refuse } from "./denial.ts";
 import { canonicalPath, strictFault } from "./http-strict.ts";
+import { packagePath } from "./package-path.ts";
 import { tokenOf } from "./token.ts";
 import { below, callUpstream } from "./upstream.ts";
 import { admit, admitCarrier, record, type Wall } from "./wall.ts";
 
-export const REGISTRY_PATH = "/registry/";
 const REDIRECTS = 3;
 /** What a package client says that the registry needs to know. Its credentials are not among it. */
 const PASSED_ON = ["accept", "user-agent", "if-none-match", "if-modified-since", "range"];
@@ -56,7 +56,7 @@ export function registryBroker(wall: Wall): Broker {
     if (req.method !== "GET" && req.method !== "HEAD") return await deny({ status: 403, reason: "method", rule: null });
     const fault = strictFault(req);
     if (fault) return await deny(fault);
-    const path = target.slice(REGISTRY_PATH.length - 1);
+    const path = packagePath(target, new URL(registry.baseUrl).pathname);
     if (canonicalPath(path) === null) return await deny({ status: 400, reason: "path", rule: null });
     if (!(await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null }))) {
       return refuse(res, { status: 403, reason: "fail_closed", rule: null });

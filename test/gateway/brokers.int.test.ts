@@ -275,6 +275,16 @@ test("a package is read with the operator's credential and without the client's"
   expect(await world.auditOf("s")).toMatchObject([{ via: "registry", outcome: "allow", run: "r" }]);
 });
 
+test("an archive that npm asks for without our prefix comes from the registry too", async () => {
+  const { world, seen } = await registryWorld();
+  for (const path of ["/npm/left-pad/-/left-pad-1.0.0.tgz", "/left-pad/-/left-pad-1.0.0.tgz"]) {
+    expect((await ask(world, path, { method: "GET", headers: [] })).status).toBe(200);
+  }
+  expect(seen.map((one) => one.url)).toEqual(Array(2).fill("/npm/left-pad/-/left-pad-1.0.0.tgz"));
+  expect((await ask(world, "/left-pad/-/../../admin.tgz", { method: "GET", headers: [] })).status).toBe(400);
+  expect(seen).toHaveLength(2);
+});
+
 test("a redirect is followed inside the registry and nowhere else", async () => {
   const { world } = await registryWorld();
   expect(await ask(world, "/registry/moved", { method: "GET", headers: [] })).toMatchObject({
