@@ -151,10 +151,17 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       return;
     case "setup.ran":
       add(body.exitCode === 0 ? "ok" : "no", [
-        "Setup ",
-        { code: body.command },
-        ` ${body.exitCode === 0 ? "done" : "failed"} in ${(body.ms / 1000).toFixed(1)} s`,
-      ]);
+        body.exitCode === 0 ? "Setup done" : "Setup failed",
+        ` in ${(body.ms / 1000).toFixed(1)} s`,
+      ]).command = {
+        line: body.command,
+        output: body.output,
+        cutBytes: 0,
+        exitCode: body.exitCode,
+        ended: true,
+        ms: body.ms,
+        refusedHosts: [],
+      };
       return;
     case "turn.started":
       if (body.cause !== "request")
