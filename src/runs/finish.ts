@@ -6,6 +6,7 @@ import { handOff } from "./hand-off.ts";
 import { factsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { subjectOf } from "./pull-request.ts";
+import { repoUrl } from "./reach.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 
@@ -27,7 +28,7 @@ export async function finish(
   if (agent) await agent.stop();
   await sandbox.killAll();
   const problem = await commitAndPush(core, sandbox, run, signal);
-  if (problem !== null) return pushRefused(core, run, problem);
+  if (problem !== null) return notSaved(core, run, problem);
   const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
   const oid = head.stdout.trim();
   const changed = oid !== run.baseOid;
@@ -53,13 +54,25 @@ export async function finish(
   core.nudge();
 }
 
-/** `null`, or what git said. Author: our app; co-author: who asked. Hooks, filters and signing of the repository are off. */
+/** What stood in the way: git itself, inside, or the relay, which says why. */
+export interface Unsaved {
+  readonly what: "commit" | "push";
+  readonly said: string;
+}
+
+/** The relay or the way to it is down: not a word about the work, so it is tried again. */
+const AWAY = /error: 5\d\d|failed to connect|couldn't connect|connection (refused|reset)|timed out|empty reply/i;
+
+/**
+ * `null` when it is saved. Author: our app; co-author: who asked. Hooks and signing of the repository are off, its
+ * remotes do not count, and what its filters start is stopped. Throws when the relay does not answer.
+ */
 export async function commitAndPush(
   core: Core,
   sandbox: Sandbox,
   run: Run,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<Unsaved | null> {
   const git = (...args: string[]) =>
     sandbox.exec(
       {
@@ -81,7 +94,7 @@ export async function commitAndPush(
   // Everything inside is stopped: a lock that is there belongs to a git that was killed.
   await sandbox.exec({ argv: ["rm", "-f", ".git/index.lock", ".git/HEAD.lock"] }, { timeoutMs: GIT_MS, signal });
   const added = await git("add", "--all");
-  if (added.exitCode !== 0) return `git add: ${added.stderr.slice(-2_000)}`;
+  if (added.exitCode !== 0) return { what: "commit", said: `git add: ${added.stderr.slice(-2_000)}` };
   const dirty = await git("diff", "--cached", "--quiet");
   if (dirty.exitCode !== 0) {
     // A known secret that someone wrote into the request must not leave with the commit.
@@ -93,16 +106,23 @@ export async function commitAndPush(
       "--message",
       `${subject}\n\nRun ${run.number}, asked by ${run.requester.name}.\n\nCo-authored-by: ${run.requester.name} <${run.requester.id}@people.countersign.invalid>`,
     );
-    if (committed.exitCode !== 0) return `git commit: ${(committed.stderr || committed.stdout).slice(-2_000)}`;
+    if (committed.exitCode !== 0) {
+      return { what: "commit", said: `git commit: ${(committed.stderr || committed.stdout).slice(-2_000)}` };
+    }
   }
-  const pushed = await git("push", "--quiet", "origin", `HEAD:refs/heads/${run.branch}`);
-  return pushed.exitCode === 0 ? null : pushed.stderr.slice(-2_000);
+  const pushed = await git("push", "--quiet", repoUrl(sandbox, run.repo), `HEAD:refs/heads/${run.branch}`);
+  await sandbox.killAll();
+  if (pushed.exitCode === 0) return null;
+  const said = pushed.stderr.slice(-2_000);
+  if (!said.includes("countersign:") && AWAY.test(said)) throw new Error(`the relay does not answer: ${said}`);
+  return { what: "push", said };
 }
 
-/** The relay's words go to the agent once, so that it can take the forbidden part back; then to people. */
-async function pushRefused(core: Core, run: Run, said: string): Promise<void> {
+/** What stood in the way goes to the agent once, so that it can mend it or take it back; then to people. */
+async function notSaved(core: Core, run: Run, { what, said }: Unsaved): Promise<void> {
+  const opening = what === "push" ? PUSH : COMMIT;
   const before = (await core.stores.turns.all(run.id)).filter(
-    (turn) => turn.cause === "rejection" && turn.text.startsWith(PUSH),
+    (turn) => turn.cause === "rejection" && turn.text.startsWith(opening),
   );
   if (before.length < PUSH_REJECTIONS) {
     await core.store.tx(async (tx) => {
@@ -110,11 +130,22 @@ async function pushRefused(core: Core, run: Run, said: string): Promise<void> {
         runId: run.id,
         cause: "rejection",
         person: null,
-        text: `${PUSH} by policy and nothing of it is kept:\n${said}\nTake the refused part out of your changes (git reset --soft ${run.baseOid} helps).`,
+        text:
+          what === "push"
+            ? `${PUSH} by policy and nothing of it is kept:\n${said}\nTake the refused part out of your changes (git reset --soft ${run.baseOid} helps).`
+            : `${COMMIT}:\n${said}\nMend the git repository you work in.`,
       });
       await core.engine.wake(tx, run.id, "agent");
     });
     return;
+  }
+  if (what === "commit") {
+    return handOff(core, run, {
+      fault: "environment",
+      tried: run.text,
+      failed: `The changes could not be committed: ${said}`,
+      next: "Read on the run page what was done to the repository inside, then ask again.",
+    });
   }
   await handOff(core, run, {
     fault: "policy",
@@ -125,6 +156,7 @@ async function pushRefused(core: Core, run: Run, said: string): Promise<void> {
 }
 
 const PUSH = "Your changes were refused";
+const COMMIT = "Your changes could not be committed";
 
 /** What the relay said, without git's own words around it; all of it when the relay said nothing. */
 export function relayWords(said: string): string {

@@ -36,7 +36,7 @@ export async function suspend(
     }
     if (unsaved !== null) {
       await record(core, tx, run.id, run.epoch, [
-        { kind: "notice", text: `The work so far could not be kept: ${unsaved}` },
+        { kind: "notice", text: `The work so far could not be kept: ${unsaved.said}` },
       ]);
     }
     if (turn?.state === "running") {
