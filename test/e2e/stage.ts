@@ -106,12 +106,20 @@ export async function become(page: Page, name: "Ana" | "Bo" | "Cy" | "Dee"): Pro
   await page.getByRole("radio", { name: new RegExp(name) }).check();
 }
 
-/** Writes in the channel, as the person the page shows; its thread opens. */
-export async function ask(page: Page, text: string): Promise<Locator> {
+/** Writes in the channel, as the person the page shows. */
+export async function write(page: Page, text: string): Promise<void> {
   await page.getByRole("main").getByRole("textbox").fill(text);
   await page.keyboard.press("Enter");
+}
+
+/** Writes, and waits for the answer: its thread opens by itself. */
+export async function ask(page: Page, text: string): Promise<Locator> {
+  await write(page, text);
   const thread = threadOf(page);
-  await thread.getByRole("article").first().waitFor();
+  await thread
+    .getByRole("article", { name: /^agent/ })
+    .first()
+    .waitFor();
   return thread;
 }
 
