@@ -76,6 +76,13 @@ export interface Config {
   readonly toolEnv: Readonly<Record<string, string>>;
 }
 
+/** Every address of this machine. */
+const ANY = ["0.0.0.0", "::"];
+
+/** How a browser on this machine reaches what listens on `host`. */
+export const hostInUrl = (host: string): string =>
+  ANY.includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+
 const TOOL = /^(PATH|HOME|npm_config_.*|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
 
@@ -95,6 +102,16 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   if ((e.SLACK_BOT_TOKEN === undefined) !== (e.SLACK_SIGNING_SECRET === undefined)) {
     throw new ConfigError(
       "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET go together: set both, or neither for the local Slack page",
+    );
+  }
+  if (e.SLACK_BOT_TOKEN === undefined && e.PUBLIC_URL !== undefined) {
+    throw new ConfigError(
+      "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",
+    );
+  }
+  if (e.SLACK_BOT_TOKEN === undefined && !/^(127\.|localhost$|::1$)/.test(e.HOST) && !ANY.includes(e.HOST)) {
+    throw new ConfigError(
+      `HOST=${e.HOST}: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET`,
     );
   }
   const dataDir = path.resolve(cwd, e.COUNTERSIGN_DATA);

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { recordProcess } from "#adapters/gateway/process.ts";
+import { markOf, recordProcess } from "#adapters/gateway/process.ts";
 import { startGateway } from "#gateway/serve.ts";
 import { startScriptedModel } from "#playground/model/server.ts";
 import { digest } from "#policy/digest.ts";
@@ -11,9 +11,9 @@ export function gatewayConfiguration(config: Config): string {
   return digest({
     agent: config.agent,
     openai: config.models.openai.baseUrl,
-    openaiKey: config.models.openai.key !== null,
+    openaiKey: markOf(config.models.openai.key),
     anthropic: config.models.anthropic.baseUrl,
-    anthropicKey: config.models.anthropic.key !== null,
+    anthropicKey: markOf(config.models.anthropic.key),
     registry: config.registry,
   });
 }

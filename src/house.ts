@@ -29,7 +29,7 @@ import { redactor } from "#runs/redact.ts";
 import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
-import type { Config } from "./config.ts";
+import { type Config, hostInUrl } from "./config.ts";
 import { type Front, openFront } from "./front.ts";
 import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
 import { gatewaySockets } from "./places.ts";
@@ -71,7 +71,7 @@ export async function openHouse(
   const port = o.roles.has("web")
     ? opening.adopt(await bind(site, config), (bound) => bound.close()).port
     : config.port;
-  const baseUrl = config.publicUrl ?? `http://${config.host}:${port}`;
+  const baseUrl = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
   const policy = opening.adopt(await openPolicy(config, say), (watch) => watch.close());
   const keys = openKeys(path.join(config.dataDir, "keys"));
   const database = opening.adopt(await openDb(config, say), (open) => open.close());

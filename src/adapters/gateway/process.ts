@@ -1,16 +1,22 @@
 import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { hasEnded, type Identity, identityOf, isAlive } from "#adapters/sandbox/local/identity.ts";
 import type { Gateway } from "#ports/gateway.ts";
+import type { Secret } from "#ports/secret.ts";
 
 const Record = z.strictObject({
   identity: z.strictObject({ pid: z.number(), start: z.string(), boot: z.string() }),
   /** Of the configuration it runs with: another one needs another process. */
   configuration: z.string(),
 });
+
+/** What tells one value of a secret from another without telling the value: for `configuration`. */
+export const markOf = (secret: Secret | null): string | null =>
+  secret === null ? null : createHash("sha256").update(`countersign/gateway/${secret.reveal()}`).digest("hex");
 
 const recordFile = (stateDir: string): string => path.join(stateDir, "process.json");
 

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { hostInUrl, parseConfig } from "#config.ts";
+import { gatewayConfiguration } from "#gateway-role.ts";
+
+const parse = (env: Record<string, string>) => parseConfig(env, "/srv");
+
+test("a gateway that was started with another model key is another gateway", () => {
+  const [old, rotated] = ["sk-one", "sk-two"].map((OPENAI_API_KEY) => gatewayConfiguration(parse({ OPENAI_API_KEY })));
+  expect(old).not.toBe(rotated);
+  expect(gatewayConfiguration(parse({ OPENAI_API_KEY: "sk-one" }))).toBe(old);
+});
+
+const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
+  "the local Slack page has no public address": [{ PUBLIC_URL: "https://agents.example.com" }, /PUBLIC_URL needs/],
+  "the local Slack page does not listen for others": [{ HOST: "10.1.2.3" }, /HOST=10\.1\.2\.3/],
+};
+for (const [sentence, [env, message]] of Object.entries(REFUSED)) {
+  test(sentence, () => expect(() => parse(env)).toThrow(message));
+}
+
+test("with a real workspace any address may be listened on", () => {
+  const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
+  expect(parse({ ...slack, HOST: "10.1.2.3", PUBLIC_URL: "https://a.example.com/" }).publicUrl).toBe(
+    "https://a.example.com",
+  );
+});
+
+const IN_URLS: Record<string, string> = {
+  "127.0.0.1": "127.0.0.1",
+  "0.0.0.0": "127.0.0.1",
+  "::": "127.0.0.1",
+  "::1": "[::1]",
+};
+for (const [host, shown] of Object.entries(IN_URLS)) {
+  test(`what listens on ${host} is opened at ${shown}`, () => expect(hostInUrl(host)).toBe(shown));
+}
