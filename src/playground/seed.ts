@@ -56,18 +56,18 @@ const SEED: Seed = {
       examples: [
         {
           label: "Change the README",
-          note: "A lead must allow it.",
+          note: "Bo has to approve it.",
           text: '@agent replace "No dependencies." with "No dependencies, by choice." in README.md, then run `npm test`',
         },
         {
-          label: "Break a test",
-          note: "A lead must allow it, and the tests object.",
-          text: '@agent replace "FREE_SHIPPING_CENTS = 5000" with "FREE_SHIPPING_CENTS = 4000" in src/shipping.js',
+          label: "Reach a blocked host",
+          note: "Bo has to approve it. The host is refused.",
+          text: '@agent fetch https://rates.example.org/today, then append "Rates change daily." to README.md',
         },
         {
-          label: "Reach a blocked host",
-          note: "The wall refuses it and says so.",
-          text: '@agent fetch https://rates.example.org/today, then append "Rates change daily." to README.md',
+          label: "Break a test",
+          note: "Bo has to approve it. The tests object.",
+          text: '@agent replace "FREE_SHIPPING_CENTS = 5000" with "FREE_SHIPPING_CENTS = 4000" in src/shipping.js',
         },
       ],
     },
@@ -84,7 +84,7 @@ const SEED: Seed = {
         },
         {
           label: "Change a component",
-          note: "A lead must allow it.",
+          note: "Bo has to approve the result.",
           text: '@agent replace "Lisbon" with "Lisboa" in src/components/footer.js',
         },
         {
@@ -110,7 +110,7 @@ const SEED: Seed = {
           note: "It starts at once.",
           text: '@agent create docs/reading.md with "How to read the weekly numbers"',
         },
-        { label: "Delete a folder", note: "It is asked first.", text: "@agent run `rm -rf sql`" },
+        { label: "Delete a folder", note: "Bo has to approve the command.", text: "@agent run `rm -rf sql`" },
       ],
     },
   ],

@@ -155,7 +155,7 @@ export function drawRoom(state, hooks) {
         {},
         "Ask @agent in plain words. Policy decides what the request may touch, a person approves where policy says so, and the answer comes in the thread.",
       ),
-      ...(large ? [large] : []),
+      ...(large ? [h("p", { class: "lead" }, "Press a request. It fills the box below. Then send it."), large] : []),
     );
     const small = empty ? null : examples(state, fill, false);
     tips.replaceChildren(...(small ? [small] : []));

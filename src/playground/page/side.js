@@ -57,10 +57,10 @@ export function drawSide(state, go) {
       h(
         "ol",
         {},
-        h("li", {}, "In #shop, as Ana, ask @agent for a change."),
-        h("li", {}, "Try to approve it as Ana. It is refused."),
-        h("li", {}, "Switch to Bo and approve."),
-        h("li", {}, "Open the pull request and merge it."),
+        h("li", {}, "In #shop, as Ana, press a request and send it."),
+        h("li", {}, "Press Approve as Ana. It is refused."),
+        h("li", {}, "Switch to Bo, at the top, and approve."),
+        h("li", {}, "Watch the plan, open the pull request, merge it."),
       ),
     ),
     h(
