@@ -75,7 +75,7 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
     receipt: all.receipt ? { events: all.receipt.events, keyId: all.receipt.keyId, digest: all.receipt.digest } : null,
     handoff: all.handoff,
     answer: all.answer,
-    byHand: all.pullRequest ? [`git fetch origin ${run.branch}`, `git switch ${run.branch}`] : [],
+    byHand: all.pullRequest?.state === "open" ? [`git fetch origin ${run.branch}`, `git switch ${run.branch}`] : [],
     patch:
       done && all.work !== null && all.pullRequest === null && !holdsSecrets(all)
         ? { href: `/runs/${run.id}/changes.patch`, file: `run-${run.number}.patch` }

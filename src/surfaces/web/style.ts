@@ -31,7 +31,7 @@ pre{margin:0;padding:10px 12px;background:color-mix(in srgb,var(--ink) 4%,transp
 .btn{display:inline-block;background:var(--accent);color:var(--accent-ink);border:1px solid var(--accent);border-radius:8px;padding:8px 14px;font:inherit;font-weight:600;text-decoration:none;cursor:pointer}.btn:hover{filter:brightness(1.06)}.btn.quiet{background:transparent;color:var(--ink);border-color:var(--line)}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-.top{margin-bottom:16px}td:first-child.num{width:1%;padding-right:14px}
+.top{margin-bottom:16px}aside td{overflow-wrap:anywhere}aside .n{overflow-wrap:normal}td:first-child.num{width:1%;padding-right:14px}
 .note{max-width:560px;margin:12vh auto 0}.note p{margin:8px 0}
 `;
 
