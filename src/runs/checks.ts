@@ -34,7 +34,7 @@ export function failedChecks(
     fault: "code",
     tried: attempts === 1 ? run.text : `${run.text} (${attempts} attempts)`,
     failed: sentences.join(" "),
-    next: "Read on the run page what the checks printed. Then go on by hand, or ask again with more detail.",
+    next: "Read what the checks printed; the run page has it. Then go on by hand, or ask again with more detail.",
   };
 }
 

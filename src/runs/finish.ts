@@ -170,6 +170,6 @@ export function relayWords(said: string): string {
 const PATHS_NAMED = 6;
 
 function within(run: Run): string {
-  const globs = (run.scope?.paths ?? []).filter((rule) => rule.effect !== "deny").flatMap((rule) => rule.globs);
+  const globs = (run.scope?.paths ?? []).filter((rule) => rule.effect === "allow").flatMap((rule) => rule.globs);
   return globs.length === 0 ? "that stays within the team's paths" : `within ${globs.slice(0, PATHS_NAMED).join(", ")}`;
 }
