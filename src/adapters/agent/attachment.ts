@@ -65,11 +65,13 @@ export function attachment(o: {
     fold.sent(message);
   }
 
-  async function write(build: (fold: SessionFold) => object | null): Promise<boolean> {
+  async function write(build: (fold: SessionFold) => object | null): Promise<boolean | "ended"> {
     for (;;) {
       const message = build(fold);
       if (message === null) return false;
-      if ((await journal.write(message)) === "written") {
+      const how = await journal.write(message);
+      if (how === "ended") return "ended";
+      if (how === "written") {
         knowSent(JSON.stringify(message));
         return true;
       }
@@ -172,9 +174,13 @@ export function attachment(o: {
       }
     },
     sentMethod: (id) => methods.get(id),
-    append(build) {
-      if (lost) return Promise.reject(lost.error);
-      return inTurn(() => write(build)).finally(ring);
+    async append(build) {
+      if (lost) throw lost.error;
+      const wrote = await inTurn(() => write(build)).finally(ring);
+      if (wrote !== "ended") return wrote;
+      // Its end is on the way to us; `build` is asked again when it is known, and says what that means.
+      await until(() => exited, null);
+      return (await inTurn(() => write(build)).finally(ring)) === true;
     },
     exited: () => exited,
     until,

@@ -9,8 +9,11 @@ const CATCH_UP_MS = 30_000;
 export interface Wire {
   /** Lines of "in" we have not been given yet; more than ours when another of us wrote. */
   catchUp(): Promise<Line[]>;
-  /** Writes at the end of what we know. "behind": someone wrote there first, so catch up and think again. */
-  write(message: object): Promise<"written" | "behind">;
+  /**
+   * Writes at the end of what we know. "behind": someone wrote there first, so catch up and think again. "ended": nobody
+   * reads any more.
+   */
+  write(message: object): Promise<"written" | "behind" | "ended">;
   /**
    * Lines of "out" after the last that was given. Without `follow`, what is there now; with it, ends when the process has
    * exited and all is read.
@@ -26,11 +29,12 @@ export function wire(sandbox: Sandbox, procId: string): Wire {
   const ours = lineCutter();
   const out = lineCutter();
 
-  async function put(bytes: Uint8Array): Promise<Line[] | "behind"> {
+  async function put(bytes: Uint8Array): Promise<Line[] | "behind" | "ended"> {
     try {
       await sandbox.input(procId, ours.at(), bytes);
     } catch (error) {
       if (error instanceof SandboxError && error.code === "conflict") return "behind";
+      if (error instanceof SandboxError && error.code === "invalid") return "ended";
       throw error;
     }
     return ours.feed(bytes);
@@ -44,7 +48,7 @@ export function wire(sandbox: Sandbox, procId: string): Wire {
     // A line that a crash cut short is closed, and then counts as written: the agent reads the same bytes as we do.
     if (ours.rest() > 0) {
       const closed = await put(Buffer.from("\n"));
-      if (closed !== "behind") lines.push(...closed);
+      if (typeof closed !== "string") lines.push(...closed);
     }
     return lines;
   }
@@ -52,7 +56,8 @@ export function wire(sandbox: Sandbox, procId: string): Wire {
   return {
     catchUp,
     async write(message) {
-      return (await put(encode(message))) === "behind" ? "behind" : "written";
+      const lines = await put(encode(message));
+      return typeof lines === "string" ? lines : "written";
     },
     written: () => ours.at(),
     async *lines(how) {
