@@ -12,19 +12,20 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
       const to = asDb(tx);
       // The run's lock makes the count below ours alone.
       await holdRun(to, { id: approval.runId, epoch: null });
-      const asked = and(
-        eq(approvals.runId, approval.runId),
-        eq(approvals.gate, approval.gate),
-        eq(approvals.digest, approval.digest),
-      );
-      const [last] = await to
-        .select({ n: sql<number | null>`max(${approvals.askNo})` })
+      const asked = to
+        .select({ n: sql`coalesce(max(${approvals.askNo}), 0) + 1` })
         .from(approvals)
-        .where(asked);
+        .where(
+          and(
+            eq(approvals.runId, approval.runId),
+            eq(approvals.gate, approval.gate),
+            eq(approvals.digest, approval.digest),
+          ),
+        );
       const { id, runId, gate, digest, subject, asks, expiresAt } = approval;
       const [row] = await to
         .insert(approvals)
-        .values({ orgId, id, runId, gate, digest, subject, asks, expiresAt, askNo: (last?.n ?? 0) + 1 })
+        .values({ orgId, id, runId, gate, digest, subject, asks, expiresAt, askNo: sql`(${asked})` })
         .onConflictDoNothing()
         .returning();
       if (!row) throw new Error(`Run ${runId} already waits for an answer to this ${gate} question.`);

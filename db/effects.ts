@@ -25,10 +25,12 @@ export function effectStore(db: Db, orgId: string): EffectStore {
       const to = asDb(tx);
       await holdRun(to, run);
       // What was recorded first happened; a second look-up of the same act finds the same thing.
-      await to
+      const now = await to
         .update(effects)
         .set({ state: "done", result: result ?? null, epoch: run.epoch, doneAt: sql`clock_timestamp()` })
-        .where(and(eq(effects.key, key), eq(effects.runId, run.id), eq(effects.state, "intent")));
+        .where(and(eq(effects.key, key), eq(effects.runId, run.id), eq(effects.state, "intent")))
+        .returning({ key: effects.key });
+      if (now.length > 0) return;
       const [row] = await to.select({ state: effects.state }).from(effects).where(eq(effects.key, key));
       if (row?.state !== "done") throw new Error(`The effect ${key} of run ${run.id} was never intended.`);
     },

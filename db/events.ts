@@ -37,19 +37,7 @@ async function append(
   if (bodies.length === 0) return [];
   const to = asDb(tx);
   await holdRun(to, { id: runId, epoch });
-  const [head] = await to
-    .select({
-      orgId: runHeads.orgId,
-      seq: runHeads.seq,
-      hash: runHeads.hash,
-      epoch: runHeads.epoch,
-      // Not before the last event: a clock that was set back must not tangle the record.
-      at: sql`greatest(${runHeads.at}, date_trunc('milliseconds', clock_timestamp()))`.mapWith(runHeads.at),
-    })
-    .from(runHeads)
-    .where(eq(runHeads.runId, runId))
-    .for("update");
-  if (!head) throw new Error(`Run ${runId} has no record.`);
+  const head = await headOf(to, runId);
   if (epoch !== null && epoch < head.epoch) {
     throw new Fenced(`The record of run ${runId} is at epoch ${head.epoch}; this worker holds ${epoch}.`);
   }
@@ -59,15 +47,81 @@ async function append(
     hash = link(hash, seq, head.at, body);
     return { runId, seq, at: head.at, body, hash };
   });
-  await to.insert(runEvents).values(events.map((event) => ({ ...event, orgId: head.orgId })));
-  await to.update(runHeads).set({ seq, hash, at: head.at }).where(eq(runHeads.runId, runId));
-  await announce(to, runId);
+  const added = to.$with("added").as(
+    to
+      .insert(runEvents)
+      .values(events.map((event) => ({ ...event, orgId: head.orgId })))
+      .returning({ seq: runEvents.seq }),
+  );
+  const moved = to
+    .$with("moved")
+    .as(
+      to
+        .update(runHeads)
+        .set({ seq, hash, at: head.at })
+        .where(eq(runHeads.runId, runId))
+        .returning({ runId: runHeads.runId }),
+    );
+  await to
+    .with(added, moved)
+    .select({ told: sql`pg_notify('countersign_events', ${moved.runId}::text)` })
+    .from(moved);
+  toldOf(to).add(runId);
+  heads.get(to)?.set(runId, { ...head, seq, hash });
   return events;
+}
+
+interface Head {
+  readonly orgId: string;
+  readonly seq: number;
+  readonly hash: string;
+  readonly epoch: number;
+  readonly at: Date;
+}
+
+/** Heads as this transaction left them: it holds their rows, and appends several times. */
+const heads = new WeakMap<Db, Map<RunId, Head>>();
+
+async function headOf(db: Db, runId: RunId): Promise<Head> {
+  const known = heads.get(db) ?? new Map<RunId, Head>();
+  heads.set(db, known);
+  const [head] = known.has(runId)
+    ? [known.get(runId)]
+    : await db
+        .select({
+          orgId: runHeads.orgId,
+          seq: runHeads.seq,
+          hash: runHeads.hash,
+          epoch: runHeads.epoch,
+          // Not before the last event: a clock that was set back must not tangle the record.
+          at: sql`greatest(${runHeads.at}, date_trunc('milliseconds', clock_timestamp()))`.mapWith(runHeads.at),
+        })
+        .from(runHeads)
+        .where(eq(runHeads.runId, runId))
+        .for("update");
+  if (!head) throw new Error(`Run ${runId} has no record.`);
+  return head;
+}
+
+/** The head of a run that this transaction has made. */
+export function startHead(db: Db, runId: RunId, head: Head): void {
+  heads.set(db, (heads.get(db) ?? new Map<RunId, Head>()).set(runId, head));
+}
+
+/** Runs of which watchers will hear when a transaction commits: Postgres tells the same thing once, asked or not. */
+const told = new WeakMap<Db, Set<RunId>>();
+
+function toldOf(db: Db): Set<RunId> {
+  const runs = told.get(db) ?? new Set<RunId>();
+  told.set(db, runs);
+  return runs;
 }
 
 /** Tells watchers when `db` commits; the same run twice in one transaction is told once. */
 export async function announce(db: Db, runId: RunId): Promise<void> {
+  if (toldOf(db).has(runId)) return;
   await db.execute(sql`select pg_notify('countersign_events', ${runId})`);
+  toldOf(db).add(runId);
 }
 
 /** Ids in the order of commits, from this call on; an id that waits to be read is not queued twice. */

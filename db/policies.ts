@@ -1,20 +1,39 @@
 import { restorePolicy } from "#policy/archive.ts";
+import type { Policy } from "#policy/policy.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
 import { and, eq } from "./drizzle.ts";
 import { policies } from "./schema/orgs.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { afterCommit, asDb, type Db, outside } from "./store.ts";
+
+/** Policies in force at once are few: the current one and what runs under way have pinned. */
+const REMEMBERED = 32;
 
 export function policyArchive(db: Db, orgId: string): PolicyArchive {
+  // What a digest stands for never changes and rows are never deleted: one that was read and verified needs no second look.
+  const verified = new Map<string, Policy>();
+  let kept = "";
   return {
     async keep(tx, policy) {
-      await asDb(tx).insert(policies).values({ orgId, digest: policy.digest, policy }).onConflictDoNothing();
+      const { digest } = policy;
+      if (digest === kept) return;
+      await asDb(tx).insert(policies).values({ orgId, digest, policy }).onConflictDoNothing();
+      afterCommit(tx, () => {
+        kept = digest;
+      });
     },
     async get(digest) {
+      const known = verified.get(digest);
+      if (known) return known;
       const [row] = await outside(db)
         .select({ policy: policies.policy })
         .from(policies)
         .where(and(eq(policies.orgId, orgId), eq(policies.digest, digest)));
-      return row ? restorePolicy(row.policy) : null;
+      if (!row) return null;
+      const policy = restorePolicy(row.policy);
+      const [oldest] = verified.keys();
+      if (verified.size >= REMEMBERED && oldest !== undefined) verified.delete(oldest);
+      verified.set(digest, policy);
+      return policy;
     },
   };
 }

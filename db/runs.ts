@@ -6,8 +6,9 @@ import { Fenced, type Run, type RunPatch } from "#runs/run.ts";
 import { isFinal, isParked, queueOf, RUN_STATES, type RunState } from "#runs/state.ts";
 import type { RunStore } from "#runs/stores.ts";
 import { and, count, desc, eq, inArray, isNull, lt, lte, notInArray, or, sql } from "./drizzle.ts";
-import { isId, storable } from "./fence.ts";
-import { nextRunNumber } from "./orgs.ts";
+import { startHead } from "./events.ts";
+import { holds, isId, storable } from "./fence.ts";
+import { countRun } from "./orgs.ts";
 import { runHeads } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
 import { asDb, type Db, outside, rows } from "./store.ts";
@@ -42,20 +43,34 @@ export function runStore(db: Db, orgId: string): RunStore {
       const requested = and(eq(runs.orgId, run.orgId), eq(runs.requestKey, run.requestKey));
       if ((await to.select({ id: runs.id }).from(runs).where(requested)).length > 0) return null;
       const { requester, place, ...rest } = run;
-      const [row] = await to
-        .insert(runs)
-        .values({
-          ...rest,
-          text: storable(rest.text),
-          number: await nextRunNumber(to, run.orgId),
-          requesterId: requester.id,
-          requesterName: storable(requester.name),
-          ...place,
-        })
-        .onConflictDoNothing({ target: [runs.orgId, runs.requestKey] })
-        .returning();
+      const counted = to.$with("counted").as(countRun(to, run.orgId));
+      const made = to.$with("made").as(
+        to
+          .insert(runs)
+          .values({
+            ...rest,
+            text: storable(rest.text),
+            number: sql`(select ${counted.number} from ${counted})`,
+            requesterId: requester.id,
+            requesterName: storable(requester.name),
+            ...place,
+          })
+          .onConflictDoNothing({ target: [runs.orgId, runs.requestKey] })
+          .returning(),
+      );
+      const hash = genesis(run.id);
+      const head = to
+        .$with("head")
+        .as(
+          to
+            .insert(runHeads)
+            .select(sql`select org_id, id, 0, ${hash}, epoch, created_at from ${made}`)
+            .returning({ runId: runHeads.runId }),
+        );
+      const [row] = await to.with(counted, made, head).select().from(made);
       if (!row) return null;
-      await to.insert(runHeads).values({ orgId: run.orgId, runId: run.id, hash: genesis(run.id) });
+      holds(to, row);
+      startHead(to, row.id, { orgId: row.orgId, seq: 0, hash, epoch: row.epoch, at: row.createdAt });
       return toRun(row);
     },
     get: async (id) => (isId(id) ? one(outside(db), eq(runs.id, id)) : null),
@@ -76,6 +91,7 @@ export function runStore(db: Db, orgId: string): RunStore {
     async lock(tx, id) {
       if (!isId(id)) return null;
       const [row] = await asDb(tx).select().from(runs).where(eq(runs.id, id)).for("no key update");
+      if (row) holds(asDb(tx), row);
       return row ? toRun(row) : null;
     },
     async take(id) {
@@ -106,6 +122,7 @@ export function runStore(db: Db, orgId: string): RunStore {
         .set({ sweptUntil: null, ...columns(patch), state: to, updatedAt: sql`clock_timestamp()` })
         .where(and(eq(runs.id, run.id), eq(runs.state, run.state), eq(runs.epoch, run.epoch)))
         .returning();
+      if (row) holds(asDb(tx), row);
       return row ? toRun(row) : null;
     },
     async patch(tx, run, patch) {
@@ -115,6 +132,7 @@ export function runStore(db: Db, orgId: string): RunStore {
         .where(and(eq(runs.id, run.id), eq(runs.epoch, run.epoch)))
         .returning();
       if (!row) throw new Fenced(`Run ${run.id} is no longer held at epoch ${run.epoch}.`);
+      holds(asDb(tx), row);
       return toRun(row);
     },
     requestCancel: (tx, id, by) => requestCancel(tx, id, by),
@@ -190,6 +208,7 @@ async function requestCancel(tx: Tx, id: string, by: string): Promise<Run | null
     .where(and(eq(runs.id, id), notInArray(runs.state, FINAL)))
     .returning();
   if (!row) return null;
+  holds(asDb(tx), row);
   await asDb(tx).update(runHeads).set({ epoch: row.epoch }).where(eq(runHeads.runId, id));
   return toRun(row);
 }
