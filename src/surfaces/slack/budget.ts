@@ -31,6 +31,8 @@ export function budget(now: () => number, rates: Readonly<Record<string, Rate>> 
   const buckets = new Map<string, { tokens: number; at: number }>();
   const closedUntil = new Map<string, number>();
   const lastOf = new Map<string, number>();
+  /** When the last of those who wait has its turn, by method and urgency. */
+  const lines = new Map<string, number>();
 
   function gapMs(at: number): number {
     for (const [key, last] of lastOf) if (at - last > ACTIVE_MS) lastOf.delete(key);
@@ -54,7 +56,11 @@ export function budget(now: () => number, rates: Readonly<Record<string, Rate>> 
       const needed = Math.min(NEEDS[urgency], rate.burst);
       if (tokens < needed) {
         buckets.set(method, { tokens, at });
-        return Math.ceil((needed - tokens) / perMs);
+        // They stand in line: sent away until the same moment, hundreds would be rendered again for one token.
+        const line = `${method} ${urgency}`;
+        const turn = Math.max(at + (needed - tokens) / perMs, (lines.get(line) ?? 0) + 1 / perMs);
+        lines.set(line, turn);
+        return Math.ceil(turn - at);
       }
       buckets.set(method, { tokens: tokens - 1, at });
       lastOf.set(key, at);

@@ -51,6 +51,17 @@ test("the wait that is told is long enough", () => {
   expect(spend.take("chat.update", "receipt", "run x")).toBe(0);
 });
 
+test("those who must wait have their turns one after the other", () => {
+  const { clock, spend } = at();
+  for (let n = 0; n < 10; n++) spend.take("chat.update", "state", `run ${n}`);
+  const turns = Array.from({ length: 5 }, (_, n) => spend.take("chat.update", "state", `late ${n}`));
+  expect(turns).toEqual([1_500, 3_000, 4_500, 6_000, 7_500]);
+  for (const [n, turn] of turns.entries()) {
+    clock.now = 1_000_000 + turn;
+    expect(spend.take("chat.update", "state", `late ${n}`)).toBe(0);
+  }
+});
+
 test("steps of one run keep a distance, its state does not wait for it", () => {
   const { clock, spend } = at();
   expect(spend.take("chat.update", "task", "run 1")).toBe(0);
