@@ -1,11 +1,26 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
+import type { Approval } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
+import { addedWords, bind } from "./bind.ts";
 import type { Core } from "./core.ts";
 import { titled } from "./look.ts";
 import type { Refusal } from "./refusal.ts";
+import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
+
+/** The same bytes; of a start, with what was said in the thread since it was asked. */
+async function asItIsNow(
+  core: Core,
+  run: Run,
+  { gate, subject, digest }: Approval,
+): Promise<Pick<Approval, "subject" | "digest">> {
+  const added = gate === "start" ? addedWords(await core.stores.turns.all(run.id)) : [];
+  if (added.length === 0) return { subject, digest };
+  const now = { ...subject, added };
+  return { subject: now, digest: bind(gate, run, now) };
+}
 
 /** Opens an expired question anew, about the same bytes. Anyone who may speak in the conversation may ask again. */
 export async function askAgain(core: Core, o: { approvalId: string; account: Account; place: Place }): Promise<View> {
@@ -23,10 +38,11 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
   const current = core.policy();
   if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
   const asks = await withMembers(core, current.policy, run, expired.asks);
+  const { subject, digest } = await asItIsNow(core, run, expired);
   await core.store.tx(async (tx) => {
     const locked = await core.stores.runs.lock(tx, run.id);
     if (!locked || (locked.state !== "waiting" && locked.state !== "suspended")) return;
-    const approval = await open(core, tx, locked, expired.gate, expired.subject, expired.digest, asks, null);
+    const approval = await open(core, tx, locked, expired.gate, subject, digest, asks, null);
     await core.stores.runs.patch(tx, locked, { wakeAt: approval.expiresAt });
     await tell(core, tx, locked, "approval", expired.id);
   });

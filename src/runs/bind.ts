@@ -1,17 +1,30 @@
 import { digest } from "#policy/digest.ts";
 import type { Scope } from "#policy/scope.ts";
 import type { Gate } from "./approval.ts";
-import type { Run } from "./run.ts";
+import type { Person, Run } from "./run.ts";
+import type { Turn } from "./stores.ts";
 
 /** What a yes covers: the exact arguments beside what they are for. Different bytes are a different question. */
 export function bind(gate: Gate, run: Pick<Run, "id">, subject: Readonly<Record<string, unknown>>): string {
   return digest({ gate, run: run.id, subject });
 }
 
+/** What was said in the thread beside the request, in order: a yes to the request is a yes to these words too. */
+export const addedWords = (turns: readonly Pick<Turn, "cause" | "person" | "text">[]): readonly string[] =>
+  turns.filter(({ cause }) => cause === "follow_up").map(({ person, text }) => addedBy(person, text));
+
+export const addedBy = (person: Person | null, text: string): string => `${person?.name ?? "Someone"}: ${text}`;
+
 /** Everything that starting this run would allow, as the start card shows it. */
-export function startSubject(run: Run, scope: Scope, baseOid: string): Readonly<Record<string, unknown>> {
+export function startSubject(
+  run: Run,
+  scope: Scope,
+  baseOid: string,
+  added: readonly string[] = [],
+): Readonly<Record<string, unknown>> {
   return {
     text: run.text,
+    ...(added.length === 0 ? {} : { added }),
     repo: run.repo,
     base: baseOid,
     branch: scope.branch,

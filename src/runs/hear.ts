@@ -1,3 +1,6 @@
+import type { Tx } from "#ports/store.ts";
+import { open } from "./ask.ts";
+import { addedBy, bind } from "./bind.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { factsOf, titled } from "./look.ts";
@@ -97,6 +100,19 @@ async function followUp(core: Core, heard: Heard, run: Run, text: string): Promi
   return { kind: "noted", what: "queued", run: titled(core, run) };
 }
 
+/** Whoever may approve was asked about less than what would now be done: the question is put again, with these words. */
+async function askAnew(core: Core, tx: Tx, run: Run, words: string): Promise<void> {
+  const asked = (await core.stores.approvals.pendingOf(tx, run.id)).find(({ gate }) => gate === "start");
+  if (!asked) return;
+  await core.stores.approvals.close(tx, asked.id, "void");
+  await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: asked.id, status: "void" }]);
+  await tell(core, tx, run, "approval", asked.id);
+  const before = Array.isArray(asked.subject.added) ? asked.subject.added : [];
+  const subject = { ...asked.subject, added: [...before, words] };
+  const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asked.asks, null);
+  await core.stores.runs.patch(tx, run, { wakeAt: approval.expiresAt });
+}
+
 async function addWords(core: Core, heard: Heard, run: Run, text: string): Promise<void> {
   await core.store.tx(async (tx) => {
     const fresh = await core.stores.inbox.insertDone(tx, "follow-up", heard.requestKey);
@@ -107,6 +123,7 @@ async function addWords(core: Core, heard: Heard, run: Run, text: string): Promi
     const joined = await core.stores.people.addAuthor(tx, run.id, person.id);
     await core.stores.turns.add(tx, { runId: run.id, cause: "follow_up", person, text });
     if (joined) await record(core, tx, run.id, null, [{ kind: "author.joined", person }]);
+    if (now.state === "waiting") await askAnew(core, tx, now, addedBy(person, text));
     await tell(core, tx, run, "status");
   });
 }

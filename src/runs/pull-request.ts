@@ -8,6 +8,8 @@ const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|!@]/g, "\\$
 /** In a code span nothing is escaped and only a backtick ends it. */
 const code = (text: string): string => `\`${text.replaceAll("`", "'").replace(/\s+/g, " ")}\``;
 
+const quote = (text: string): string[] => text.split("\n").map((line) => `> ${plain(line)}`);
+
 const money = (usd: number): string => `$${usd.toFixed(2)}`;
 
 /** The request's first line as a subject: no markup is read in one, so nothing is escaped; cut between two words. */
@@ -61,12 +63,14 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
           ),
         ];
   const look = facts.scans.flatMap((scan) => scan.findings.map((found) => `- ${found.what}: ${code(found.path)}`));
+  const added = facts.turns.filter((turn) => turn.cause === "follow_up");
   const said = facts.said.at(-1)?.text ?? "";
   return {
     title,
     body: [
       "> The request, as it was made:",
-      ...text.split("\n").map((line) => `> ${plain(line)}`),
+      ...quote(text),
+      ...added.flatMap((turn) => ["", `${plain(turn.by?.name ?? "Someone")} added:`, "", ...quote(turn.text)]),
       "",
       "| | |",
       "| --- | --- |",
@@ -77,14 +81,7 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
       ...checks,
       "",
       ...(look.length > 0 ? ["## Look at these first", "", ...look, ""] : []),
-      ...(said === ""
-        ? []
-        : [
-            "## What the agent says (its words, not ours)",
-            "",
-            ...said.split("\n").map((line) => `> ${plain(line)}`),
-            "",
-          ]),
+      ...(said === "" ? [] : ["## What the agent says (its words, not ours)", "", ...quote(said), ""]),
       `[Run ${run.number}](${runUrl}), [receipt](${runUrl}/receipt.json). Verify it with \`countersign receipt verify\`.`,
       "",
       `<!-- countersign run ${run.id} -->`,

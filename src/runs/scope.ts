@@ -4,7 +4,7 @@ import type { Scope } from "#policy/scope.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
 import { open, withMembers } from "./ask.ts";
-import { bind, startSubject } from "./bind.ts";
+import { addedWords, bind, startSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { move } from "./move.ts";
@@ -44,7 +44,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   } else if (decision.outcome === "allow") {
     await core.store.tx((tx) => move(core, tx, run, "queued", { why: "policy allows it", events, patch }));
   } else {
-    const subject = startSubject(run, scope, base.oid);
+    const subject = startSubject(run, scope, base.oid, addedWords(await core.stores.turns.all(run.id)));
     const asks = await withMembers(core, current.policy, run, decision.asks);
     await core.store.tx(async (tx) => {
       await record(core, tx, run.id, run.epoch, events);

@@ -4,7 +4,7 @@ import { eventsOf, factsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
 import { handlers } from "#runs/tick.ts";
 import type { View } from "#runs/view.ts";
-import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
+import { ANA, BO, CY, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
 const open = async (script: Script = {}) => {
@@ -258,4 +258,24 @@ test("a request that meets an unreadable policy waits and says so once", async (
   house.policy.current = good;
   await house.pass(61_000, run);
   await house.until("waiting");
+});
+
+test("words that come before the yes are part of what is asked, and of what the reviewer reads", async () => {
+  const { core, repoHost } = await open();
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("waiting");
+  const first = await house.question(run);
+  await house.say(CY, "and drop the old total", { in: run });
+  expect(code(await house.answer(BO, first.id))).toBe("already_decided");
+  const second = await house.question(run);
+  expect(second.subject).toMatchObject({ text: "append a line to README.md", added: ["Cy: and drop the old total"] });
+  expect(second.digest).not.toBe(first.digest);
+  await house.pass(31 * 60_000, run);
+  await house.say(ANA, "and the date", { in: run });
+  await askAgain(core, { approvalId: second.id, account: ANA, place: run.place });
+  const third = await house.question(run);
+  expect(third.subject.added).toEqual(["Cy: and drop the old total", "Ana: and the date"]);
+  await house.answer(BO, third.id);
+  await house.until("in_review");
+  expect(repoHost.textOf("acme/shop", 1)?.body).toContain("Cy added:\n\n> and drop the old total");
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { code, codeBlock, count, cut, duration, listed, money, said, some } from "./text.ts";
+import { code, codeBlock, count, cut, duration, listed, money, quoted, said, some } from "./text.ts";
 
 /** How many entries of a list a card shows; the rest is counted, and on the run page. */
 const LIST_MOST = 8;
@@ -29,6 +29,8 @@ const Texts = z.array(z.string());
 /** A line for each argument we know how to put; the request's own text stands on the card already. */
 const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
   text: () => null,
+  added: (value) =>
+    of(Texts, value, (words) => `Added in the thread since:\n${words.map((one) => quoted(one, 400)).join("\n")}`),
   repo: (value) => of(z.string(), value, (repo) => `Repository: ${code(repo)}`),
   base: (value) => of(z.string(), value, (oid) => `From commit: ${code(oid.slice(0, 12))}`),
   head: (value) => of(z.string(), value, (oid) => `Commit to publish: ${code(oid.slice(0, 12))}`),
