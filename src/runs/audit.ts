@@ -5,12 +5,15 @@ import { record } from "./record.ts";
 import { tell } from "./tell.ts";
 
 const CURSOR = "gateway:audit";
+/** Hosts of one run that get a card of their own: an agent can name thousands, and the thread is for people. */
+const MOST_CARDS = 5;
 
 /**
  * Brings the gateway's journal into the record, line by line, each exactly once: the cursor moves in the transaction
  * that writes the event, so of several workers one wins. Returns when `signal` aborts; throws when the gateway is away.
  */
 export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
+  const carded = new Map<string, Set<string>>();
   for await (const { next, line } of core.gateway.audit(await core.stores.cursors.get(CURSOR), signal)) {
     const run = line.run === null ? null : await core.stores.runs.get(line.run);
     await core.store.tx(async (tx) => {
@@ -18,7 +21,9 @@ export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
       if (!fresh || !run) return;
       await record(core, tx, run.id, null, [bodyOf(line)]);
       if (isBlockedHost(line)) {
-        await tell(core, tx, run, "blocked", `${line.host}:${line.port}`);
+        const hosts = carded.get(run.id) ?? new Set();
+        if (hosts.size < MOST_CARDS) carded.set(run.id, hosts.add(`${line.host}:${line.port}`));
+        if (hosts.has(`${line.host}:${line.port}`)) await tell(core, tx, run, "blocked", `${line.host}:${line.port}`);
         await tell(core, tx, run, "status");
       }
     });

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { askAgain } from "#runs/ask-again.ts";
+import { ingest } from "#runs/audit.ts";
 import { eventsOf, factsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
 import { handlers } from "#runs/tick.ts";
@@ -278,4 +279,37 @@ test("words that come before the yes are part of what is asked, and of what the 
   await house.answer(BO, third.id);
   await house.until("in_review");
   expect(repoHost.textOf("acme/shop", 1)?.body).toContain("Cy added:\n\n> and drop the old total");
+});
+
+test("an agent that tries a dozen hosts does not fill the thread with cards", async () => {
+  const { core, gateway } = await open(ASKED);
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  const refused = {
+    kind: "egress",
+    via: "connect",
+    port: 443,
+    method: null,
+    outcome: "deny",
+    reason: "no_rule",
+  } as const;
+  for (let n = 1; n <= 12; n += 1) {
+    gateway.happen({
+      ...refused,
+      id: `${n}`,
+      at: "",
+      run: run.id,
+      sandbox: null,
+      host: `h${n}.example.com`,
+      rule: null,
+    });
+  }
+  const leaving = new AbortController();
+  const reading = ingest(core, leaving.signal);
+  while ((await core.stores.cursors.get("gateway:audit")) < 12) await new Promise((r) => setImmediate(r));
+  leaving.abort();
+  await reading;
+  const keys = [...(await house.show()).keys()].filter((key) => key.includes(":blocked:"));
+  expect(keys).toHaveLength(5);
+  expect((await factsOf(core, run.id)).hosts).toHaveLength(12);
 });
