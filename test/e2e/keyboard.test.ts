@@ -1,6 +1,7 @@
 import type { Locator, Page } from "playwright-core";
 import { expect } from "vitest";
-import { inBrowser, stageOfFile, threadOf } from "./stage.ts";
+import { threadOf } from "./browser.ts";
+import { inBrowser, stageOfFile } from "./stage.ts";
 
 /** From the request to the approval without a pointer. */
 

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import { ask, become, inBrowser, stageOfFile, threadOf, write } from "./stage.ts";
+import { ask, become, threadOf, write } from "./browser.ts";
+import { inBrowser, stageOfFile } from "./stage.ts";
 
 /** People who say no, people who may not, and a person who stops it. */
 

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
+import { become, opened, threadOf } from "./browser.ts";
 import { countersign } from "./product.ts";
-import { become, inBrowser, opened, stageOfFile, threadOf } from "./stage.ts";
+import { inBrowser, stageOfFile } from "./stage.ts";
 
 /** The README's two minutes, as a person does them. */
 
