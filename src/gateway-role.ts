@@ -1,4 +1,5 @@
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { markOf, recordProcess } from "#adapters/gateway/process.ts";
 import { startGateway } from "#gateway/serve.ts";
 import { startScriptedModel } from "#playground/model/server.ts";
@@ -17,6 +18,8 @@ export function gatewayConfiguration(config: Config): string {
     registry: config.registry,
   });
 }
+
+const CLOSE_MS = 3_000;
 
 /** The wall's one door as a process of its own: it outlives a killed control plane, and ends itself when orphaned. */
 export async function gatewayRole(config: Config, stop: Promise<void>): Promise<number> {
@@ -45,6 +48,8 @@ export async function gatewayRole(config: Config, stop: Promise<void>): Promise<
   );
   recordProcess(stateDir, gatewayConfiguration(config));
   await Promise.race([stop, gateway.orphaned]);
+  // What is under way gets a moment; a gateway that no longer listens but still lives would keep the next one away.
+  await Promise.race([parts.disposeAsync(), pause(CLOSE_MS)]);
   return 0;
 }
 

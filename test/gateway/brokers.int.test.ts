@@ -257,6 +257,7 @@ async function registryWorld(grant: Partial<Grant> = {}): Promise<{ world: World
       return void res.writeHead(302, { location: "https://elsewhere.test/x" }).end();
     if (seen.url.startsWith("/npm/climb")) return void res.writeHead(302, { location: "/admin" }).end();
     if (seen.url.startsWith("/npm/moved")) return void res.writeHead(302, { location: "/npm/left-pad" }).end();
+    if (seen.headers["if-none-match"] === '"1"') return void res.writeHead(304, { etag: '"1"' }).end();
     res.writeHead(200, { "content-type": "application/json", etag: '"1"' }).end(PACKAGE);
   });
   const base = `${upstream.url}/npm/`;
@@ -283,6 +284,14 @@ test("an archive that npm asks for without our prefix comes from the registry to
   expect(seen.map((one) => one.url)).toEqual(Array(2).fill("/npm/left-pad/-/left-pad-1.0.0.tgz"));
   expect((await ask(world, "/left-pad/-/../../admin.tgz", { method: "GET", headers: [] })).status).toBe(400);
   expect(seen).toHaveLength(2);
+});
+
+test("a package that has not changed is answered so, again and again on one connection", async () => {
+  const { world } = await registryWorld();
+  for (let times = 0; times < 3; times += 1) {
+    const answer = await ask(world, "/registry/left-pad", { method: "GET", headers: ['If-None-Match: "1"'] });
+    expect(answer).toMatchObject({ status: 304, body: "" });
+  }
 });
 
 test("a redirect is followed inside the registry and nowhere else", async () => {

@@ -39,6 +39,8 @@ function running(stateDir: string): { identity: Identity; configuration: string 
 const PULSE_MS = 1_000;
 const READY_MS = 20_000;
 const END_MS = 5_000;
+/** A gateway that has not answered for so long never will: its lease is nearly over anyway. */
+const DEAF_MS = 20_000;
 
 export interface GatewayProcess {
   /** Ends the watching, and with `end` the gateway too: a graceful stop of the product takes it along. */
@@ -84,15 +86,23 @@ export async function keepGateway(o: {
   };
   await ready();
   let stopped = false;
+  let heard = performance.now();
   let round: Promise<void> = Promise.resolve();
   const pulse = setInterval(() => {
     round = round
       .then(async () => {
         if (stopped) return;
+        const alive = running(o.stateDir);
+        if (alive && performance.now() - heard > DEAF_MS) {
+          o.log("the gateway lives but does not answer, and is replaced", { pid: alive.identity.pid });
+          process.kill(alive.identity.pid, "SIGKILL");
+          await hasEnded(alive.identity, END_MS);
+        }
         if (!running(o.stateDir)) {
           o.log("the gateway is gone and is started again");
           await ready();
         } else await o.gateway.lease();
+        heard = performance.now();
       })
       .catch((error: unknown) => o.log("the gateway does not answer", { error: String(error) }));
   }, PULSE_MS);
