@@ -5,8 +5,8 @@ import { announce } from "./events.ts";
 import { outbox } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
 
-/** What a person waits for comes first. */
-const URGENT = ["approval", "question", "blocked", "status", "outcome", "receipt"];
+/** What a person waits for comes first, and before it the sign that they were heard. */
+const URGENT = ["heard", "approval", "question", "blocked", "status", "outcome", "receipt"];
 
 const inMs = (ms: number): SQL<Date> => sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
 
@@ -29,7 +29,8 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
     },
     async due(claimMs, limit) {
       const free = outside(db);
-      const urgency = sql`array_position(${sql.param(URGENT)}::text[], ${outbox.kind})`;
+      const kind = sql`case when ${outbox.kind} = 'status' and ${outbox.messageId} is null then 'heard' else ${outbox.kind} end`;
+      const urgency = sql`array_position(${sql.param(URGENT)}::text[], ${kind})`;
       const ready = free.$with("ready").as(
         free
           .select({ key: outbox.key })
@@ -52,7 +53,9 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
         .where(inArray(outbox.key, free.select({ key: ready.key }).from(ready)))
         .returning();
       const rank = (kind: string) => (URGENT.includes(kind) ? URGENT.indexOf(kind) : URGENT.length);
-      rows.sort((a, b) => rank(a.kind) - rank(b.kind) || a.wantedAt.getTime() - b.wantedAt.getTime());
+      const kindOf = (row: typeof outbox.$inferSelect) =>
+        row.kind === "status" && row.messageId === null ? "heard" : row.kind;
+      rows.sort((a, b) => rank(kindOf(a)) - rank(kindOf(b)) || a.wantedAt.getTime() - b.wantedAt.getTime());
       return rows.map(toRow);
     },
     async shown(key, version, messageId) {

@@ -1,13 +1,15 @@
 import { type GroupRef, groupOf } from "#policy/policy.ts";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import type { Core } from "./core.ts";
-import { factsOf, titled } from "./look.ts";
+import { facts as factsFrom } from "./facts.ts";
+import { eventsOf, titled } from "./look.ts";
 import type { OutboxRow } from "./stores.ts";
 import { tasksOf, type View } from "./view.ts";
 
 /** A claim this old belongs to a worker that died. */
 const CLAIM_MS = 30_000;
-const AT_ONCE = 20;
+/** Few, so that what becomes urgent meanwhile does not wait for a long round. */
+const AT_ONCE = 8;
 const RETRY_MS = 5_000;
 
 /**
@@ -48,9 +50,9 @@ function groupsOf(core: Core, names: readonly string[]): Readonly<Record<string,
 
 /** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
 async function viewOf(core: Core, row: OutboxRow): Promise<View | null> {
-  const run = await core.stores.runs.get(row.runId);
+  const [run, events] = await Promise.all([core.stores.runs.get(row.runId), eventsOf(core, row.runId)]);
   if (!run) return null;
-  const facts = await factsOf(core, run.id);
+  const facts = factsFrom(events);
   const title = titled(core, run);
   switch (row.kind) {
     case "status":

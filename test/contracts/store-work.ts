@@ -235,14 +235,18 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       expect(await one.outbox.get(`status:${run.id}`)).toMatchObject({ version: 2, shownVersion: 2 });
     });
 
-    test("what a person waits for is shown first", async () => {
+    test("that a person was heard is shown first, then what a person waits for", async () => {
       const one = await house(opened.first);
       const run = await one.run();
-      for (const kind of ["receipt", "status", "approval"]) {
-        await one.tx((tx) =>
+      const want = (kind: string) =>
+        one.tx((tx) =>
           one.outbox.want(tx, { key: `${kind}:${run.id}`, runId: run.id, place: run.place, kind, subject: null }),
         );
-      }
+      for (const kind of ["receipt", "approval", "status"]) await want(kind);
+      const [first] = await one.outbox.due(60_000, 1);
+      expect(first?.kind).toBe("status");
+      await one.outbox.shown(`status:${run.id}`, first?.version ?? 0, "1.000001");
+      await want("status");
       expect((await one.outbox.due(60_000, 2)).map((row) => row.kind)).toEqual(["approval", "status"]);
     });
 
