@@ -1,8 +1,14 @@
 /**
- * Groups what comes from `source`: a group is handed over when `max` items have come or `ms` after its first one.
- * Ends with the source; what the source throws is thrown after the items before it were handed over.
+ * Groups what comes from `source`: a group is handed over with an item that is `urgent`, when `max` items have come, or
+ * `ms` after its first one. Ends with the source; what the source throws is thrown after the items before it were
+ * handed over.
  */
-export async function* batches<T>(source: AsyncIterable<T>, ms: number, max: number): AsyncGenerator<readonly T[]> {
+export async function* batches<T>(
+  source: AsyncIterable<T>,
+  ms: number,
+  max: number,
+  urgent: (item: T) => boolean,
+): AsyncGenerator<readonly T[]> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
   let group: T[] = [];
@@ -23,7 +29,7 @@ export async function* batches<T>(source: AsyncIterable<T>, ms: number, max: num
       }
       group.push(step.value);
       next = iterator.next();
-      if (group.length >= max) {
+      if (group.length >= max || urgent(step.value)) {
         clearTimeout(timer);
         yield group;
         group = [];

@@ -50,11 +50,11 @@ export async function follow(
   };
 
   try {
-    for await (const group of batches(heard, FLUSH_MS, FLUSH_EVENTS)) {
+    for await (const group of batches(heard, FLUSH_MS, FLUSH_EVENTS, isWaitedFor)) {
       let waiting: readonly Heard[] = [...held, ...group];
       held = [];
       for (;;) {
-        const stop = waiting.findIndex(({ event }) => event.kind === "permission.asked" || event.kind === "turn.ended");
+        const stop = waiting.findIndex(isWaitedFor);
         if (stop === -1) break;
         const before = waiting.slice(0, stop);
         const at = waiting[stop];
@@ -88,3 +88,6 @@ export async function follow(
     leaving.abort();
   }
 }
+
+/** The agent, or the whole run, stands still until this is dealt with. */
+const isWaitedFor = ({ event }: Heard): boolean => event.kind === "permission.asked" || event.kind === "turn.ended";
