@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { GatewayError } from "#ports/gateway.ts";
 import type { Secret } from "#ports/secret.ts";
@@ -11,7 +11,7 @@ import { textFile } from "./text-file.ts";
 export interface Repositories {
   /** Parent folder of the runs' repositories; `<run>.git` below it. */
   readonly runsDir: string;
-  mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
+  mirror(repo: Source, ref: string): Promise<{ oid: string }>;
   /** A text file of the mirror at a commit; `null` when there is none. */
   file(name: string, oid: string, path: string, maxBytes: number): Promise<string | null>;
   open(run: string, repo: string, branch: string, at: string): Promise<void>;
@@ -23,6 +23,12 @@ export interface Repositories {
   /** Registers a push; `null` when the door is closed. The returned function ends it. `abort` must make it end soon. */
   beginPush(run: string, abort: () => void): (() => void) | null;
   forget(run: string): Promise<void>;
+}
+
+interface Source {
+  readonly name: string;
+  readonly cloneUrl: string;
+  readonly credential: Secret | null;
 }
 
 /** A first clone of a large repository takes its time. */
@@ -84,14 +90,37 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     clearTimeout(timer);
   }
 
-  async function fetchMirror(
-    repo: { name: string; cloneUrl: string; credential: Secret | null },
-    ref: string,
-  ): Promise<{ oid: string }> {
+  /** Branches, tags and the default branch of a mirror, as `mirrored` says them of its source. */
+  async function refsOf(gitDir: string): Promise<string> {
+    const refs = await git(["for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads", "refs/tags"], {
+      gitDir,
+    });
+    return mirrored(`${(await readFile(path.join(gitDir, "HEAD"), "utf8")).trim()}\tHEAD\n${refs.stdout}`);
+  }
+
+  /** Fetches that have not begun: whoever asks before one begins may share it, for it sees all that is there now. */
+  const next = new Map<string, Promise<void>>();
+
+  function refresh(repo: Source): Promise<void> {
+    const key = `${repo.name} ${repo.cloneUrl}`;
+    const shared = next.get(key);
+    if (shared) return shared;
+    const mine = inTurn(repo.name, () => {
+      next.delete(key);
+      return fetchMirror(repo);
+    });
+    next.set(key, mine);
+    return mine;
+  }
+
+  async function fetchMirror(repo: Source): Promise<void> {
     const gitDir = mirrorOf(repo.name);
     if (!existsSync(gitDir)) await must(["init", "--quiet", "--bare", gitDir], {}, "unavailable");
     const env = gitSettings(credentialSetting(repo.cloneUrl, repo.credential));
     const from = ["--end-of-options", repo.cloneUrl];
+    // Most runs find a repository as the last one left it; asking costs a fraction of fetching.
+    const there = await git(["ls-remote", "--symref", ...from], { gitDir, env });
+    if (there.code === 0 && mirrored(there.stdout.toString("utf8")) === (await refsOf(gitDir))) return;
     const specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
     await must(
       // --update-shallow: without it git leaves out what a shallow source cannot complete, and says it went well.
@@ -102,11 +131,14 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     const head = await git(["ls-remote", "--symref", ...from, "HEAD"], { gitDir, env });
     const branch = /^ref: (refs\/heads\/[^\t\n]+)\tHEAD$/m.exec(head.stdout.toString("utf8"))?.[1];
     if (branch) await must(["symbolic-ref", "HEAD", branch], { gitDir }, "unavailable");
-    const names = [
-      `refs/heads/${ref}`,
-      `refs/tags/${ref}`,
-      ...(/^(HEAD|refs\/.+|[0-9a-f]{40})$/.test(ref) ? [ref] : []),
-    ];
+  }
+
+  async function mirror(repo: Source, ref: string): Promise<{ oid: string }> {
+    const gitDir = mirrorOf(repo.name);
+    await refresh(repo);
+    const names = ref.startsWith("refs/")
+      ? [ref]
+      : [`refs/heads/${ref}`, `refs/tags/${ref}`, ...(/^(HEAD|[0-9a-f]{40})$/.test(ref) ? [ref] : [])];
     for (const name of names) {
       const oid = await commitOf(gitDir, name);
       if (oid) return { oid };
@@ -143,7 +175,7 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
   return {
     runsDir,
     find,
-    mirror: (repo, ref) => inTurn(repo.name, () => fetchMirror(repo, ref)),
+    mirror,
     async file(repo, oid, name, maxBytes) {
       const gitDir = mirrorOf(repo);
       if (!existsSync(gitDir)) throw new GatewayError("not_found", `${repo} has no mirror yet`);
@@ -187,6 +219,15 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
       await rm(gitDir, { recursive: true, force: true });
     },
   };
+}
+
+/** What of a list of refs a mirror keeps, in one order. */
+function mirrored(refs: string): string {
+  return refs
+    .split("\n")
+    .filter((line) => /^(ref: refs\/heads\/.*\tHEAD|[0-9a-f]{40,64}\trefs\/(heads|tags)\/.*[^}])$/.test(line))
+    .sort()
+    .join("\n");
 }
 
 /**
