@@ -5,6 +5,8 @@ import { ConfigError, parseConfig } from "./config.ts";
 import { gatewayRole } from "./gateway-role.ts";
 import type { Role } from "./house.ts";
 
+const SILENT_MS = 2_000;
+
 const HELP = `countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.
 
   countersign serve [--repo PATH_OR_URL]... [--roles web,worker]
@@ -46,7 +48,10 @@ async function serve(args: readonly string[]): Promise<number> {
     return 2;
   }
   const stop = stopRequested();
-  await using house = await openHouse(config, { roles: new Set(known), repos: values.repo });
+  // Silence looks like a hang; a quick start says only that it is ready.
+  const slow = setTimeout(() => console.log("countersign: starting. The first start takes longer."), SILENT_MS);
+  const opening = openHouse(config, { roles: new Set(known), repos: values.repo });
+  await using house = await opening.finally(() => clearTimeout(slow));
   console.log(house.welcome);
   await stop;
   return 0;
