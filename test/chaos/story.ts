@@ -1,0 +1,53 @@
+import type { Chat, Team } from "./chat.ts";
+import { openPage, runOf } from "./page.ts";
+import { ON_THE_WAY, type Point, REACHED, requestFor } from "./points.ts";
+import type { Installation } from "./product.ts";
+
+/** One run from the question to its end, and what was done to it on the way. */
+export interface Played {
+  readonly team: Team;
+  readonly thread: string;
+  readonly runId: string;
+  /** As the page says it: "in review". */
+  readonly state: string;
+}
+
+/** States of a run that nobody of ours works on any more, as its page says them. */
+export const OVER: readonly string[] = ["in review", "handed off", "answered", "cancelled", "denied"];
+
+/**
+ * Asks for a change as Ana and approves as Bo, each time twice at once, and follows the run to its end. At each point
+ * named in `strikes`, in order, the strike is made and awaited before anybody does anything else.
+ */
+export async function play(
+  house: Installation,
+  chat: Chat,
+  o: {
+    team: Team;
+    label: string;
+    strikes: Partial<Record<Point, (runId: string) => Promise<unknown>>>;
+    /** How long the run may take to its end. */
+    ms?: number;
+  },
+): Promise<Played> {
+  const text = requestFor(o.team, o.label);
+  const thread = await chat.ask(o.team, text);
+  const runId = await runOf(house, text);
+  const page = openPage(house, runId);
+  try {
+    for (const point of ON_THE_WAY[o.team]) {
+      // The click comes first: what follows an acknowledged click is the point "approved", seen or not.
+      if (point === "approved") await chat.approveNext(o.team, thread);
+      else {
+        await page.until(point, (seen) => REACHED[point](seen) || OVER.includes(seen.state), o.ms);
+        if (!REACHED[point](page.seen)) break;
+      }
+      await o.strikes[point]?.(runId);
+      if (point === "permission-pending") await chat.approveNext(o.team, thread);
+    }
+    const { state } = await page.until("its end", (seen) => OVER.includes(seen.state), o.ms);
+    return { team: o.team, thread, runId, state };
+  } finally {
+    await page.close();
+  }
+}

@@ -1,0 +1,235 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect } from "vitest";
+import { gitText } from "#adapters/git.ts";
+import { gitDirOf } from "#adapters/repo-host/local/ground.ts";
+import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
+import { readPulls } from "#adapters/repo-host/local/pulls.ts";
+import { openDatabase } from "#db/open.ts";
+import { ensureOrg } from "#db/orgs.ts";
+import { stores } from "#db/stores.ts";
+import { systemClock } from "#ports/clock.ts";
+import type { AuditLine } from "#ports/gateway.ts";
+import { brokenAt } from "#runs/chain.ts";
+import type { EventBody, RunEvent } from "#runs/event.ts";
+import { eventsOf } from "#runs/look.ts";
+import { verifyEnvelope } from "#runs/receipt.ts";
+import type { Run } from "#runs/run.ts";
+import type { Chat, Message } from "./chat.ts";
+import type { Installation } from "./product.ts";
+import type { Played } from "./story.ts";
+import { until } from "./until.ts";
+import { boxesOf, gatewayOf, survivors } from "./victims.ts";
+
+type Kind = EventBody["kind"];
+
+/** Bodies of one kind, in order. */
+export const only = <K extends Kind>(bodies: readonly EventBody[], kind: K): Extract<EventBody, { kind: K }>[] =>
+  bodies.filter((body): body is Extract<EventBody, { kind: K }> => body.kind === kind);
+
+/** A run and all that was kept of it, read after the product has stopped. */
+export interface Kept {
+  readonly run: Run;
+  readonly events: readonly RunEvent[];
+  readonly bodies: readonly EventBody[];
+  /** The signed receipt as it was posted; `null` when there is none. */
+  readonly receipt: string | null;
+}
+
+/**
+ * What must hold when everything is over, whatever was killed: each run has one thread with one message of each kind,
+ * one branch, one pull request and one bill; nothing of it runs, and the record holds. Stops the product and returns
+ * the record for what a test wants to know beyond that.
+ */
+export async function expectOneOfEverything(
+  house: Installation,
+  chat: Chat,
+  played: readonly Played[],
+  o: { cleanWithinMs?: number } = {},
+): Promise<readonly Kept[]> {
+  const threads = new Map<string, readonly Message[]>();
+  for (const one of played) {
+    threads.set(
+      one.runId,
+      await until(`the thread of run ${one.runId} has said everything`, async () => {
+        const thread = (await chat.messages(one.team)).filter((message) => message.thread_ts === one.thread);
+        return isComplete(thread, one) ? thread : null;
+      }),
+    );
+  }
+  await until(
+    "every sandbox is gone",
+    () => boxesOf(house.dataDir).length === 0 && leftRunning(house).length === 0,
+    o.cleanWithinMs ?? 60_000,
+  ).catch((cause: unknown) => {
+    const boxes = boxesOf(house.dataDir).map((box) => `${box.id} of ${box.run} (${box.slot})`);
+    throw new Error(`left behind: ${[...boxes, ...leftRunning(house)].join("; ")}`, { cause });
+  });
+  await Promise.all([house.first.stop(), house.second?.stop()]);
+
+  const { kept, cursor, sandboxKeys } = await recordOf(house, played);
+  const ids = sandboxKeys.map((key) => `sb_${createHash("sha256").update(key).digest("hex").slice(0, 20)}`);
+  expect(survivors(house.dataDir, ids, [])).toEqual([]);
+  expect(workspacesOf(house.dataDir, ids)).toEqual([]);
+  const lines = linesUpTo(house.dataDir, cursor);
+  for (const [index, one] of kept.entries()) {
+    const how = played[index];
+    if (!how) throw new Error("a run was read that nobody played");
+    expectOneThread(threads.get(one.run.id) ?? [], one, how);
+    expectOneBill(one, lines);
+    expect(brokenAt(one.run.id, one.events)).toBe(null);
+    if (one.run.state === "in_review") expectOnePublication(one);
+  }
+  await expectOnePullRequestEach(house.dataDir, kept);
+  return kept;
+}
+
+const leftRunning = (house: Installation): string[] =>
+  survivors(
+    house.dataDir,
+    [],
+    [house.first.pid(), house.second?.pid(), gatewayOf(house.dataDir)?.pid].filter(
+      (pid) => pid !== null && pid !== undefined,
+    ),
+  );
+
+const kindOf = (message: Message): string => message.metadata?.event_payload.key.split(":")[2] ?? "unnamed";
+
+function isComplete(thread: readonly Message[], one: Played): boolean {
+  const kinds = thread.map(kindOf);
+  const status = thread.find((message) => kindOf(message) === "status");
+  return (
+    kinds.includes(one.state === "in review" ? "receipt" : "outcome") &&
+    status !== undefined &&
+    !/Say stop in the thread/.test(status.text) &&
+    !JSON.stringify(thread).includes('"action_id":"approve"')
+  );
+}
+
+async function recordOf(house: Installation, played: readonly Played[]) {
+  const database = await openDatabase(house.databaseUrl);
+  try {
+    const all = stores(database, { orgId: await ensureOrg(database.db, "default") });
+    const kept: Kept[] = [];
+    const sandboxKeys: string[] = [];
+    for (const { runId } of played) {
+      const run = await all.runs.get(runId);
+      if (!run) throw new Error(`run ${runId} is not in the database`);
+      const events = await eventsOf({ stores: all }, runId);
+      const receipt = await all.receipts.get(runId);
+      kept.push({ run, events, bodies: events.map((event) => event.body), receipt });
+      sandboxKeys.push(...(await all.sandboxes.ofRun(runId)).map((row) => row.key));
+      const open = (await all.sandboxes.ofRun(runId)).filter((row) => row.state !== "gone");
+      expect(open, `sandboxes that run ${run.number} still counts as its own`).toEqual([]);
+    }
+    return { kept, sandboxKeys, cursor: await all.cursors.get("gateway:audit") };
+  } finally {
+    await database.close();
+  }
+}
+
+/** One status, one card per question, one ending; nothing of ours without a name, and nothing twice. */
+function expectOneThread(thread: readonly Message[], { run, bodies }: Kept, how: Played): void {
+  const ours = thread.filter((message) => message.ts !== how.thread && !message.is_ephemeral);
+  const asked = only(bodies, "approval.opened").map((event) => `approval:${event.approval}`);
+  const ending = run.state === "in_review" ? "receipt" : "outcome";
+  const keys = ours.map((message) => message.metadata?.event_payload.key ?? message.text);
+  const expected = ["status", ...asked, ending].map((kind) => `slack:${run.id}:${kind}`);
+  expect([...keys].sort(), `the messages of run ${run.number}`).toEqual(expected.sort());
+}
+
+/** The journal's lines that the record has taken in. */
+function linesUpTo(dataDir: string, cursor: number): AuditLine[] {
+  const text = readFileSync(path.join(dataDir, "gateway", "audit.jsonl"))
+    .subarray(0, cursor)
+    .toString("utf8");
+  return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as AuditLine]));
+}
+
+const KINDS = {
+  egress: "egress.decided",
+  closed: "egress.closed",
+  model: "model.called",
+  push: "push.decided",
+} as const;
+
+/** The record's bill is the gateway's: every line once, none lost, none twice, and the receipt says the same sum. */
+function expectOneBill({ run, bodies }: Kept, lines: readonly AuditLine[]): void {
+  const mine = lines.filter((line) => line.run === run.id);
+  const billed = mine.flatMap((line) => (line.kind === "model" ? [{ ...line.usage, ms: line.durationMs }] : []));
+  const called = only(bodies, "model.called").map((call) => ({
+    usd: call.usd,
+    inputTokens: call.inputTokens,
+    cachedTokens: call.cachedTokens,
+    outputTokens: call.outputTokens,
+    calls: 1,
+    ms: call.durationMs,
+  }));
+  expect(called, `the bill of run ${run.number}`).toEqual(billed);
+  for (const [line, event] of Object.entries(KINDS)) {
+    const [told, kept] = [
+      mine.filter((one) => one.kind === line).length,
+      bodies.filter((one) => one.kind === event).length,
+    ];
+    expect(kept, `${event} of run ${run.number}`).toBe(told);
+  }
+}
+
+/** Each act was recorded once; each question was answered once, though every click came twice. */
+function expectOnePublication({ run, bodies, receipt }: Kept): void {
+  expect(only(bodies, "branch.pushed")).toHaveLength(1);
+  expect(only(bodies, "pull_request.opened")).toHaveLength(1);
+  expect(only(bodies, "receipt.signed")).toHaveLength(1);
+  expect(only(bodies, "run.moved").filter((move) => move.to === "in_review")).toHaveLength(1);
+  for (const asked of only(bodies, "approval.opened")) {
+    const votes = only(bodies, "approval.voted").filter((vote) => vote.approval === asked.approval);
+    expect(votes, `votes on ${asked.approval}`).toHaveLength(1);
+  }
+  const verified = verifyEnvelope(receipt ?? "");
+  if (!verified.ok) throw new Error(`the receipt of run ${run.number}: ${verified.problem}`);
+  const calls = only(bodies, "model.called");
+  const usd = Math.round(calls.reduce((sum, call) => sum + call.usd, 0) * 1e6) / 1e6;
+  expect(verified.receipt.predicate.spent, `the receipt's bill of run ${run.number}`).toMatchObject({
+    calls: calls.length,
+    usd,
+  });
+}
+
+/** The host has one branch and one pull request of each run that was published, at the commit that was checked; no other. */
+async function expectOnePullRequestEach(dataDir: string, kept: readonly Kept[]): Promise<void> {
+  const host: LocalRepoHost = await localRepoHost({
+    dir: path.join(dataDir, "repos"),
+    baseUrl: "http://127.0.0.1",
+    clock: systemClock,
+    onChange: () => Promise.resolve(),
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  const { ground } = host;
+  for (const repo of new Set(kept.map(({ run }) => run.repo))) {
+    const gitDir = gitDirOf(ground, repo);
+    const refs = ["for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/agent/"];
+    const branches = (await gitText(ground.git, refs, { gitDir })).split("\n").filter(Boolean);
+    const pulls = (await readPulls(ground, repo)).map(({ pull }) => `${pull.number} ${pull.branch} ${pull.headOid}`);
+    const published = kept.map(({ run }) => run).filter((run) => run.repo === repo && run.pullRequest !== null);
+    expect(branches.sort(), `agent branches of ${repo}`).toEqual(
+      published.map((run) => `${run.branch} ${run.headOid}`).sort(),
+    );
+    expect(pulls.sort(), `pull requests of ${repo}`).toEqual(
+      published.map((run) => `${run.pullRequest?.number} ${run.branch} ${run.headOid}`).sort(),
+    );
+  }
+  await host.stop();
+}
+
+/** Work folders of these sandboxes that are still on the disk. */
+function workspacesOf(dataDir: string, ids: readonly string[]): string[] {
+  const roots = ["/var/lib/countersign", path.join(dataDir, "sandboxes", ".shared")];
+  return roots.flatMap((root) => {
+    const work = path.join(root, "work");
+    if (!existsSync(work)) return [];
+    return readdirSync(work).filter((name) => ids.some((id) => name.startsWith(id)));
+  });
+}
