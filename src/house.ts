@@ -14,6 +14,7 @@ import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/hos
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
 import { openKeys } from "#adapters/secrets/keys.ts";
 import { pgBossEngine } from "#db/engine.ts";
+import { DatabaseInUse, takeLock } from "#db/lock.ts";
 import { openDatabase } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
@@ -75,6 +76,7 @@ export async function openHouse(
   const policy = opening.adopt(await openPolicy(config, say), (watch) => watch.close());
   const keys = openKeys(path.join(config.dataDir, "keys"));
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
+  if (o.roles.has("web") && config.slack === null) opening.defer(localPage(config.dataDir));
   const orgId = await ensureOrg(database.db, "default");
   const images = imageFolders(config);
   const sandboxes = await openSandboxes(config, images);
@@ -89,7 +91,7 @@ export async function openHouse(
       start: () => startGatewayProcess(config),
       log: say,
     }),
-    (kept) => kept.stop({ end: o.roles.has("web") }),
+    (kept) => kept.stop({ end: o.roles.has("web") && o.roles.has("worker") }),
   );
 
   const outbox = waker();
@@ -264,6 +266,17 @@ async function openDb(config: Config, say: Core["log"]) {
       config.databaseUrl.startsWith("pglite:") ? why : `the database of DATABASE_URL cannot be used: ${why}`,
       { cause },
     );
+  }
+}
+
+/** The local Slack page lives in one process: the people of a second one would talk to nobody. Released by the call. */
+function localPage(dataDir: string): () => void {
+  try {
+    return takeLock(path.join(dataDir, "slack-page.lock"), dataDir);
+  } catch (cause) {
+    if (!(cause instanceof DatabaseInUse)) throw cause;
+    const why = `another process serves the local Slack page of ${dataDir}: stop it, or start this one with --roles worker`;
+    throw new StartError(why, { cause });
   }
 }
 

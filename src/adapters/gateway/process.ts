@@ -43,7 +43,10 @@ const END_MS = 5_000;
 const DEAF_MS = 20_000;
 
 export interface GatewayProcess {
-  /** Ends the watching, and with `end` the gateway too: a graceful stop of the product takes it along. */
+  /**
+   * Ends the watching, and with `end` the gateway too: a graceful stop of the product takes it along. Where the roles
+   * are apart, the runs of a worker go on calling models while the web role is restarted.
+   */
   stop(o: { end: boolean }): Promise<void>;
 }
 
