@@ -70,13 +70,18 @@ export function codeBlock(text: string, most: number): string {
   return `\`\`\`\n${escaped(cut(visible(text).trim(), most).replaceAll("`", "ˋ"))}\n\`\`\``;
 }
 
-/** A foreign text as a quotation, each line marked. */
+const QUOTED_LINES = 16;
+
+/** A foreign text as a quotation, each line marked. A fence would not be read as one in there, so it is left out. */
 export function quoted(text: string, most: number): string {
   const lines = cut(visible(text).trim(), most)
     .split("\n")
-    .slice(0, 12)
-    .map((line) => `>${said(line, most)}`);
-  return lines.join("\n");
+    .filter((line) => !/^\s*```\w*\s*$/.test(line));
+  const more = lines.length - QUOTED_LINES;
+  return [
+    ...lines.slice(0, QUOTED_LINES).map((line) => `>${said(line, most)}`),
+    ...(more > 0 ? [`>… and ${count(more, "line")} more on the run page.`] : []),
+  ].join("\n");
 }
 
 /** A link of ours. Only http and https; anything else is shown as text. */
