@@ -161,7 +161,7 @@ const COMMIT = "Your changes could not be committed";
 /** What the relay said, without git's own words around it; all of it when the relay said nothing. */
 export function relayWords(said: string): string {
   const lines = said.split("\n").flatMap((line) => {
-    const words = /^remote:\s+(?:\[\w+\] )?(.+?)(?: \(commit [0-9a-f]+\))?\s*$/.exec(line)?.[1];
+    const words = /^remote:\s+(?:\[\w+\] )?(.+?)(?: \(commit [0-9a-f]+\))?\.?\s*$/.exec(line)?.[1];
     return words === undefined || words.startsWith("countersign:") ? [] : [words];
   });
   return lines.length === 0 ? said.trim() : lines.join("; ");

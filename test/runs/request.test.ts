@@ -25,7 +25,7 @@ test("a team with several repositories is asked which one is meant", () => {
 test("a refused push reads as the relay's words, without git's around them", () => {
   const said = [
     "remote: countersign: push refused by policy        ",
-    'remote:   [path] scripts/a.js: "deny git.path **" at teams/marketing.yaml:14:5, marketing edits content (commit 1543a4f29185)        ',
+    'remote:   [path] scripts/a.js: "deny git.path **" at teams/marketing.yaml:14:5, marketing edits content (commit 1543a4f29185).        ',
     "To http://127.0.0.1:3128/git/acme/site.git",
     " ! [remote rejected] HEAD -> agent/098cb192 (pre-receive hook declined)",
   ].join("\n");
