@@ -15,6 +15,7 @@ import { askAgain } from "#runs/ask-again.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
 import { eventsOf } from "#runs/look.ts";
+import { foresee } from "#runs/request.ts";
 import type { Run } from "#runs/run.ts";
 import { stop } from "#runs/stop.ts";
 import type { View } from "#runs/view.ts";
@@ -94,6 +95,7 @@ export async function openFront(o: {
     hmac,
     identity,
     verbs: {
+      foresee: (place) => foresee(core, place),
       hear: (heard) => hear(core, heard),
       vote: (cast) => vote(core, cast),
       askAgain: (ask) => askAgain(core, ask),

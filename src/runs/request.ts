@@ -1,6 +1,7 @@
 import { matchesAnyText } from "#policy/glob.ts";
 import { membersOf as groupOfTeam, type Policy, repositoriesOf } from "#policy/policy.ts";
 import { route } from "#policy/route.ts";
+import type { Place } from "#ports/chat.ts";
 import { sameAccount } from "./approval.ts";
 import { membersOf } from "./ask.ts";
 import type { Core } from "./core.ts";
@@ -42,6 +43,15 @@ export async function standing(core: Core, heard: Heard): Promise<Standing | { r
     return { refused: { code: "directory_unavailable" } };
   }
   return { policy: current.policy, team: routed.team, at: routed.at };
+}
+
+/** Asks the directory what `standing` will ask it, so that the answer is on its way. Whether it comes is said there. */
+export function foresee(core: Core, place: Place): void {
+  const current = core.policy();
+  if (!current.ok) return;
+  const routed = route(current.policy, { provider: "slack", channel: place.channel });
+  const group = "deny" in routed ? null : groupOfTeam(current.policy, routed.team);
+  if (group !== null) void membersOf(core, current.policy, { place }, group).catch(() => undefined);
 }
 
 /**

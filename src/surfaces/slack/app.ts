@@ -1,7 +1,6 @@
 import { App } from "@slack/bolt";
 import { LogLevel, type WebClient } from "@slack/web-api";
 import type { Hono } from "hono";
-import { z } from "zod";
 import type { Place } from "#ports/chat.ts";
 import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
 import type { InboxStore } from "#runs/stores.ts";
@@ -9,6 +8,7 @@ import type { View } from "#runs/view.ts";
 import { ACTS, DENY_MODAL, unpackAsked } from "./acts.ts";
 import { card, section } from "./cards/blocks.ts";
 import { render } from "./cards/render.ts";
+import { channelFacts } from "./channel-facts.ts";
 import { type Click, clickOf, whereabouts } from "./clicks.ts";
 import { denyModal, readDeny } from "./deny-modal.ts";
 import { slackReceiver } from "./receiver.ts";
@@ -52,11 +52,13 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
   const { urgent, hmac, identity, verbs, inbox, directory, now, log } = options;
   const { workspace, botUserId, botId } = identity;
 
+  const isShared = channelFacts(urgent, now, log);
   const intake = slackReceiver({
     hmac,
     inbox,
     now,
     log,
+    onTaken: foresee,
     onTrouble,
     ...(options.leftBehindMs === undefined ? {} : { leftBehindMs: options.leftBehindMs }),
   });
@@ -90,18 +92,14 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     }
   }
 
-  /** Asked each time: a channel can be shared at any moment. `null`: unknown. */
-  async function isShared(channel: string): Promise<boolean | null> {
-    try {
-      const reply = await urgent.conversations.info({ channel });
-      const facts = z.object({ is_ext_shared: z.boolean().optional(), is_pending_ext_shared: z.boolean().optional() });
-      const read = facts.safeParse(reply.channel);
-      if (!read.success) return null;
-      return read.data.is_ext_shared === true || read.data.is_pending_ext_shared === true;
-    } catch (error) {
-      log("Slack did not say whether the channel is shared", { channel, error: String(error) });
-      return null;
-    }
+  /** Asks Slack what `listen` will want to know, while the delivery is being kept. */
+  function foresee(body: unknown): void {
+    const spoken = spokenOf(body);
+    if (spoken === null) return;
+    const { user, channel, ts, thread } = spoken;
+    void directory.account({ provider: "slack", workspace, id: user }).catch(() => undefined);
+    void isShared(channel);
+    verbs.foresee(placed(channel, thread ?? ts));
   }
 
   async function listen(body: unknown): Promise<void> {

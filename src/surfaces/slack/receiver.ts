@@ -22,6 +22,8 @@ export interface ReceiverOptions {
   readonly inbox: InboxStore;
   readonly now: () => Date;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+  /** A delivery was understood and is being kept: the time to look up what its listener will need. Must not throw. */
+  readonly onTaken: (body: Delivery["body"]) => void;
   /** A delivery could not be handled: this time, or for good. Must not throw. */
   readonly onTrouble: (body: Delivery["body"], forGood: boolean) => Promise<void>;
   /** Older rows are of a process that is gone: a listener takes milliseconds. Default 30 s. */
@@ -49,6 +51,7 @@ export function slackReceiver({
   inbox,
   now,
   log,
+  onTaken,
   onTrouble,
   leftBehindMs = LEFT_BEHIND_MS,
 }: ReceiverOptions): SlackReceiver {
@@ -111,6 +114,7 @@ export function slackReceiver({
     const sorted = sort(body);
     if (sorted.kind === "ignore") return c.body(null, 200);
     if (sorted.kind === "answer") return c.json(sorted.answer);
+    onTaken(sorted.delivery.body);
     let fresh: boolean;
     try {
       fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);

@@ -6,6 +6,8 @@ import type { View } from "#runs/view.ts";
 
 /** What a click or a modal may do. `main.ts` hands over the core's verbs with their `Core` bound. */
 export interface SlackVerbs {
+  /** Someone speaks here: what `hear` asks of others may be asked now. Must not throw. */
+  foresee(place: Place): void;
   /** What is returned is for this person alone; the rest comes through the outbox. */
   hear(heard: Heard): Promise<View | null>;
   vote(cast: {

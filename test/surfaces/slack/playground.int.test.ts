@@ -75,6 +75,7 @@ beforeAll(async () => {
     now,
     log: () => {},
     verbs: {
+      foresee: () => {},
       async hear(heard) {
         asked.push({ verb: "hear", with: { ...heard } });
         await chat.show("slack:run:status", heard.place, story.statusOf(story.waiting), null);

@@ -52,6 +52,7 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
     run: title,
   });
   const verbs: SlackVerbs = {
+    foresee: () => {},
     hear: async (heard) => {
       const view = await answer({ verb: "hear", with: { ...heard } }, noted("stopping"));
       return say.view === null ? null : view;
