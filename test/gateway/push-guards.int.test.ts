@@ -27,6 +27,18 @@ test("a secret that the next commit takes away is still found", async () => {
   expect((await world.client.closePush(work.run)).oid).toBe(forge.main);
 });
 
+test("a path that was touched on the way and is nowhere in the result is still refused", async () => {
+  const work = await openRun(world, forge, "on-the-way");
+  await commit(work, { ".github/workflows/x.yml": "on: push\n" });
+  await work.git(["rm", "--quiet", "-r", ".github"]);
+  await commit(work, {});
+  await commit(work, { "a.md": "x\n" });
+  const pushed = await work.git(["push", "origin", `HEAD:refs/heads/${work.branch}`]);
+  expect(pushed.code).not.toBe(0);
+  expect(pushed.stderr).toContain("org.yaml:17:5");
+  expect((await world.client.closePush(work.run)).oid).toBe(forge.main);
+});
+
 test("a hook that nobody answers refuses the push", async () => {
   const hook = fileURLToPath(import.meta.resolve("#gateway/git/pre-receive.ts"));
   const child = spawn(process.execPath, ["--no-warnings", hook, `${world.stateDir}/nobody.sock`, "a push", "", ""], {

@@ -31,7 +31,7 @@ export async function readAll(socket: Duplex): Promise<Buffer> {
   });
 }
 
-/** Reads `count` answers with a Content-Length, or fewer when the connection ends first. Bytes behind them are put back. */
+/** Reads `count` answers, by length or in chunks, or fewer when the connection ends first. Bytes behind them are put back. */
 export async function readAnswers(socket: Duplex, count = 1): Promise<Answer[]> {
   let seen: Buffer = Buffer.alloc(0);
   const answers: Answer[] = [];
@@ -62,11 +62,31 @@ function firstAnswer(bytes: Buffer): { answer: Answer; end: number } | null {
   const headers: Record<string, string> = {};
   for (const line of lines)
     headers[line.slice(0, line.indexOf(":")).toLowerCase()] = line.slice(line.indexOf(":") + 1).trim();
+  const start = headEnd + 4;
   const length = Number(headers["content-length"] ?? 0);
-  const end = headEnd + 4 + length;
-  if (bytes.length < end) return null;
-  const body = bytes.subarray(headEnd + 4, end).toString("latin1");
-  return { answer: { status: Number(first.split(" ")[1]), headers, body }, end };
+  const sized =
+    bytes.length < start + length ? null : { body: bytes.subarray(start, start + length), end: start + length };
+  const read = /\bchunked\b/i.test(headers["transfer-encoding"] ?? "") ? readChunks(bytes, start) : sized;
+  if (!read) return null;
+  return {
+    answer: { status: Number(first.split(" ")[1]), headers, body: read.body.toString("latin1") },
+    end: read.end,
+  };
+}
+
+/** RFC 9112 §7.1, without trailers. `null`: more is to come. */
+function readChunks(bytes: Buffer, start: number): { body: Buffer; end: number } | null {
+  const chunks: Buffer[] = [];
+  for (let at = start; ; ) {
+    const line = bytes.indexOf("\r\n", at);
+    if (line < 0) return null;
+    const size = Number.parseInt(bytes.subarray(at, line).toString("latin1"), 16);
+    const end = line + 2 + size + 2;
+    if (bytes.length < end) return null;
+    if (size === 0) return { body: Buffer.concat(chunks), end };
+    chunks.push(bytes.subarray(line + 2, line + 2 + size));
+    at = end;
+  }
 }
 
 /** Sends a CONNECT and reads its answer. */
