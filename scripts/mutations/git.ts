@@ -2,6 +2,7 @@
 import { corpus, type Mutation, type Red } from "./mutation.ts";
 
 const relay = (test: string): Red => ({ file: "test/gateway/relay.int.test.ts", test });
+const guards = (test: string): Red => ({ file: "test/gateway/push-guards.int.test.ts", test });
 const host = (test: string): Red => ({ file: "test/adapters/repo-host-local.int.test.ts", test });
 
 /** What a push may hold, and where it may go. */
@@ -32,17 +33,14 @@ export const GIT: readonly Mutation[] = [
     file: "src/gateway/git/push-policy.ts",
     find: "await touchedPaths(view, commits)",
     replace: "await touchedPaths(view, commits.slice(-1))",
-    red: relay("what one commit adds and the next takes away is still refused"),
+    red: guards("a path that was touched on the way and is nowhere in the result is still refused"),
   },
   {
     name: "the secret scan reads the last commit only",
     file: "src/gateway/git/push-policy.ts",
     find: "await secretsIn(view, commits,",
     replace: "await secretsIn(view, commits.slice(-1),",
-    red: {
-      file: "test/gateway/push-guards.int.test.ts",
-      test: "a secret that the next commit takes away is still found",
-    },
+    red: guards("a secret that the next commit takes away is still found"),
   },
   {
     name: "a push may bring a symbolic link",
@@ -78,14 +76,17 @@ export const GIT: readonly Mutation[] = [
     find: '`countersign: the push could not be checked, so it is refused. ${error instanceof Error ? error.message : ""}\\n`,\n  );\n  process.exitCode = 1;',
     replace:
       '`countersign: the push could not be checked, so it is refused. ${error instanceof Error ? error.message : ""}\\n`,\n  );\n  process.exitCode = 0;',
-    red: { file: "test/gateway/push-guards.int.test.ts", test: "a hook that nobody answers refuses the push" },
+    red: guards("a hook that nobody answers refuses the push"),
   },
   {
     name: "our push goes over what somebody else pushed",
     file: "src/adapters/repo-host/local/host.ts",
     find: 'const lease = `--force-with-lease=${ref}:${to.expected ?? ""}`;',
     replace: 'const lease = "--force";',
-    red: host("of two pushes that expect the same commit one is stale"),
+    red: {
+      file: "test/adapters/repo-host-lease.int.test.ts",
+      test: "moves a branch that somebody has just moved",
+    },
   },
   {
     name: "our push does not look where the branch is",

@@ -1,6 +1,7 @@
 import type { Mutation, Red } from "./mutation.ts";
 
 const decides = (test: string): Red => ({ file: "test/policy/decide.test.ts", test });
+const ceiling = (test: string): Red => ({ file: "test/policy/ceiling.test.ts", test });
 
 /** What rules come to. */
 export const POLICY: readonly Mutation[] = [
@@ -53,7 +54,14 @@ export const POLICY: readonly Mutation[] = [
     file: "src/policy/ceiling.ts",
     find: ".filter((rule) => !ceiling.egress.some((outer) => covers(outer, rule)))",
     replace: ".filter(() => false)",
-    red: { file: "test/policy/properties.test.ts", test: "the ceiling holds for every policy that loads" },
+    red: ceiling("no team reaches what the organisation's ceiling does not, however both are written"),
+  },
+  {
+    name: "a team opens private addresses that the organisation does not",
+    file: "src/policy/ceiling.ts",
+    find: "inner.private.every((range) => outer.private.some((wide) => containsRange(wide, range)))",
+    replace: "true",
+    red: ceiling("a wider private range"),
   },
   {
     name: "a team grants repositories above the organisation's ceiling",

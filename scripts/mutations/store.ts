@@ -8,8 +8,8 @@ export const STORE: readonly Mutation[] = [
   {
     name: "a worker that lost its run may go on writing",
     file: "db/fence.ts",
-    find: "if (run.epoch !== null && run.epoch !== row.epoch) {",
-    replace: "if (run.epoch !== null && run.epoch > row.epoch) {",
+    find: "if (run.epoch !== null && run.epoch !== epoch) {",
+    replace: "if (run.epoch !== null && run.epoch > epoch) {",
     red: store("two workers race for one run: the later one has it, the earlier one is fenced"),
   },
   {
