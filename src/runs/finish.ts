@@ -55,7 +55,7 @@ export async function finish(
 }
 
 /** What stood in the way: git itself, inside, or the relay, which says why. */
-export interface Unsaved {
+interface Unsaved {
   readonly what: "commit" | "push";
   readonly said: string;
 }
