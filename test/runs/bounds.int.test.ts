@@ -1,9 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { loadPolicy } from "#policy/load.ts";
 import type { Grant } from "#ports/gateway.ts";
 import { eventsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
-import { sampleFiles } from "#test/policy/sample.ts";
 import { ANA, BO, DEE, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
@@ -15,24 +13,8 @@ afterEach(async () => {
   await house.close();
 });
 
-/** The sample policies with one text of team data's file replaced. */
-function data(find: string, replace: string) {
-  const files = sampleFiles();
-  const text = files.get("teams/data.yaml") ?? "";
-  if (!text.includes(find)) throw new Error(`the sample has no ${find}`);
-  const loaded = loadPolicy(files.set("teams/data.yaml", text.replace(find, replace)), { commit: "changed" });
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  return { ok: true as const, policy: loaded.policy };
-}
-
+const DATA = "teams/data.yaml";
 const ASKED = '["rm -r*", "rm -f*", "git clean*"] }';
-const NARROWER = data(
-  `- ask: { command: ${ASKED}`,
-  `- deny: { command: "rm -r*" }
-    why: not today
-  - ask: { command: ["rm -f*", "git clean*"] }`,
-);
-const WIDER = data(ASKED, '["git clean*"] }');
 const clean = (line: string) => ({ run: line, ask: true, output: `ran ${line}` });
 const printed = async (run: Pick<Run, "id">) =>
   (await eventsOf(house.core, run.id)).flatMap(({ body }) => (body.kind === "tool.output" ? [body.text] : []));
@@ -62,7 +44,7 @@ test("a yes for once is used up: the same bytes are asked again", async () => {
 
 test("a yes for the run covers the same bytes again, and no others", async () => {
   await open({ play: () => [clean("rm -rf build"), clean("rm -rf build"), clean("rm -rf dist"), { say: "Done." }] });
-  house.policy.current = data("grants: { for: once }", "grants: { for: run }");
+  house.policy.edit(DATA, "grants: { for: once }", "grants: { for: run }");
   await house.say(ANA, "clean up", { channel: "C0DATA" });
   const run = await house.until("working");
   await house.answer(BO, (await house.question(run)).id);
@@ -73,11 +55,25 @@ test("a yes for the run covers the same bytes again, and no others", async () =>
   await house.until("answered");
 });
 
+test("a yes that was asked for under milder rules runs no command under stricter ones", async () => {
+  await open({ play: () => [clean("rm -rf build"), { say: "Done." }] });
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  const first = await house.question(run);
+  house.policy.edit(DATA, "    expires: 15m\n", "    expires: 15m\n    quorum: 2\n");
+  await house.answer(BO, first.id);
+  const again = await house.question(run);
+  expect(again).toMatchObject({ digest: first.digest, askNo: 2, asks: [{ quorum: 2 }] });
+  expect(await printed(run)).toEqual([]);
+});
+
 test("a rule that is narrowed holds at once", async () => {
   await open({
     play(prompt) {
-      house.policy.current = NARROWER;
-      return prompt.includes("<note>") ? [{ say: "I leave it." }] : [clean("rm -rf build"), { say: "Done." }];
+      if (prompt.includes("<note>")) return [{ say: "I leave it." }];
+      const narrower = '- deny: { command: "rm -r*" }\n    why: not today\n  - ask: { command: ["rm -f*"] }';
+      house.policy.edit(DATA, `- ask: { command: ${ASKED}`, narrower);
+      return [clean("rm -rf build"), { say: "Done." }];
     },
   });
   await house.say(ANA, "clean up", { channel: "C0DATA" });
@@ -91,7 +87,7 @@ test("a rule that is narrowed holds at once", async () => {
 test("a rule that is widened waits for the next run", async () => {
   await open({
     play() {
-      house.policy.current = WIDER;
+      house.policy.edit(DATA, ASKED, '["git clean*"] }');
       return [clean("rm -rf build"), { say: "Done." }];
     },
   });
