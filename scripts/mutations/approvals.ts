@@ -77,6 +77,15 @@ export const APPROVALS: readonly Mutation[] = [
     red: judged("a yes counts for its own group's question and for no other"),
   },
   {
+    name: "a yes counts though its voter has steered the run since",
+    file: "src/runs/approval.ts",
+    find: "(ask.self || !isAuthor(click, vote))",
+    replace: "true",
+    red: judged(
+      "who has voted and then steered the run is an author by now: their yes does not count towards the quorum",
+    ),
+  },
+  {
     name: "one question that lets authors vote opens all of them",
     file: "src/runs/approval.ts",
     find: "mine.every((index) => approval.asks[index]?.self === true)",
@@ -124,6 +133,33 @@ export const APPROVALS: readonly Mutation[] = [
     find: "return { repo: run.repo, base: run.baseOid, head: headOid, branch: run.branch, paths };",
     replace: "void headOid;\n  return { repo: run.repo, base: run.baseOid, branch: run.branch, paths };",
     red: { file: "test/runs/bind.test.ts", test: "to publish another commit" },
+  },
+  {
+    name: "a yes to a command holds under stricter rules than it was asked under",
+    file: "src/runs/permit.ts",
+    find: "answers.filter((one) => covers(one, decision.asks)),",
+    replace: "answers,",
+    red: bounds("a yes that was asked for under milder rules runs no command under stricter ones"),
+  },
+  {
+    name: "a yes to publish holds under stricter rules than it was asked under",
+    file: "src/runs/publish.ts",
+    find: 'latest?.status === "approved" && covers(latest, decision.asks)',
+    replace: 'latest?.status === "approved"',
+    red: {
+      file: "test/runs/hostile.int.test.ts",
+      test: "a yes that was asked for under milder rules does not publish under stricter ones",
+    },
+  },
+  {
+    name: "a start that policy denies by now begins",
+    file: "src/runs/admit.ts",
+    find: "if (await narrowed(core, run, scope)) return;",
+    replace: "void narrowed;",
+    red: {
+      file: "test/runs/hostile.int.test.ts",
+      test: "a start that policy denies by now does not begin, whoever said yes to it",
+    },
   },
   {
     name: "silence is a yes",

@@ -24,6 +24,13 @@ export const GATEWAY: readonly Mutation[] = [
     red: corpus("RA-04"),
   },
   {
+    name: "a worker that lost its run opens the door again",
+    file: "src/gateway/grants.ts",
+    find: "if (before && grant.epoch < before.grant.epoch) {",
+    replace: "if (false) {",
+    red: { file: "test/gateway/client.int.test.ts", test: "a grant of an older epoch is refused as stale" },
+  },
+  {
     name: "without its control plane the gateway goes on letting through",
     file: "src/gateway/lease.ts",
     find: "isHeld: () => o.now() - heardAt < o.leaseMs,",
