@@ -101,7 +101,8 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       if (body.to === "merged" || body.to === "closed" || body.to === "handed_off" || body.to === "answered") return;
       if (body.to === "denied") add("no", ["Denied", body.why === null ? "" : `: ${body.why}`]);
       if (body.to === "cancelled") add("no", ["Stopped"]);
-      if (body.to === "suspended") add("wait", ["Waits for a person", body.why === null ? "" : `: ${body.why}`]);
+      if (body.to === "suspended")
+        add("wait", ["Waits for a person", body.why === null ? "" : `: ${body.why.replaceAll("group:", "@")}`]);
       return;
     case "policy.decided": {
       const rule = body.rules[0];

@@ -120,6 +120,20 @@ export const views: Readonly<Record<string, View>> = {
   "outcome-denied-without-rule": story.outcomeOf(story.deniedWithoutRule),
   "outcome-answered": story.outcomeOf(story.answered),
   "outcome-cancelled": story.outcomeOf(story.cancelled),
+  "outcome-answered-after-a-refusal": story.outcomeOf([
+    ...story.working,
+    story.opened({ approval: "approval-2", gate: "command", subject: { command: "rm -rf build" } }),
+    {
+      kind: "approval.voted",
+      approval: "approval-2",
+      by: story.bo,
+      choice: "deny",
+      reason: "Keep the build.",
+      digest: "sha256:00",
+    },
+    { kind: "run.answered", text: "I left it undone." },
+    story.moved("working", "answered"),
+  ]),
   "outcome-handed-off": story.outcomeOf(story.handedOff),
   "outcome-handed-off-unpublished": story.outcomeOf([
     ...story.checking,

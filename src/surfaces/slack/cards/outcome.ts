@@ -125,14 +125,23 @@ function handedOff(facts: RunFacts): Ending {
   };
 }
 
-/** What policy refused while the agent was at work. Its own words may not say so, and people need the rule. */
-const refusals = (facts: RunFacts): readonly string[] =>
-  facts.decisions
+/** What policy or a person refused while the agent was at work. Its own words may not say so, and people need the rule. */
+const refusals = (facts: RunFacts): readonly string[] => [
+  ...facts.decisions
     .filter((one) => one.outcome === "deny")
     .map(
       (one) =>
         `Policy refused ${said(one.about, 40)} ${code(one.subject, 200)}: ${policyReason(one.reason)}. ${one.rules.map(ruleLine).join(" ")}`,
-    );
+    ),
+  ...facts.approvals.flatMap(({ gate, votes }) =>
+    votes
+      .filter((vote) => vote.choice === "deny")
+      .map(
+        (vote) =>
+          `${name(vote.by)} denied the ${gate}${vote.reason === null ? "." : `: ${sentence(vote.reason, 200)}`}`,
+      ),
+  ),
+];
 
 /** Where the work is that did not become a pull request. What a scan says must not leave is handed out nowhere. */
 function whereabouts(facts: RunFacts, branch: string | null): string {

@@ -100,8 +100,10 @@ export function subjectLines(subject: Readonly<Record<string, unknown>>): string
 }
 
 /** The tool's input says nothing but the command that stands above it. */
-const repeats = (subject: Readonly<Record<string, unknown>>): boolean =>
-  JSON.stringify(subject.input) === JSON.stringify({ command: subject.command });
+function repeats({ command: line, input }: Readonly<Record<string, unknown>>): boolean {
+  const bare = JSON.stringify({ command: line });
+  return [bare, JSON.stringify({ kind: "execute", input: { command: line } })].includes(JSON.stringify(input));
+}
 
 /** The line when the value has the form we expect, else `null`. */
 function of<T>(schema: z.ZodType<T>, value: unknown, line: (value: T) => string): string | null {
