@@ -158,11 +158,12 @@ async function notSaved(core: Core, run: Run, { what, said }: Unsaved): Promise<
 const PUSH = "Your changes were refused";
 const COMMIT = "Your changes could not be committed";
 
-/** What the relay said, without git's own words around it; all of it when the relay said nothing. */
+/** What the relay said, without git's own words around it and the rule's text; all of it when the relay said nothing. */
 export function relayWords(said: string): string {
   const lines = said.split("\n").flatMap((line) => {
     const words = /^remote:\s+(?:\[\w+\] )?(.+?)(?: \(commit [0-9a-f]+\))?\.?\s*$/.exec(line)?.[1];
-    return words === undefined || words.startsWith("countersign:") ? [] : [words];
+    if (words === undefined || words.startsWith("countersign:")) return [];
+    return [words.replace(/: "[^"]*" at ([\w./-]+:\d+:\d+)/, " (rule at $1)")];
   });
   return lines.length === 0 ? said.trim() : lines.join("; ");
 }
@@ -170,6 +171,8 @@ export function relayWords(said: string): string {
 const PATHS_NAMED = 6;
 
 function within(run: Run): string {
-  const globs = (run.scope?.paths ?? []).filter((rule) => rule.effect === "allow").flatMap((rule) => rule.globs);
+  const globs = (run.scope?.paths ?? [])
+    .filter((rule) => rule.effect === "allow")
+    .flatMap((rule) => rule.globs.map((glob) => glob.replace(/\/\*\*$/, "/")));
   return globs.length === 0 ? "that stays within the team's paths" : `within ${globs.slice(0, PATHS_NAMED).join(", ")}`;
 }

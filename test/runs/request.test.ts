@@ -29,8 +29,6 @@ test("a refused push reads as the relay's words, without git's around them", () 
     "To http://127.0.0.1:3128/git/acme/site.git",
     " ! [remote rejected] HEAD -> agent/098cb192 (pre-receive hook declined)",
   ].join("\n");
-  expect(relayWords(said)).toBe(
-    'scripts/a.js: "deny git.path **" at teams/marketing.yaml:14:5, marketing edits content',
-  );
+  expect(relayWords(said)).toBe("scripts/a.js (rule at teams/marketing.yaml:14:5), marketing edits content");
   expect(relayWords("fatal: no route\n")).toBe("fatal: no route");
 });
