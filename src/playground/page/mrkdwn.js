@@ -72,8 +72,9 @@ function shortcodes(text) {
   });
 }
 
+/** A mark before a space, or before a space of no width, is no mark: that is how an app takes one back. */
 const INLINE =
-  /(`[^`\n]+`)|<([^<>]+)>|(?<![\w*])\*(?=\S)([^*\n]*[^*\s])\*(?![\w*])|(?<![\w_])_(?=\S)([^_\n]*[^_\s])_(?![\w_])|(?<![\w~])~(?=\S)([^~\n]*[^~\s])~(?![\w~])/g;
+  /(`[^`\n]+`)|<([^<>]+)>|(?<![\w*])\*(?=[^\s\u200b])([^*\n]*[^*\s])\*(?![\w*])|(?<![\w_])_(?=[^\s\u200b])([^_\n]*[^_\s])_(?![\w_])|(?<![\w~])~(?=[^\s\u200b])([^~\n]*[^~\s])~(?![\w~])/g;
 
 /** @param {State} state @param {string} text @returns {Node[]} */
 function inline(state, text) {
