@@ -55,6 +55,21 @@ inBrowser("a guest is told that a member has to ask", async () => {
   expect(await threadOf(page).count()).toBe(0);
 });
 
+inBrowser("an approver decides on a phone, in the dark, and nothing is wider than the screen", async () => {
+  const page = await stage.visit({ viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true });
+  const thread = await ask(page, '@agent append "We ship on Fridays." to README.md');
+  await become(page, "Bo");
+  const approve = thread.getByRole("button", { name: /^Approve start of run/ });
+  await approve.waitFor();
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+  await stage.shoot(page, "phone-approval");
+  await approve.tap();
+  await thread.getByText(/Approved by Bo at/).waitFor();
+  await thread.getByText(/^Run \d+: Your approval is recorded\./).waitFor();
+  await stage.shoot(page, "phone-approved");
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+});
+
 inBrowser("stop ends a run that is at work, after one question", async () => {
   const page = await stage.visit();
   await page.getByRole("link", { name: /data/ }).click();
