@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { administer, startPostgres, withDatabase } from "#test/postgres.ts";
 import { type Bench, type Measured, ratios, spread } from "./report.ts";
 import { bareBolt, product, type Subject } from "./subject.ts";
-import { log, quiet, write } from "./talk.ts";
+import { answered, answers, log, write } from "./talk.ts";
 
 /** Loaded code and compiled schemas: not what a team meets in its day. */
 const WARM_UP = 5;
@@ -68,13 +68,11 @@ async function burst(subject: Subject, perSec: number, count: number): Promise<n
     sent.push(write(subject, CHANNEL, ASK));
   }
   const threads = await Promise.all(sent);
-  const entries = await quiet(subject, from, 2_000, 60_000);
+  const entries = await answered(subject, from, threads);
   return threads.map((thread) => {
-    const asked = entries.find((entry) => entry.kind === "person" && entry.act === "message" && entry.ts === thread);
-    const shown = entries.find(
-      (entry) => entry.method === "chat.postMessage" && entry.ok === true && entry.args?.thread_ts === thread,
-    );
-    if (!asked || !shown) throw new Error(`a mention was never answered: ${thread}`);
+    const asked = entries.find((entry) => entry.act === "message" && entry.ts === thread);
+    const shown = entries.find((entry) => answers(entry) && entry.args?.thread_ts === thread);
+    if (!asked || !shown) throw new Error("the chat's log was cut off");
     return Date.parse(shown.at) - Date.parse(asked.at);
   });
 }

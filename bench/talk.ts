@@ -3,6 +3,9 @@ import { z } from "zod";
 import { PATHS, TOKEN_HEADER } from "#playground/slack/paths.ts";
 import type { Subject } from "./subject.ts";
 
+const ANSWERED_MS = 90_000;
+const QUIET_MS = 1_000;
+
 const Entry = z.looseObject({
   seq: z.number(),
   at: z.string(),
@@ -41,17 +44,24 @@ export async function write(subject: Subject, channel: string, text: string): Pr
   return z.object({ ts: z.string() }).parse(made).ts;
 }
 
-/** Resolves with the log after `seq` once nothing was added to it for `quietMs`; gives up waiting after `mostMs`. */
-export async function quiet(subject: Subject, seq: number, quietMs: number, mostMs: number): Promise<Entry[]> {
+export const answers = (entry: Entry): boolean => entry.method === "chat.postMessage" && entry.ok === true;
+
+/** The log after `seq` once each of these threads has a message of the app, and then nothing was posted for a second. */
+export async function answered(subject: Subject, seq: number, threads: readonly string[]): Promise<Entry[]> {
   const entries: Entry[] = [];
+  const open = new Set(threads);
   let last = performance.now();
-  for (const end = last + mostMs; performance.now() < end; await pause(100)) {
+  for (const end = last + ANSWERED_MS; performance.now() < end; await pause(100)) {
     const more = await log(subject, entries.at(-1)?.seq ?? seq);
-    if (more.length > 0) last = performance.now();
     entries.push(...more);
-    if (performance.now() - last > quietMs) break;
+    for (const entry of more.filter(answers)) {
+      open.delete(entry.args?.thread_ts ?? "");
+      last = performance.now();
+    }
+    // What is only edited goes on for minutes, at the pace that Slack allows.
+    if (open.size === 0 && performance.now() - last > QUIET_MS) return entries;
   }
-  return entries;
+  throw new Error(`${open.size} of ${threads.length} mentions were not answered within ${ANSWERED_MS / 1_000} s`);
 }
 
 const Message = z.looseObject({
