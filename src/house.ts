@@ -164,11 +164,7 @@ export async function openHouse(
   if (o.roles.has("web")) {
     site.fetch = front.pages.fetch;
     await repoHost.start();
-    opening.defer(
-      loop(say, "the outbox", async (signal) => {
-        while (!signal.aborted) if ((await deliver(core, front.chat)) === 0) await outbox.wait(1_000, signal);
-      }),
-    );
+    opening.defer(loop(say, "the outbox", (signal) => deliver(core, front.chat, outbox.wait, signal)));
     opening.defer(
       loop(say, "the inbox", async (signal) => {
         while (!signal.aborted) {

@@ -8,18 +8,42 @@ import { tasksOf, type View } from "./view.ts";
 
 /** A claim this old belongs to a worker that died. */
 const CLAIM_MS = 30_000;
-/** Few, so that what becomes urgent meanwhile does not wait for a long round. */
-const AT_ONCE = 8;
+const AT_ONCE = 16;
+/** How long nobody looks when nobody rings: what was claimed by the dead, or put off, is found then. */
+const LOOK_MS = 1_000;
 const RETRY_MS = 5_000;
 
 /**
- * Shows what the outbox wants shown, as things are now. Returns how many were due, so that the caller knows whether
- * to go on at once. A message that cannot be shown stays due; nothing is lost and nothing is posted twice.
+ * Shows what the outbox wants shown, as things are then, until `signal` aborts. As soon as one message is shown the
+ * next may begin, so that nothing waits for a slow one. `bell` ends a wait when something is wanted. A message that
+ * cannot be shown stays due; nothing is lost and nothing is posted twice. Resolves when what was begun is done.
  */
-export async function deliver(core: Core, chat: Chat<View>): Promise<number> {
-  const due = await core.stores.outbox.due(CLAIM_MS, AT_ONCE);
-  await Promise.all(due.map((row) => show(core, chat, row)));
-  return due.length;
+export async function deliver(
+  core: Core,
+  chat: Chat<View>,
+  bell: (ms: number, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const flying = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  const begin = (row: OutboxRow): void => {
+    const shown = show(core, chat, row)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => flying.delete(shown));
+    flying.add(shown);
+  };
+  try {
+    while (!signal.aborted && failures.length === 0) {
+      const room = AT_ONCE - flying.size;
+      const due = room > 0 ? await core.stores.outbox.due(CLAIM_MS, room) : [];
+      for (const row of due) begin(row);
+      if (due.length < room) await bell(LOOK_MS, signal);
+      else await Promise.race(flying);
+    }
+  } finally {
+    await Promise.all(flying);
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<void> {

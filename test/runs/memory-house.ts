@@ -277,7 +277,8 @@ export async function memoryHouse(script: Script = {}) {
       else await tick(run.id);
     },
     async show(): Promise<ReadonlyMap<string, View>> {
-      while ((await deliver(core, chat)) > 0);
+      const done = new AbortController();
+      await deliver(core, chat, async () => done.abort(), done.signal);
       return shown;
     },
     async close(): Promise<void> {
