@@ -10,7 +10,13 @@ export async function* batches<T>(
   urgent: (item: T) => boolean,
 ): AsyncGenerator<readonly T[]> {
   const iterator = source[Symbol.asyncIterator]();
-  let next = iterator.next();
+  const ask = () => {
+    const asked = iterator.next();
+    // It may fail while the consumer works on a group, or has left: heard when it is awaited, and until then nobody's.
+    asked.catch(() => undefined);
+    return asked;
+  };
+  let next = ask();
   let group: T[] = [];
   let timer: NodeJS.Timeout | undefined;
   let due: Promise<"due"> | null = null;
@@ -28,7 +34,7 @@ export async function* batches<T>(
         return;
       }
       group.push(step.value);
-      next = iterator.next();
+      next = ask();
       if (group.length >= max || urgent(step.value)) {
         clearTimeout(timer);
         yield group;
@@ -45,8 +51,6 @@ export async function* batches<T>(
     throw error;
   } finally {
     clearTimeout(timer);
-    // The consumer may leave while `next` is pending: its rejection then belongs to nobody.
-    next.catch(() => undefined);
     // Not awaited: a generator that is waiting returns only when its own signal ends the wait.
     void iterator.return?.()?.catch(() => undefined);
   }
