@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
-import { connect, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import path from "node:path";
 import { adminServer } from "./admin.ts";
 import { openAuthority } from "./ca.ts";
@@ -40,6 +41,54 @@ const SOCKET_PATH_BYTES = 107;
 
 /** The gateway, whole. Everything it knows is under `config.stateDir`, so that the next process goes on from there. */
 export async function startGateway(config: GatewayConfig, world: Partial<GatewayWorld> = {}): Promise<RunningGateway> {
+  const { stateDir, adminSocket, dataSocket } = socketsOf(config);
+  for (const socket of [adminSocket, dataSocket]) mustFit(socket);
+  const sole = await soleOwner(stateDir);
+  try {
+    const running = await openGateway(config, world);
+    return {
+      ...running,
+      async close() {
+        await running.close();
+        sole.close();
+      },
+    };
+  } catch (error) {
+    sole.close();
+    throw error;
+  }
+}
+
+/**
+ * Two workers may miss a killed gateway at the same moment and each start one; two that write one journal would bill
+ * wrongly. The kernel gives a name to one process only, and takes it back however that process ends.
+ */
+async function soleOwner(stateDir: string): Promise<Server> {
+  const name = createHash("sha256").update(path.resolve(stateDir)).digest("hex").slice(0, 32);
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(cause.code === "EADDRINUSE" ? new Error(`another gateway answers for ${stateDir}`) : cause),
+    );
+    server.listen(`\0countersign-gateway-${name}`, resolve);
+  });
+  return server.unref();
+}
+
+const socketsOf = ({ stateDir, adminSocket, dataSocket }: GatewayConfig) => ({
+  stateDir,
+  adminSocket: adminSocket ?? path.join(stateDir, "admin.sock"),
+  dataSocket: dataSocket ?? path.join(stateDir, "data.sock"),
+});
+
+function mustFit(socketPath: string): void {
+  if (Buffer.byteLength(socketPath) <= SOCKET_PATH_BYTES) return;
+  throw new Error(
+    `${socketPath} is longer than a socket path may be (${SOCKET_PATH_BYTES} bytes): use a shorter folder`,
+  );
+}
+
+async function openGateway(config: GatewayConfig, world: Partial<GatewayWorld>): Promise<RunningGateway> {
   const outside: GatewayWorld = {
     resolve: systemResolve,
     dial: systemDial,
@@ -48,10 +97,8 @@ export async function startGateway(config: GatewayConfig, world: Partial<Gateway
     trust: [],
     ...world,
   };
-  const { stateDir } = config;
+  const { stateDir, adminSocket, dataSocket } = socketsOf(config);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const dataSocket = config.dataSocket ?? path.join(stateDir, "data.sock");
-  const adminSocket = config.adminSocket ?? path.join(stateDir, "admin.sock");
   const home = path.join(stateDir, "git", "home");
   await mkdir(home, { recursive: true, mode: 0o700 });
   await writeFile(path.join(home, "gitconfig"), GIT_CONFIG, { mode: 0o600 });
@@ -138,11 +185,6 @@ async function chargeLost(wall: Wall, ledger: Ledger, call: StartedCall): Promis
 
 /** A socket file that nobody answers on is left over from a process that was killed. One that answers is a gateway. */
 async function claim(socketPath: string): Promise<void> {
-  if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES) {
-    throw new Error(
-      `${socketPath} is longer than a socket path may be (${SOCKET_PATH_BYTES} bytes): use a shorter folder`,
-    );
-  }
   const answers = await new Promise<boolean>((resolve) => {
     const probe = connect(socketPath, () => resolve(true)).once("error", () => resolve(false));
     probe.once("close", () => resolve(false)).once("connect", () => probe.destroy());

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { gatewayClient } from "#gateway/client.ts";
@@ -190,4 +191,13 @@ test("a tunnel ends with its token", async () => {
   const lines = await linesUntil(world, "r", (all) => all.some((line) => line.kind === "closed"));
   expect(lines.at(-1)).toMatchObject({ kind: "closed", host: "a.test" });
   await world.close();
+});
+
+test("of two gateways that are started for one folder at the same moment, one says that there is another", async () => {
+  const stateDir = await mkdtemp(path.join(tmpdir(), "cs-two-"));
+  const started = await Promise.allSettled([1, 2].map(() => startGateway({ stateDir, ...bare })));
+  const failed = started.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+  expect(failed).toEqual([expect.stringContaining("another gateway answers")]);
+  for (const one of started) if (one.status === "fulfilled") await one.value.close();
+  await rm(stateDir, { recursive: true });
 });
