@@ -78,6 +78,9 @@ export async function breakThings(
   while (total() < o.kills) {
     const failure = o.failed();
     if (failure !== null) throw failure;
+    for (const [name, one] of Object.entries({ first: house.first, second })) {
+      if (!busy.has(one) && one.pid() === null) throw new Error(`the ${name} worker ended by itself`);
+    }
     await pause(GAP_MS[0] + Math.random() * (GAP_MS[1] - GAP_MS[0]));
     const kind = KINDS[Math.floor(Math.random() * KINDS.length)] ?? "gateway";
     if (await act[kind]()) {
