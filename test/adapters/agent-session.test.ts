@@ -16,7 +16,7 @@ const result = (id: string | number, value: object): RpcMessage => ({
 
 /** A fold with an open session "s", as every live one begins. */
 function openFold(more: { onReject?: "model-continues" | "turn-ends"; errorPattern?: string } = {}): SessionFold {
-  const fold = sessionFold({ procId: "p", workdir: "/work", profile: { ...profile, ...more } });
+  const fold = sessionFold({ procId: "p", workdir: "/workspace", profile: { ...profile, ...more } });
   fold.sent(request("init", "initialize"));
   fold.sent(request("session", "session/new"));
   fold.received(result("init", { agentInfo: { name: "a", version: "1" } }));
@@ -183,7 +183,7 @@ describe("the end of a turn", () => {
 
 describe("what is told", () => {
   test("the replay of a restored session is not told again", () => {
-    const fold = sessionFold({ procId: "p", workdir: "/work", profile });
+    const fold = sessionFold({ procId: "p", workdir: "/workspace", profile });
     fold.sent(request("init", "initialize"));
     fold.sent(request("session", "session/load", { sessionId: "s" }));
     fold.received(result("init", {}));
@@ -251,9 +251,9 @@ describe("what is told", () => {
         content: [{ type: "diff", path: file, newText: "x" }],
       });
     const changed = (message: RpcMessage) => fold.received(message).filter((event) => event.kind === "file.changed");
-    expect(changed(edit("completed", "/work/src/a.ts"))).toEqual([{ kind: "file.changed", path: "src/a.ts" }]);
+    expect(changed(edit("completed", "/workspace/src/a.ts"))).toEqual([{ kind: "file.changed", path: "src/a.ts" }]);
     expect(changed(edit("completed", "/etc/b"))).toEqual([{ kind: "file.changed", path: "/etc/b" }]);
-    expect(changed(edit("failed", "/work/c"))).toEqual([]);
+    expect(changed(edit("failed", "/workspace/c"))).toEqual([]);
   });
 
   test("the digest of a permission covers the diff it shows and not the name of the call", () => {
@@ -268,7 +268,7 @@ describe("what is told", () => {
           kind: "edit",
           title: "Write a",
           rawInput: { path: "a" },
-          content: [{ type: "diff", path: "/work/a", oldText: null, newText: "x" }],
+          content: [{ type: "diff", path: "/workspace/a", oldText: null, newText: "x" }],
         },
         options: [],
       },
@@ -277,7 +277,7 @@ describe("what is told", () => {
     expect(inputs[0]).toEqual({
       kind: "edit",
       input: { path: "a" },
-      changes: [{ path: "/work/a", oldText: null, newText: "x" }],
+      changes: [{ path: "/workspace/a", oldText: null, newText: "x" }],
     });
     expect(inputs[1]).toEqual(inputs[0]);
   });
