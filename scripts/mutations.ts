@@ -26,7 +26,7 @@ const results: Result[] = [];
 for (const mutation of wanted) {
   const began = Date.now();
   const restore = copy.apply(mutation);
-  const ran = await runTests(copy.folder, [mutation.red]);
+  const ran = await runTests(copy, [mutation.red]);
   restore();
   const [noticed] = ran.failed.filter((title) => title.includes(mutation.red.test));
   const heard = ran.passed.some((title) => title.includes(mutation.red.test));
@@ -41,7 +41,7 @@ for (const mutation of wanted) {
 console.log("The same tests with every line as it is:");
 const began = Date.now();
 const untouched = await runTests(
-  copy.folder,
+  copy,
   wanted.map(({ red }) => red),
 );
 const red = wanted.map((each) => each.red.test);

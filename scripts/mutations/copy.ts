@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Mutation } from "./mutation.ts";
@@ -7,6 +7,8 @@ import type { Mutation } from "./mutation.ts";
 /** The checkout's last commit in a folder of its own, so that nothing is ever flipped where people work. */
 export interface Copy {
   readonly folder: string;
+  /** Where the tests put what is temporary; a test that fails half-way leaves it there. */
+  readonly temporary: string;
   readonly commit: string;
   /** Flips one line; the returned function puts it back. Throws when the text is not there exactly once. */
   apply(mutation: Mutation): () => void;
@@ -14,15 +16,18 @@ export interface Copy {
 }
 
 export function makeCopy(root: string): Copy {
-  const folder = mkdtempSync(path.join(tmpdir(), "countersign-mutations-"));
+  // A short name: sockets lie below it, and their paths may have 107 bytes.
+  const folder = mkdtempSync(path.join(tmpdir(), "csm-"));
+  const temporary = path.join(folder, "tmp");
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
     // Sandboxes run as nobody and read programs from here.
     chmodSync(folder, 0o755);
+    mkdirSync(temporary);
     const commit = run("git", ["rev-parse", "HEAD"], root).toString("utf8").trim();
     run("tar", ["-x", "-C", folder], root, run("git", ["archive", commit], root));
     symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"));
-    return { folder, commit, remove, apply: (mutation) => flip(path.join(folder, mutation.file), mutation) };
+    return { folder, temporary, commit, remove, apply: (mutation) => flip(path.join(folder, mutation.file), mutation) };
   } catch (error) {
     remove();
     throw error;

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import type { Copy } from "./copy.ts";
 import type { Red } from "./mutation.ts";
 
 /** What became of the tests that were asked for. A test that was skipped is not here. */
@@ -25,8 +26,8 @@ const Report = z.object({
   ),
 });
 
-/** Runs the named tests in `folder`, one file at a time, and nothing else. */
-export async function runTests(folder: string, reds: readonly Red[]): Promise<Ran> {
+/** Runs the named tests in the copy, one file at a time, and nothing else. */
+export async function runTests({ folder, temporary }: Copy, reds: readonly Red[]): Promise<Ran> {
   const report = path.join(folder, ".mutations-report.json");
   rmSync(report, { force: true });
   const files = [...new Set(reds.map((red) => red.file))];
@@ -35,7 +36,7 @@ export async function runTests(folder: string, reds: readonly Red[]): Promise<Ra
   const ended = await vitest(
     folder,
     [...files, "--testNamePattern", names.join("|"), "--reporter=json", `--outputFile=${report}`, "--maxWorkers=1"],
-    cases.length === 0 ? {} : { EGRESS_ONLY: [...new Set(cases)].join(",") },
+    { TMPDIR: temporary, ...(cases.length === 0 ? {} : { EGRESS_ONLY: [...new Set(cases)].join(",") }) },
   );
   if (ended.late) return { passed: [], failed: [], broken: `no end within ${LONGEST_MS / 1000} s` };
   let results: z.infer<typeof Report>["testResults"];
@@ -44,9 +45,9 @@ export async function runTests(folder: string, reds: readonly Red[]): Promise<Ra
   } catch {
     return { passed: [], failed: [], broken: ended.said.trim().slice(-2_000) || "no report" };
   }
-  const with_ = (status: string) =>
+  const which = (status: string) =>
     results.flatMap((file) => file.assertionResults.filter((one) => one.status === status).map((one) => one.fullName));
-  const [passed, failed] = [with_("passed"), with_("failed")];
+  const [passed, failed] = [which("passed"), which("failed")];
   const broken = results.find(
     (file) => file.status === "failed" && !file.assertionResults.some((one) => one.status === "failed"),
   );
