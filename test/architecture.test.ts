@@ -20,7 +20,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Files at the top of `src` that wire the rest together (docs/adr/0002). Nothing imports them. */
-const ROOTS = ["src/main.ts", "src/house.ts", "src/front.ts", "src/gateway-role.ts", "src/places.ts", "src/config.ts"];
+const ROOTS = ["main", "house", "parts", "loops", "front", "gateway-role", "places", "config"].map(
+  (name) => `src/${name}.ts`,
+);
 
 /** The only files that may turn a Secret into text. */
 const MAY_REVEAL: readonly RegExp[] = [

@@ -1,0 +1,185 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants, mkdirSync, openSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { serve as listen } from "@hono/node-server";
+import { installImage } from "#adapters/agent/install.ts";
+import { watchPolicyFolder } from "#adapters/policy/folder.ts";
+import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
+import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
+import { DatabaseInUse, takeLock } from "#db/lock.ts";
+import { openDatabase } from "#db/open.ts";
+import type { Core } from "#runs/core.ts";
+import type { Config } from "./config.ts";
+import { gatewayLog } from "./gateway-role.ts";
+
+/** Something the person who starts us has to mend: one line with the fix. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+
+export function writable(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new StartError(
+      `the data folder ${folder} cannot be written: make it yours (chown), or name another with COUNTERSIGN_DATA=/path`,
+      { cause },
+    );
+  }
+}
+
+/** What answers on the port; replaced once everything behind it is there. */
+export interface Site {
+  fetch: (request: Request) => Response | Promise<Response>;
+}
+
+/** Takes the port before anything else is started, so that a taken one leaves nothing half-started. */
+export function bind(site: Site, config: Config): Promise<{ port: number; close: () => Promise<void> }> {
+  return new Promise((resolve, reject) => {
+    const server = listen(
+      { fetch: (request) => site.fetch(request), port: config.port, hostname: config.host },
+      ({ port }) => {
+        const close = () =>
+          new Promise<void>((closed) => {
+            server.close(() => closed());
+            if ("closeAllConnections" in server) server.closeAllConnections();
+          });
+        resolve({ port, close });
+      },
+    );
+    server.on("error", (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === "EADDRINUSE"
+          ? `port ${config.port} is taken: stop what uses it, or start with another: PORT=${config.port + 1} npm start`
+          : `cannot listen on ${config.host}:${config.port}: ${error.message}`;
+      reject(new StartError(why, { cause: error }));
+    });
+  });
+}
+
+export async function openPolicy(config: Config, say: Core["log"]) {
+  const folder = config.policyDir ?? path.join(root, "policies");
+  const presets = [
+    ...(config.models.openai.baseUrl !== null || config.agent === "demo" ? ["model-openai"] : []),
+    ...(config.models.anthropic.baseUrl !== null ? ["model-anthropic"] : []),
+    ...(config.registry !== null ? ["npm-read"] : []),
+  ];
+  const watch = await watchPolicyFolder(folder, {
+    site: { presets, upstreams: upstreams(config) },
+    onChange: (change) =>
+      change.ok
+        ? say("policy reloaded", { digest: change.policy.digest })
+        : say("policy is broken; the last good one stays in force", { problems: change.problems }),
+  });
+  const loaded = watch.current();
+  if (loaded.ok) return watch;
+  watch.close();
+  const lines = loaded.problems.map(({ at, message }) => `  ${at} ${message}`).join("\n");
+  throw new StartError(`the policy in ${folder} is broken:\n${lines}`);
+}
+
+/** Hosts that only the operator's configuration may name; no rule can grant or deny them. */
+function upstreams(config: Config): string[] {
+  const urls = [config.models.openai.baseUrl, config.models.anthropic.baseUrl, config.registry];
+  return [...new Set(urls.flatMap((url) => (url === null ? [] : [new URL(url).hostname])))];
+}
+
+export async function openDb(config: Config, say: Core["log"]) {
+  try {
+    return await openDatabase(config.databaseUrl, { onError: (error) => say("database", { error: error.message }) });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(
+      config.databaseUrl.startsWith("pglite:") ? why : `the database of DATABASE_URL cannot be used: ${why}`,
+      { cause },
+    );
+  }
+}
+
+/** The local Slack page lives in one process: the people of a second one would talk to nobody. Released by the call. */
+export function localPage(dataDir: string): () => void {
+  try {
+    return takeLock(path.join(dataDir, "slack-page.lock"), dataDir);
+  } catch (cause) {
+    if (!(cause instanceof DatabaseInUse)) throw cause;
+    const why = `another process serves the local Slack page of ${dataDir}: stop it, or start this one with --roles worker`;
+    throw new StartError(why, { cause });
+  }
+}
+
+/** Folders of the images, installed on first use; a first use of OpenCode takes a while, so it begins at the start. */
+export function imageFolders(config: Config): (image: string) => Promise<string> {
+  const into = path.join(config.dataDir, "images");
+  const going = new Map<string, Promise<string>>();
+  const install = async (image: string): Promise<string> => {
+    mkdirSync(into, { recursive: true, mode: 0o755 });
+    if (image === "plain") {
+      const plain = path.join(into, "plain");
+      mkdirSync(plain, { recursive: true, mode: 0o755 });
+      return plain;
+    }
+    return installImage({
+      name: image,
+      from: path.join(root, "images"),
+      into,
+      npm: ["npm"],
+      env: config.toolEnv,
+      signal: AbortSignal.timeout(15 * 60_000),
+    });
+  };
+  return (image) => {
+    const one = going.get(image) ?? install(image).finally(() => going.delete(image));
+    going.set(image, one);
+    return one;
+  };
+}
+
+export async function openSandboxes(config: Config, imageFolder: (image: string) => Promise<string>) {
+  const provider = localSandboxes({
+    stateDir: path.join(config.dataDir, "sandboxes"),
+    node: process.execPath,
+    imageFolder,
+  });
+  const { problems } = await provider.preflight();
+  if (problems.length > 0) throw new StartError(problems.map(({ what, fix }) => `${what}: ${fix}`).join("\n"));
+  return provider;
+}
+
+/** Detached: it must outlive us when we are killed. */
+export function startGatewayProcess(config: Config) {
+  const out = openSync(gatewayLog(config.dataDir), "a", 0o600);
+  const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), "serve", "--roles", "gateway"], {
+    detached: true,
+    stdio: ["ignore", out, out],
+  });
+  child.unref();
+  return child;
+}
+
+/** Serves real repositories as local/<name>; the originals are only read. */
+export async function importAll(host: LocalRepoHost, sources: readonly string[]): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (const source of sources) {
+    const base =
+      path
+        .basename(source.replace(/\/+$/, ""))
+        .replace(/\.git$/, "")
+        .replace(/[^\w.-]+/g, "-")
+        .replace(/^[.-]+/, "") || "repository";
+    const name = `local/${base}`;
+    try {
+      await host.importRepository(name, source);
+    } catch (cause) {
+      throw new StartError(
+        `--repo ${source} cannot be served: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
+    }
+    names.push(name);
+  }
+  return names;
+}
