@@ -47,8 +47,12 @@ export function turnStore(db: Db, orgId: string): TurnStore {
     async ended(tx, runId, n, end) {
       await asDb(tx).update(runTurns).set({ state: "ended", end }).where(turnAt(runId, n));
     },
-    async all(runId) {
-      const rows = await outside(db).select().from(runTurns).where(eq(runTurns.runId, runId)).orderBy(asc(runTurns.n));
+    async all(runId, tx) {
+      const rows = await (tx ? asDb(tx) : outside(db))
+        .select()
+        .from(runTurns)
+        .where(eq(runTurns.runId, runId))
+        .orderBy(asc(runTurns.n));
       return rows.map(toTurn);
     },
   };

@@ -1,5 +1,6 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
+import type { Tx } from "#ports/store.ts";
 import type { Approval } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { addedWords, bind } from "./bind.ts";
@@ -10,13 +11,14 @@ import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
 
-/** The same bytes; of a start, with what was said in the thread since it was asked. */
+/** The same bytes; of a start, with what was said in the thread since it was asked. The run must be locked. */
 async function asItIsNow(
   core: Core,
+  tx: Tx,
   run: Run,
   { gate, subject, digest }: Approval,
 ): Promise<Pick<Approval, "subject" | "digest">> {
-  const added = gate === "start" ? addedWords(await core.stores.turns.all(run.id)) : [];
+  const added = gate === "start" ? addedWords(await core.stores.turns.all(run.id, tx)) : [];
   if (added.length === 0) return { subject, digest };
   const now = { ...subject, added };
   return { subject: now, digest: bind(gate, run, now) };
@@ -38,10 +40,10 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
   const current = core.policy();
   if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
   const asks = await withMembers(core, current.policy, run, expired.asks);
-  const { subject, digest } = await asItIsNow(core, run, expired);
   await core.store.tx(async (tx) => {
     const locked = await core.stores.runs.lock(tx, run.id);
     if (!locked || (locked.state !== "waiting" && locked.state !== "suspended")) return;
+    const { subject, digest } = await asItIsNow(core, tx, locked, expired);
     const approval = await open(core, tx, locked, expired.gate, subject, digest, asks, null);
     await core.stores.runs.patch(tx, locked, { wakeAt: approval.expiresAt });
     await tell(core, tx, locked, "approval", expired.id);

@@ -44,10 +44,12 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   } else if (decision.outcome === "allow") {
     await core.store.tx((tx) => move(core, tx, run, "queued", { why: "policy allows it", events, patch }));
   } else {
-    const subject = startSubject(run, scope, base.oid, addedWords(await core.stores.turns.all(run.id)));
     const asks = await withMembers(core, current.policy, run, decision.asks);
     await core.store.tx(async (tx) => {
       await record(core, tx, run.id, run.epoch, events);
+      // The run is locked: who speaks from here on finds the question open and has it put anew.
+      const words = addedWords(await core.stores.turns.all(run.id, tx));
+      const subject = startSubject(run, scope, base.oid, words);
       const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
       await move(core, tx, run, "waiting", {
         why: `asks ${asks.map((ask) => ask.from).join(", ")}`,

@@ -111,7 +111,8 @@ export interface TurnStore {
   open(tx: Tx, runId: RunId): Promise<boolean>;
   started(tx: Tx, runId: RunId, n: number): Promise<void>;
   ended(tx: Tx, runId: RunId, n: number, end: string): Promise<void>;
-  all(runId: RunId): Promise<readonly Turn[]>;
+  /** With `tx` and under the run's lock, nothing can be added until the transaction ends. */
+  all(runId: RunId, tx?: Tx): Promise<readonly Turn[]>;
 }
 
 /** One outside act: intent before, look-up on re-entry, result after. */
