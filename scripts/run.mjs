@@ -5,7 +5,7 @@
 //   node scripts/run.mjs [--for-tests] (FILE.ts | --bin NAME) [arguments...]
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -31,6 +31,8 @@ function installDependencies() {
     .digest("hex");
   const mark = path.join(root, "node_modules", ".countersign-lock");
   if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
+  if (npmProgram === null)
+    fail("npm is missing: install it (Debian, Ubuntu: `apt-get install -y npm`) and start again.");
   console.error("countersign: installing dependencies (once per lockfile)");
   const ran = npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"], "inherit");
   if (ran.error || ran.status !== 0) fail("`npm ci` failed: see its message above, mend it, and start again.");
@@ -39,12 +41,19 @@ function installDependencies() {
   writeFileSync(mark, lock);
 }
 
-function npm(words, stdio) {
-  const program = process.env.npm_execpath;
-  return program
-    ? spawnSync(process.execPath, [program, ...words], { cwd: root, stdio })
-    : spawnSync("npm", words, { cwd: root, stdio });
+/** npm's own program: as npm says it (another package manager says the same of itself), or as PATH leads to it. */
+function findNpm() {
+  const named = (process.env.PATH ?? "").split(path.delimiter).map((folder) => path.join(folder, "npm"));
+  for (const candidate of [process.env.npm_execpath, ...named]) {
+    if (!candidate || !existsSync(candidate)) continue;
+    const program = realpathSync(candidate);
+    if (path.basename(program) === "npm-cli.js") return program;
+  }
+  return null;
 }
+
+/** By this Node, with which it came: one that is patched to find npm's parts, as Debian's is, cannot be replaced. */
+const npm = (words, stdio) => spawnSync(process.execPath, [npmProgram, ...words], { cwd: root, stdio });
 
 /** npm tells its scripts of a registry only when it is not its default; asking takes half a second, so it is asked once. */
 function registryOfNpm() {
@@ -113,13 +122,20 @@ function program() {
   return [path.join(folder, typeof bin === "string" ? bin : bin[name]), ...rest];
 }
 
+const npmProgram = findNpm();
 installDependencies();
 systemPackages();
 const node = node24();
 const child = spawn(node, program(), {
   cwd: args[0] === "--bin" ? root : process.cwd(),
   stdio: "inherit",
-  env: { ...process.env, ...registryOfNpm(), PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}` },
+  env: {
+    ...process.env,
+    ...registryOfNpm(),
+    // What npm says of itself to what it starts; said here too, for whoever starts this without npm.
+    ...(npmProgram === null ? {} : { npm_execpath: npmProgram, npm_node_execpath: process.execPath }),
+    PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}`,
+  },
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => fail(`could not start ${node}: ${error.message}`));

@@ -72,7 +72,7 @@ export interface Config {
   /** Names of variables that belong to real outside services: the local Slack page refuses to start beside them. */
   readonly realCredentials: readonly string[];
   readonly logLevel: string;
-  /** What `npm` needs of our environment to install an agent's image: its path, home and own settings. */
+  /** What finding and running `npm` needs of our environment: its path, home, and what it says of itself. */
   readonly toolEnv: Readonly<Record<string, string>>;
 }
 
@@ -83,7 +83,7 @@ const ANY = ["0.0.0.0", "::"];
 export const hostInUrl = (host: string): string =>
   ANY.includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
 
-const TOOL = /^(PATH|HOME|npm_config_.*|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
+const TOOL = /^(PATH|HOME|npm_config_.*|npm_(?:node_)?execpath|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
 
 /** Something the operator has to mend; its message is all they need to see. */

@@ -6,6 +6,7 @@ import { serve as listen } from "@hono/node-server";
 import { installImage } from "#adapters/agent/install.ts";
 import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
+import { findNpm, npmCommand } from "#adapters/sandbox/local/npm.ts";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
 import { DatabaseInUse, takeLock } from "#db/lock.ts";
 import { openDatabase } from "#db/open.ts";
@@ -126,7 +127,7 @@ export function imageFolders(config: Config): (image: string) => Promise<string>
       name: image,
       from: path.join(root, "images"),
       into,
-      npm: ["npm"],
+      npm: npmCommand(config.toolEnv),
       env: config.toolEnv,
       signal: AbortSignal.timeout(15 * 60_000),
     });
@@ -142,6 +143,7 @@ export async function openSandboxes(config: Config, imageFolder: (image: string)
   const provider = localSandboxes({
     stateDir: path.join(config.dataDir, "sandboxes"),
     node: process.execPath,
+    npm: findNpm(config.toolEnv),
     imageFolder,
   });
   const { problems } = await provider.preflight();

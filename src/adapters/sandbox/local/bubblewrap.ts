@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import type { RunnerConfig } from "#runner/main.ts";
 import { type Box, INSIDE } from "./box.ts";
+import type { HostNpm } from "./npm.ts";
 
 /** The walls: every namespace new, no way to make more, no capability, no environment, dead with the supervisor. */
 export const WALLS = [
@@ -48,6 +49,20 @@ export function systemBinds(): string[] {
   return ["--ro-bind", "/usr", "/usr", ...legacy, ...ETC.flatMap((file) => ["--ro-bind-try", file, file])];
 }
 
+/** npm where Node looks for it, beside our node, which then runs it whatever Node the host has. */
+function npmBinds(npm: HostNpm | null): string[] {
+  if (npm === null) return [];
+  const modules = path.join(INSIDE.node, "../lib/node_modules");
+  return [
+    ...["--ro-bind", npm.folder, npm.holds === "package" ? `${modules}/npm` : modules],
+    ...["npm", "npx"].flatMap((name) => [
+      "--symlink",
+      `../lib/node_modules/npm/bin/${name}-cli.js`,
+      `${INSIDE.node}/${name}`,
+    ]),
+  ];
+}
+
 const ENVIRONMENT = {
   PATH: `${INSIDE.node}:/usr/local/bin:/usr/bin:/bin`,
   HOME: INSIDE.home,
@@ -56,7 +71,7 @@ const ENVIRONMENT = {
 };
 
 /** Arguments for bubblewrap that start the runner. Descriptors: 3 node's IPC, 4 the link, 5 bubblewrap's own report. */
-function bubblewrapArgs(box: Box): string[] {
+function bubblewrapArgs(box: Box, npm: HostNpm | null): string[] {
   const proxyPort = box.spec.gateway === null ? null : INSIDE.proxyPort;
   const runner: RunnerConfig = {
     workdir: INSIDE.workdir,
@@ -90,6 +105,7 @@ function bubblewrapArgs(box: Box): string[] {
     ],
     ...["--symlink", "/tmp", "/var/tmp"],
     ...["--ro-bind", box.node, `${INSIDE.node}/node`],
+    ...npmBinds(npm),
     ...["--ro-bind", path.join(box.runtime, "runner.cjs"), INSIDE.runner],
     ...["--ro-bind", box.image, INSIDE.image],
     ...["--bind", path.join(box.work, "workspace"), INSIDE.workdir],
@@ -111,8 +127,8 @@ function bubblewrapArgs(box: Box): string[] {
  * The whole command line. As root the process first joins its control groups and then gives its uid up, in that order
  * and before bubblewrap runs, so that nothing inside was ever outside of its limits.
  */
-export function launchLine(box: Box): { file: string; args: string[]; uid: number | null } {
-  const args = bubblewrapArgs(box);
+export function launchLine(box: Box, npm: HostNpm | null): { file: string; args: string[]; uid: number | null } {
+  const args = bubblewrapArgs(box, npm);
   const groups = [box.memoryGroup, box.pidsGroup].filter((group) => group !== null);
   if (groups.length === 0 || box.uid === null) return { file: box.bwrap, args, uid: box.uid };
   const join = [...new Set(groups)].map((group) => `echo 0 > '${group}/cgroup.procs'`).join(" && ");

@@ -47,6 +47,14 @@ export async function survey(o: { bwrap: string | null; uid: number | null }): P
   };
 }
 
+/** A sandbox works without it; the product does not: agents are installed with it, and most checks begin with it. */
+export function noNpm(): Problem {
+  return {
+    what: "npm is not on this machine",
+    fix: existsSync("/usr/bin/apt-get") ? "apt-get install -y npm" : "Install Node.js with npm, then start again.",
+  };
+}
+
 function notLinux(): Problem {
   return {
     what: "the local sandbox needs Linux",

@@ -8,7 +8,8 @@ import { asStored, FILES, idsIn, readBox, readSupervisor } from "./box.ts";
 import { attachAt, infoOf, openSandbox, stateOf } from "./client.ts";
 import { demolish } from "./demolish.ts";
 import { identityOf, isAlive } from "./identity.ts";
-import { type Survey, survey } from "./preflight.ts";
+import type { HostNpm } from "./npm.ts";
+import { noNpm, type Survey, survey } from "./preflight.ts";
 import { endSupervisor, type Recruits, recruits } from "./raise.ts";
 import { record } from "./record.ts";
 import { ownFolder, stageProgram, stageRuntime, stageTree } from "./staging.ts";
@@ -20,6 +21,8 @@ export interface LocalOptions {
   readonly node: string;
   /** Folder of an image on this host, or `null` when there is none by that name. */
   readonly imageFolder: (image: string) => Promise<string | null>;
+  /** As `findNpm` finds it. `null`: preflight names it a problem. Absent: what the host has below /usr, if anything. */
+  readonly npm?: HostNpm | null;
   /** bubblewrap, if not in the usual places. */
   readonly bwrap?: string;
   /** After a sandbox, how long one idle supervisor (about 45 MB) waits for the next; it saves a third. Default: none. */
@@ -68,6 +71,10 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     return staged;
   };
 
+  /** What is below /usr the inside sees as it is. */
+  const npmInside = async (npm: HostNpm | null): Promise<HostNpm | null> =>
+    npm === null || !isRoot || npm.folder.startsWith("/usr/") ? npm : { ...npm, folder: await readable(npm.folder) };
+
   /** Once per process: folders, our programs, and what a crash left half made. */
   async function prepare(): Promise<Prepared> {
     ownFolder(o.stateDir, 0o700, { above: false });
@@ -98,6 +105,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     const folder = await o.imageFolder(spec.image);
     if (folder === null) throw new SandboxError("invalid", `no image ${spec.image}`);
     const image = isRoot ? await readable(folder) : folder;
+    const npm = await npmInside(o.npm ?? null);
     signal.throwIfAborted();
     const order = {
       id,
@@ -111,6 +119,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
       supervisors,
       node,
       image,
+      npm,
     };
     const made = record({ ...order, machine: { ...machine, bwrap: machine.bwrap } });
     if (made === null) return null;
@@ -158,7 +167,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     async preflight() {
       surveyed = look();
       const { capabilities, problems } = await surveyed;
-      return { capabilities, problems };
+      return { capabilities, problems: o.npm === null ? [...problems, noNpm()] : problems };
     },
     async create(spec, signal) {
       signal.throwIfAborted();

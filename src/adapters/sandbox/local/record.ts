@@ -6,6 +6,7 @@ import { type Box, FILES, writeJson } from "./box.ts";
 import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
 import { groupsOf, makeGroups, removeGroups } from "./cgroups.ts";
 import type { Identity } from "./identity.ts";
+import type { HostNpm } from "./npm.ts";
 import type { Survey } from "./preflight.ts";
 import type { Recruit, Recruits } from "./raise.ts";
 import { releaseUid, takeUid } from "./uids.ts";
@@ -22,8 +23,9 @@ export interface Order {
   readonly runtime: string;
   readonly supervisors: Recruits;
   readonly node: string;
-  /** As the inside may read it. */
+  /** As the inside may read them. */
   readonly image: string;
+  readonly npm: HostNpm | null;
 }
 
 /**
@@ -65,7 +67,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
     };
     // Named before they are made: whoever finds this after a crash can remove them all.
     writeJson(fresh, FILES.box, box);
-    writeJson(fresh, FILES.launch, launchLine(box));
+    writeJson(fresh, FILES.launch, launchLine(box, o.npm));
     if (machine.cgroups !== null) {
       makeGroups(machine.cgroups, groupName, { memoryMiB: spec.limits.memoryMiB, pids: spec.limits.pids + OWN_TASKS });
     }
