@@ -1,22 +1,24 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { administer, startPostgres, withDatabase } from "#test/postgres.ts";
-import { type Bench, type Measured, ratios } from "./report.ts";
+import { type Bench, type Goal, type Measured, ratios } from "./report.ts";
 import { bareBolt, product } from "./subject.ts";
 
 /** Idle: started, its page read once, and then left alone for this long. */
 const IDLE_MS = 20_000;
+const RESIDENT = "control plane MB";
 
 export const memory: Bench = {
   name: "memory",
   claim: "idle on Postgres: under 250 MB of resident memory for the control plane",
   peer: "a bare Bolt app with the same chat page on the same database (bench/bare-bolt.ts)",
   async run() {
-    const lite = await idle("PGlite", null, null);
+    const lite = await idle("PGlite", null, null, [{ figure: RESIDENT }]);
     const postgres = await startPostgres();
     try {
       await administer(postgres.url, "create database ours", "create database theirs");
-      const on = await idle("Postgres", withDatabase(postgres.url, "ours"), withDatabase(postgres.url, "theirs"));
+      const [ours, theirs] = [withDatabase(postgres.url, "ours"), withDatabase(postgres.url, "theirs")];
+      const on = await idle("Postgres", ours, theirs, [{ figure: RESIDENT, most: 250 }]);
       return [lite, on];
     } finally {
       await postgres.stop();
@@ -24,18 +26,23 @@ export const memory: Bench = {
   },
 };
 
-async function idle(what: string, ours: string | null, theirs: string | null): Promise<Measured> {
+async function idle(
+  what: string,
+  ours: string | null,
+  theirs: string | null,
+  goals: readonly Goal[],
+): Promise<Measured> {
   await using own = await product(ours);
   await using peer = await bareBolt(theirs);
   await pause(IDLE_MS);
   const [mine, bare] = [residentMb(own.pid), residentMb(peer.pid)];
   const figures = {
-    "control plane MB": mine.rss,
+    [RESIDENT]: mine.rss,
     "of it not shared with a file MB": mine.own,
     "gateway MB": Math.max(...childrenOf(own.pid).map((pid) => residentMb(pid).rss)),
   };
-  const beside = { "control plane MB": bare.rss, "of it not shared with a file MB": bare.own };
-  return { what, ours: figures, theirs: beside, ratio: ratios(figures, beside, Object.keys(beside)) };
+  const beside = { [RESIDENT]: bare.rss, "of it not shared with a file MB": bare.own };
+  return { what, ours: figures, theirs: beside, ratio: ratios(figures, beside, Object.keys(beside)), goals };
 }
 
 const childrenOf = (pid: number): number[] =>

@@ -8,6 +8,10 @@ import { answered, answers, log, write } from "./talk.ts";
 const WARM_UP = 5;
 const SLOW = { perSec: 1, count: 30 };
 const FAST = { perSec: 20, count: 100, rounds: 2 };
+const GOALS = [
+  { figure: "p50 ms", mostRatio: 2 },
+  { figure: "p99 ms", mostRatio: 2, most: 1_000 },
+];
 /** A run that waits for a lead: everything before a person is asked, and no sandbox that would share the processor. */
 const CHANNEL = "C0SHOP";
 const ASK = '<@U0AGENT> replace "No dependencies." with "No dependencies, by choice." in README.md';
@@ -50,7 +54,7 @@ async function compare(name: string, ours: string | null, theirs: string | null)
       return { "p50 ms": p50, "p99 ms": p99, "max ms": max };
     };
     const [ours, theirs] = [figures(a), figures(b)];
-    return { what, ours, theirs, ratio: ratios(ours, theirs, ["p50 ms", "p99 ms"]) };
+    return { what, ours, theirs, ratio: ratios(ours, theirs, ["p50 ms", "p99 ms"]), goals: GOALS };
   };
   return [row(`${name}, ${SLOW.perSec}/s`, slow), row(`${name}, ${FAST.perSec}/s`, fast)];
 }

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
 
 /** Figures of one subject, by name, in the unit that the name says: "p50 ms", "MB". */
@@ -13,6 +14,15 @@ export interface Measured {
   readonly theirs: Figures | null;
   /** Ours divided by theirs, for the figures where a ratio says something. */
   readonly ratio: Figures;
+  /** What is promised of it. */
+  readonly goals: readonly Goal[];
+}
+
+/** A figure that should be at most so much, in its own unit, or at most so many times the peer's. */
+export interface Goal {
+  readonly figure: string;
+  readonly most?: number;
+  readonly mostRatio?: number;
 }
 
 /** A claim that can be measured: one file, one named peer. */
@@ -64,19 +74,75 @@ export function print(bench: Bench, measured: readonly Measured[]): void {
   }
 }
 
-/** Keeps the figures beside the code: date, Node, figures. Nothing of the machine but how many cores it has. */
-export function keep(bench: Bench, measured: readonly Measured[], cores: number): string {
-  const folder = path.join(import.meta.dirname, "results");
-  mkdirSync(folder, { recursive: true });
-  const result = {
+const FOLDER = path.join(import.meta.dirname, "results");
+
+interface Result {
+  readonly bench: string;
+  readonly claim: string;
+  readonly peer: string;
+  readonly date: string;
+  readonly node: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly measured: readonly Measured[];
+}
+
+/** Keeps the figures beside the code. Of the machine nothing but its cores and its memory. Returns one line of JSON. */
+export function keep(bench: Bench, measured: readonly Measured[]): string {
+  mkdirSync(FOLDER, { recursive: true });
+  const result: Result = {
     bench: bench.name,
     claim: bench.claim,
     peer: bench.peer,
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
-    cores,
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
     measured,
   };
-  writeFileSync(path.join(folder, `${bench.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(path.join(FOLDER, `${bench.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
   return JSON.stringify(result);
+}
+
+/** Writes results/README.md from what is kept of each of these benches. */
+export function summarise(benches: readonly Bench[]): void {
+  const results = benches.flatMap(({ name }) => read(path.join(FOLDER, `${name}.json`)));
+  const lines = [
+    "# What was measured",
+    "",
+    "Written by `npm run bench`; the JSON files beside it have every figure. Each row was measured together with its peer,",
+    "in the same run on the same machine: on another machine only the ratio means something.",
+    "",
+    "| what | ours | peer | ratio | goal | met |",
+    "| --- | ---: | ---: | ---: | --- | --- |",
+    ...results.flatMap(({ bench, measured }) => measured.flatMap((one) => rowsOf(bench, one))),
+    "",
+    ...results.flatMap(({ bench, claim, peer, ...on }) => [
+      `- **${bench}**: ${claim}. Beside: ${peer}. (${on.date}, ${on.cores} cores, ${on.memoryGiB} GiB, Node ${on.node})`,
+    ]),
+    "",
+  ];
+  writeFileSync(path.join(FOLDER, "README.md"), lines.join("\n"));
+}
+
+function read(file: string): Result[] {
+  try {
+    return [JSON.parse(readFileSync(file, "utf8")) as Result];
+  } catch (error) {
+    // It was never run.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function rowsOf(bench: string, { what, ours, theirs, ratio, goals }: Measured): string[] {
+  return goals.map(({ figure, most, mostRatio }) => {
+    const [own, times] = [ours[figure] ?? Number.NaN, ratio[figure] ?? Number.NaN];
+    const goal = [mostRatio && `at most ${mostRatio}x`, most && `under ${most}`].filter(Boolean).join(", ");
+    const met = (mostRatio === undefined || times <= mostRatio) && (most === undefined || own < most);
+    const peer = theirs?.[figure];
+    const factor = Number.isNaN(times) ? "" : `${times}x`;
+    const said = goal === "" ? "reported |" : `${goal} | ${met ? "yes" : "**no**"}`;
+    return `| ${bench}, ${what}: ${figure} | ${own} | ${peer ?? ""} | ${factor} | ${said} |`;
+  });
 }

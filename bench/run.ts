@@ -1,14 +1,13 @@
-import { availableParallelism } from "node:os";
 import { memory } from "./memory.ts";
 import { mention } from "./mention.ts";
 import { overhead } from "./overhead.ts";
-import { type Bench, keep, print } from "./report.ts";
+import { type Bench, keep, print, summarise } from "./report.ts";
 import { sandbox } from "./sandbox.ts";
 import { start } from "./start.ts";
 
 /**
  * `npm run bench [name…]`: measured claims, each beside a named peer in the same run. Prints a table and one JSON line
- * for each and writes bench/results/<name>.json. Nothing here passes or fails: a person reads it.
+ * for each, writes bench/results/<name>.json and, of all that is kept there, the README beside it. Nothing here passes or fails: a person reads it.
  */
 const BENCHES: readonly Bench[] = [mention, overhead, sandbox, start, memory];
 
@@ -21,6 +20,7 @@ if (unknown.length > 0) {
   for (const bench of BENCHES.filter((one) => wanted.length === 0 || wanted.includes(one.name))) {
     const measured = await bench.run();
     print(bench, measured);
-    console.log(keep(bench, measured, availableParallelism()));
+    console.log(keep(bench, measured));
   }
+  summarise(BENCHES);
 }
