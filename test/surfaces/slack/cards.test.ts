@@ -1,8 +1,10 @@
 import type { KnownBlock } from "@slack/types";
 import { describe, expect, test } from "vitest";
+import type { GroupRef } from "#policy/policy.ts";
+import type { View } from "#runs/view.ts";
 import type { Card } from "#surfaces/slack/cards/blocks.ts";
 import { render } from "#surfaces/slack/cards/render.ts";
-import { approvalOf, opened, START, working } from "#test/fixtures/run-events.ts";
+import { approvalOf, opened, START, waiting, working } from "#test/fixtures/run-events.ts";
 import { brokenTypes } from "#test/fixtures/slack/double.ts";
 import { brokenLimits } from "#test/fixtures/slack/limits.ts";
 import { evilViews, views } from "./views.ts";
@@ -48,7 +50,9 @@ describe.each(Object.entries(views))("the card %s", (name, view) => {
   test("says in one short text who, what and what next", () => {
     expect(card.text.length).toBeLessThanOrEqual(300);
     expect(card.text).toMatch(/[.!?…]$/);
-    expect(card.text).not.toMatch(/<[!@#]|undefined|null|\[object/);
+    const open = view.kind === "approval" && view.approval.status === "pending";
+    const text = open ? card.text.replace(/<!subteam\^S[A-Z0-9]+\|@\w+>|<@U[A-Z0-9]+>/g, "") : card.text;
+    expect(text).not.toMatch(/<[!@#]|undefined|null|\[object/);
   });
 
   test("has buttons that a screen reader can tell apart", () => {
@@ -129,6 +133,23 @@ test("a decided card has no button that decides", () => {
       : ["?"];
     expect(ids).toEqual(["open_run"]);
   }
+});
+
+test("an open question calls those who may answer, on the card and in its text; a closed one calls nobody", () => {
+  const calls = (view: View) => {
+    const { text, blocks } = render(view, NOW);
+    return [text, JSON.stringify(blocks)].map((part) => part.match(/<(?:@|!subteam)[^>]*>/g) ?? []);
+  };
+  const group = (from: GroupRef): View => ({ ...approvalOf(waiting), groups: { "group:leads": from } }) as View;
+  expect(calls(group({ slack_usergroup: "S0LEADS" }))).toEqual([["<!subteam^S0LEADS|@leads>"], ["<!subteam^S0LEADS>"]]);
+  expect(calls(group({ people: ["U0BO", "<!channel>", "U0CY"] }))).toEqual([
+    ["<@U0BO>", "<@U0CY>"],
+    ["<@U0BO>", "<@U0CY>"],
+  ]);
+  const twelve = Array.from({ length: 12 }, (_, n) => `U0${n}`);
+  expect(calls(group({ people: twelve })).map((part) => part.length)).toEqual([10, 10]);
+  expect(calls(group({ github_team: "acme/leads" }))).toEqual([[], []]);
+  expect(views["approval-approved"] ? calls(views["approval-approved"]) : null).toEqual([[], []]);
 });
 
 test("a button carries the question and the bytes it showed, and nothing of policy", () => {

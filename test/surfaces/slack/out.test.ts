@@ -178,6 +178,14 @@ test("a workspace that refuses the blocks gets the sentence and the buttons", as
   expect(lines).toEqual(["Slack refused a card; its plain form is shown"]);
 });
 
+test("a question whose blocks are refused still calls those who may answer", async () => {
+  const { double, chat } = world();
+  double.fail("chat.postMessage", { error: "invalid_blocks" });
+  await chat.show("slack:run:approval", place, story.approvalOf(story.waiting), null);
+  const blocks = double.messages[0]?.args.blocks as { text?: { text: string } }[];
+  expect(blocks[0]?.text?.text).toContain("asks <!subteam^S0LEADS|@leads> to decide");
+});
+
 test("a channel that we were thrown out of is tried again later, aloud", async () => {
   const { double, lines, chat } = world();
   double.fail("chat.postMessage", { error: "not_in_channel" });

@@ -74,6 +74,10 @@ export const views: Readonly<Record<string, View>> = {
   "status-merged": story.statusOf(story.merged),
   "status-closed": story.statusOf(story.closedUnmerged),
   "approval-start": story.approvalOf(story.waiting),
+  "approval-of-named-people": {
+    ...story.approvalOf(story.waiting),
+    groups: { "group:leads": { people: ["U0BO", "U0CY"] } },
+  } as View,
   "approval-approved": story.approvalOf(story.approved),
   "approval-denied": story.approvalOf(story.deniedByPerson),
   "approval-expired": story.approvalOf(story.expired),
@@ -208,6 +212,14 @@ export const evilViews: Readonly<Record<string, View>> = {
     approval: badApproval,
     claim: bad,
     groups: { [badApproval.asks[0]?.from ?? ""]: { slack_usergroup: bad } },
+  },
+  approvalOfPeople: {
+    kind: "approval",
+    run: badTitle,
+    facts: badFacts,
+    approval: badApproval,
+    claim: bad,
+    groups: { [badApproval.asks[0]?.from ?? ""]: { people: [bad, "U1> <!channel"] } },
   },
   denied: {
     kind: "approval",

@@ -3,9 +3,10 @@ import { isFinal } from "#runs/state.ts";
 import type { RunTitle, View } from "#runs/view.ts";
 import { ACTS, packAsked } from "#surfaces/slack/acts.ts";
 import { actions, button, type Card, card, context, section } from "./blocks.ts";
-import { askedOf, name, openRun, ruleLine, whyButton } from "./facts.ts";
+import { called, calledInText } from "./call.ts";
+import { name, openRun, ruleLine, whyButton } from "./facts.ts";
 import { subjectLines } from "./subject.ts";
-import { code, count, groupName, inUtc, listed, moment, quoted, said, sentence, short } from "./text.ts";
+import { code, count, inUtc, listed, moment, quoted, said, sentence, short } from "./text.ts";
 
 /** A question to named people: what exactly will be done, by which rule, who may answer, until when. */
 export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
@@ -15,7 +16,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
   const ended = open ? null : outcome(view);
   const requester = name(facts.request.by);
   const text = open
-    ? `Run ${run.number} asks ${askedOf(approval)} to decide: ${act.plain}. ${requester} asked for the run. Approve or deny until ${inUtc(approval.expiresAt)}.`
+    ? `Run ${run.number} asks ${calledInText(approval, view.groups)} to decide: ${act.plain}. ${requester} asked for the run. Approve or deny until ${inUtc(approval.expiresAt)}.`
     : `Run ${run.number}: the request to ${act.plain} ${ended?.plain ?? ""}`;
   return card(text, [
     section(
@@ -81,14 +82,6 @@ function who({ facts, approval, groups }: Extract<View, { kind: "approval" }>): 
       ? "Nobody has answered yet."
       : `Approved so far by ${listed(yes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`))}; more are needed.`,
   ];
-}
-
-/** A mention, so that Slack tells them, phones included; the name where the group is not one of Slack's. */
-function called(from: string, groups: Extract<View, { kind: "approval" }>["groups"]): string {
-  const group = groups[from];
-  return group !== undefined && "slack_usergroup" in group && /^S[A-Z0-9]+$/.test(group.slack_usergroup)
-    ? `<!subteam^${group.slack_usergroup}>`
-    : said(groupName(from), 80);
 }
 
 interface Ended {
