@@ -83,6 +83,7 @@ const ANY = ["0.0.0.0", "::"];
 export const hostInUrl = (host: string): string =>
   ANY.includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
 
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|::1)$/;
 const TOOL = /^(PATH|HOME|npm_config_.*|npm_(?:node_)?execpath|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
 
@@ -109,7 +110,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",
     );
   }
-  if (e.SLACK_BOT_TOKEN === undefined && !/^(127\.|localhost$|::1$)/.test(e.HOST) && !ANY.includes(e.HOST)) {
+  if (e.SLACK_BOT_TOKEN === undefined && !LOOPBACK.test(e.HOST)) {
     throw new ConfigError(
       `HOST=${e.HOST}: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET`,
     );

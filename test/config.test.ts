@@ -13,13 +13,18 @@ test("a gateway that was started with another model key is another gateway", () 
 const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "the local Slack page has no public address": [{ PUBLIC_URL: "https://agents.example.com" }, /PUBLIC_URL needs/],
   "the local Slack page does not listen for others": [{ HOST: "10.1.2.3" }, /HOST=10\.1\.2\.3/],
+  "a name that begins like loopback is not loopback": [{ HOST: "127.example.com" }, /HOST=127\.example\.com/],
+  "the local Slack page does not listen on every address": [{ HOST: "0.0.0.0" }, /HOST=0\.0\.0\.0/],
+  "the local Slack page does not listen on every address of the newer kind": [{ HOST: "::" }, /HOST=::/],
 };
 for (const [sentence, [env, message]] of Object.entries(REFUSED)) {
   test(sentence, () => expect(() => parse(env)).toThrow(message));
 }
 
+const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
+
 test("with a real workspace any address may be listened on", () => {
-  const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
+  for (const HOST of ["0.0.0.0", "::"]) expect(parse({ ...slack, HOST }).host).toBe(HOST);
   expect(parse({ ...slack, HOST: "10.1.2.3", PUBLIC_URL: "https://a.example.com/" }).publicUrl).toBe(
     "https://a.example.com",
   );
