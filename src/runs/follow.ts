@@ -62,7 +62,7 @@ export async function follow(
         waiting = waiting.slice(stop + 1);
         await commit(before);
         if (at.event.kind === "permission.asked") {
-          const permitted = await permit(core, run, agent, at.event);
+          const permitted = await permit(core, run, agent, at.event, cursorName);
           if (permitted.kind !== "answered") return { kind: permitted.kind };
           await commit([at], async (tx) => {
             await record(core, tx, run.id, run.epoch, await permitted.settle(tx));

@@ -7,7 +7,6 @@ import { open, withMembers } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
-import { eventsOf } from "./look.ts";
 import type { Run } from "./run.ts";
 
 type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
@@ -29,9 +28,10 @@ const objectsOf = (asked: Asked): readonly PolicyObject[] =>
 
 /**
  * Puts an agent's permission request to policy, and to people when policy says so. The answer goes to the agent first
- * and into the record with the cursor after: a crash between them answers the same again, which does nothing.
+ * and into the record with the cursor after: a crash between them answers the same again, which does nothing. `session`
+ * names the agent's process for ever, so that another one that asks the same is not taken for it.
  */
-export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): Promise<Permitted> {
+export async function permit(core: Core, run: Run, agent: Agent, asked: Asked, session: string): Promise<Permitted> {
   const decision = await allow(core, run, objectsOf(asked));
   const what = asked.command ?? asked.title;
   const told = decided("command", what, decision);
@@ -62,14 +62,25 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): 
   const answers = (await core.stores.approvals.ofRun(run.id)).filter(
     (one) => one.gate === "command" && one.digest === digest,
   );
+  const asking = `${session}:${asked.ask}`;
   const usable = await unspent(
     core,
     run,
     answers.filter((one) => covers(one, decision.asks)),
+    asking,
   );
   if (usable) {
+    // Given away before it is given: whoever comes after a crash knows to whom, and gives it to nobody else.
+    const given = giving(usable, asking);
+    await core.stores.effects.intend(given, run);
     await agent.answer(asked.ask, "allow");
-    return { kind: "answered", settle: async () => [{ kind: "grant.used", approval: usable.id, digest }] };
+    return {
+      kind: "answered",
+      settle: async (tx) => {
+        await core.stores.effects.done(tx, given, run, null);
+        return [{ kind: "grant.used", approval: usable.id, digest }];
+      },
+    };
   }
   const latest = answers.at(-1);
   if (latest?.status === "denied") {
@@ -108,14 +119,15 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked): 
   return { kind: "parked", approval };
 }
 
-/** An approval of exactly these bytes that still holds: for the run, or once and not used yet. */
-async function unspent(core: Core, run: Run, answers: readonly Approval[]): Promise<Approval | null> {
+const giving = (approval: Approval, asking: string): string => `grant:${approval.id}:${asking}`;
+
+/** An approval of exactly these bytes that still holds: for the run, or once and given to nobody but `asking`. */
+async function unspent(core: Core, run: Run, answers: readonly Approval[], asking: string): Promise<Approval | null> {
   const approved = answers.filter((one) => one.status === "approved");
   if (approved.length === 0) return null;
-  const used = new Set(
-    (await eventsOf(core, run.id)).flatMap(({ body }) => (body.kind === "grant.used" ? [body.approval] : [])),
-  );
-  return approved.find((one) => !used.has(one.id) || one.asks.every((ask) => ask.grants.for === "run")) ?? null;
+  const given = (await core.stores.effects.ofRun(run.id)).map(({ key }) => key);
+  const free = (one: Approval) => given.every((key) => !key.startsWith(giving(one, "")) || key === giving(one, asking));
+  return approved.find((one) => one.asks.every((ask) => ask.grants.for === "run") || free(one)) ?? null;
 }
 
 /** The agent's protocol has no place for a reason, so the next turn says who refused and why. */

@@ -1,0 +1,48 @@
+import { afterEach, expect, test } from "vitest";
+import { eventsOf } from "#runs/look.ts";
+import { ANA, BO, memoryHouse } from "./memory-house.ts";
+
+let house: Awaited<ReturnType<typeof memoryHouse>>;
+afterEach(async () => {
+  await house.close();
+});
+
+/** A run whose agent was told yes to `rm -rf build`, by a worker that dies before it has that in the record. */
+async function toldAndForgotten(dying: () => Promise<void>) {
+  house = await memoryHouse({
+    play: () => [{ run: "rm -rf build", ask: true, output: "gone" }, { say: "Done." }],
+  });
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  const asked = await house.question(run);
+  const { cursors } = house.core.stores;
+  const { advance } = cursors;
+  Object.assign(cursors, {
+    advance: async (...args: Parameters<typeof advance>) => {
+      if (!args[1].startsWith("agent:")) return advance(...args);
+      Object.assign(cursors, { advance });
+      await dying();
+      throw new Error("killed");
+    },
+  });
+  await house.answer(BO, asked.id);
+  return { run, asked };
+}
+
+test("a yes for once that was given by a worker that died is not given again in another sandbox", async () => {
+  const { run, asked } = await toldAndForgotten(async () => {
+    for (const { id } of await house.sandboxes.list({})) await house.sandboxes.destroy(id);
+  });
+  const again = await house.question(run);
+  expect(again).toMatchObject({ digest: asked.digest, askNo: 2 });
+  await house.answer(BO, again.id);
+  await house.until("answered");
+});
+
+test("a yes for once that was given by a worker that died holds for the agent that was told", async () => {
+  const { run, asked } = await toldAndForgotten(async () => {});
+  await house.until("answered");
+  const used = (await eventsOf(house.core, run.id)).filter(({ body }) => body.kind === "grant.used");
+  expect(used.map(({ body }) => body)).toEqual([{ kind: "grant.used", approval: asked.id, digest: asked.digest }]);
+  expect(await house.core.stores.approvals.ofRun(run.id)).toHaveLength(1);
+});
