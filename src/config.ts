@@ -105,6 +105,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET go together: set both, or neither for the local Slack page",
     );
   }
+  const realCredentials = Object.keys(env)
+    .filter((name) => REAL.test(name) && env[name])
+    .sort();
+  if (e.SLACK_BOT_TOKEN === undefined && realCredentials.length > 0) {
+    throw new ConfigError(
+      `${realCredentials.join(", ")}: real credentials, and on the local Slack page one person acts as everybody. Unset them, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET`,
+    );
+  }
   if (e.SLACK_BOT_TOKEN === undefined && e.PUBLIC_URL !== undefined) {
     throw new ConfigError(
       "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",
@@ -150,9 +158,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET
         ? { botToken: e.SLACK_BOT_TOKEN, signingSecret: e.SLACK_SIGNING_SECRET }
         : null,
-    realCredentials: Object.keys(env)
-      .filter((name) => REAL.test(name) && env[name] !== "")
-      .sort(),
+    realCredentials,
     logLevel: e.LOG_LEVEL,
     toolEnv: Object.fromEntries(
       Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && TOOL.test(entry[0])),

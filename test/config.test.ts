@@ -14,6 +14,10 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "the local Slack page has no public address": [{ PUBLIC_URL: "https://agents.example.com" }, /PUBLIC_URL needs/],
   "the local Slack page does not listen for others": [{ HOST: "10.1.2.3" }, /HOST=10\.1\.2\.3/],
   "a name that begins like loopback is not loopback": [{ HOST: "127.example.com" }, /HOST=127\.example\.com/],
+  "real credentials are refused beside the local Slack page, where one person acts as everybody": [
+    { LINEAR_API_KEY: "lin_1", GITHUB_APP_ID: "7" },
+    /^GITHUB_APP_ID, LINEAR_API_KEY: .*the local Slack page.*Unset them, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET/,
+  ],
   "the local Slack page does not listen on every address": [{ HOST: "0.0.0.0" }, /HOST=0\.0\.0\.0/],
   "the local Slack page does not listen on every address of the newer kind": [{ HOST: "::" }, /HOST=::/],
 };
@@ -22,6 +26,11 @@ for (const [sentence, [env, message]] of Object.entries(REFUSED)) {
 }
 
 const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
+
+test("real credentials are no obstacle to a real workspace, and an empty one is none", () => {
+  expect(parse({ ...slack, LINEAR_API_KEY: "lin_1" }).slack).not.toBeNull();
+  expect(parse({ LINEAR_API_KEY: "" }).slack).toBeNull();
+});
 
 test("with a real workspace any address may be listened on", () => {
   for (const HOST of ["0.0.0.0", "::"]) expect(parse({ ...slack, HOST }).host).toBe(HOST);
