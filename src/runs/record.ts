@@ -1,6 +1,7 @@
 import type { Tx } from "#ports/store.ts";
 import type { Core } from "./core.ts";
 import type { EventBody, RunEvent } from "./event.ts";
+import { redacted } from "./redact.ts";
 import type { RunId } from "./run.ts";
 
 /**
@@ -21,13 +22,4 @@ export async function record(
     epoch,
     bodies.map((body) => redacted(body, core.redact) as EventBody),
   );
-}
-
-function redacted(value: unknown, redact: (text: string) => string): unknown {
-  if (typeof value === "string") return redact(value);
-  if (Array.isArray(value)) return value.map((item) => redacted(item, redact));
-  if (value !== null && typeof value === "object") {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redacted(item, redact)]));
-  }
-  return value;
 }

@@ -55,3 +55,21 @@ export function redactor(known: readonly Known[]): Redactor {
     });
   return Object.assign(redact, { open });
 }
+
+/**
+ * The same value with every text in it redacted, names of fields included: an agent chooses those of its tools' inputs.
+ * Two names that become one are told apart by a number, so that neither value can hide the other.
+ */
+export function redacted(value: unknown, redact: (text: string) => string): unknown {
+  if (typeof value === "string") return redact(value);
+  if (Array.isArray(value)) return value.map((item) => redacted(item, redact));
+  if (value === null || typeof value !== "object") return value;
+  const fields = new Map<string, unknown>();
+  for (const [name, item] of Object.entries(value)) {
+    const plain = redact(name);
+    let free = plain;
+    for (let n = 2; fields.has(free); n += 1) free = `${plain} ${n}`;
+    fields.set(free, redacted(item, redact));
+  }
+  return Object.fromEntries(fields);
+}

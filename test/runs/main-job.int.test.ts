@@ -300,3 +300,15 @@ test("what the agent prints is redacted before it is kept", async () => {
   expect(kept).not.toContain("sup3r-secret-value");
   expect(kept).toContain("[secret model]");
 });
+
+test("what the agent names the arguments of a command is redacted before it is kept", async () => {
+  await open({
+    play: () => [{ run: "rm -rf build", ask: true, input: { "sup3r-secret-value": { "x sup3r-secret-value": 1 } } }],
+  });
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  await house.question(run);
+  const kept = JSON.stringify(await eventsOf(house.core, run.id));
+  expect(kept).not.toContain("sup3r-secret-value");
+  expect(kept).toContain('"x [secret model]":1');
+});

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { judgeCheck } from "#runs/checks.ts";
-import { redactor } from "#runs/redact.ts";
+import { redacted, redactor } from "#runs/redact.ts";
 import { parse } from "#runs/say.ts";
 import { bodiesOf, type Heard, settle } from "#runs/transcript.ts";
 
@@ -47,6 +47,19 @@ test("a known secret is replaced in every form it is likely to be printed in", (
 
 test("a credential nobody told us of is replaced by its shape", () => {
   expect(redact(`token ghp_${"a".repeat(36)} end`)).toBe("token [secret github-token] end");
+});
+
+test("a secret in the name of a field is replaced too, and no field hides another", () => {
+  const base64 = Buffer.from(KEY).toString("base64");
+  const input = { [KEY]: "rm -rf /", [base64]: { [`x-${KEY}`]: [`y ${KEY}`] }, "[secret model] 2": "as it was" };
+  expect(redacted({ kind: "execute", input }, redact)).toEqual({
+    kind: "execute",
+    input: {
+      "[secret model]": "rm -rf /",
+      "[secret model] 2": { "x-[secret model]": ["y [secret model]"] },
+      "[secret model] 2 2": "as it was",
+    },
+  });
 });
 
 test("a text that ends in the beginning of a secret is held until more has come, at every cut", () => {

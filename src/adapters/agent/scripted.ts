@@ -15,9 +15,13 @@ export type ScriptedStep =
   | { readonly say: string }
   | { readonly think: string }
   | { readonly plan: readonly PlanEntry[] }
-  /** A command; with `ask` it waits for a permission, with `hangs` it never ends by itself. Nothing is really run. */
+  /**
+   * A command; with `ask` it waits for a permission, with `hangs` it never ends by itself. `input`: what the agent names
+   * beside the command. Nothing is really run.
+   */
   | {
       readonly run: string;
+      readonly input?: Readonly<Record<string, unknown>>;
       readonly ask?: boolean;
       readonly output?: string;
       readonly exitCode?: number;
@@ -251,7 +255,7 @@ async function run(
       kind: "permission.asked",
       ask,
       ...about,
-      input: { kind: "execute", input: { command: step.run } },
+      input: { kind: "execute", input: { command: step.run, ...step.input } },
     });
     while (state.decision === null && !gone()) await change(process, null);
     if (gone()) return interrupted(process, turn, ended);
