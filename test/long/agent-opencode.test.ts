@@ -8,5 +8,10 @@ const image = await openCodeImage();
 
 /** Each promise starts a process of several seconds: too long for every run. */
 describe.skipIf(image === null)("the whole contract, by the real OpenCode", () => {
-  agentContract("OpenCode over ACP", () => realWorld(opencode, image ?? ""));
+  agentContract("OpenCode over ACP", () =>
+    realWorld(
+      opencode(() => "openai"),
+      image ?? "",
+    ),
+  );
 });

@@ -5,12 +5,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { chatOf } from "#test/chaos/chat.ts";
 import { inHouse } from "#test/chaos/product.ts";
 import { expectOneOfEverything, type Kept, only } from "#test/chaos/truth.ts";
+import { boxesOf, survivors } from "#test/chaos/victims.ts";
 import { startPostgres } from "#test/postgres.ts";
 import { breakThings, type Damage } from "./damage.ts";
+import { dice } from "./dice.ts";
 import { people } from "./people.ts";
 
 /** Fewer for a try: CHAOS_KILLS=20 npm run test:long */
 const KILLS = Number(process.env.CHAOS_KILLS ?? 200);
+/** The same dice again: CHAOS_SEED=7 npm run test:long. What they meet is up to the machine. */
+const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32));
 const RESULTS = path.resolve(import.meta.dirname, "..", "..", "bench", "results");
 
 let server: Awaited<ReturnType<typeof startPostgres>>;
@@ -21,16 +25,25 @@ afterAll(() => server.stop());
 
 test(`${KILLS} kills at random moments, with frozen workers and doubled clicks, lose nothing and double nothing`, () =>
   inHouse({ postgres: server.url }, async (house) => {
+    console.log(`CHAOS_SEED=${SEED}`);
     await house.first.start();
     await house.second?.start();
     const chat = chatOf(house);
     const crowd = people(house, chat);
     const began = performance.now();
-    const damage = await breakThings(house, { kills: KILLS, runs: crowd.open, failed: crowd.failed });
+    const roll = dice(SEED);
+    const damage = await breakThings(house, { kills: KILLS, runs: crowd.open, failed: crowd.failed, roll });
+    expect(damage.frozen, "workers that were frozen").toBeGreaterThan(0);
     const played = await crowd.goHome();
     const kept = await expectOneOfEverything(house, chat, played, { cleanWithinMs: 300_000 });
     for (const one of kept) expectHonest(one, damage);
-    report(kept, damage, (performance.now() - began) / 1_000);
+    const toll = {
+      lost: crowd.asked() - kept.filter(({ run }) => ["in_review", "handed_off"].includes(run.state)).length,
+      doubled: kept.reduce((sum, one) => sum + doubledIn(one), 0),
+      survivors: survivors(house.dataDir, [], []).length + boxesOf(house.dataDir).length,
+    };
+    expect(toll).toEqual({ lost: 0, doubled: 0, survivors: 0 });
+    report(kept, damage, { ...toll, seconds: (performance.now() - began) / 1_000 });
   }));
 
 /** A run ends in review, or was interrupted twice in its own house and says that it was our fault. */
@@ -42,7 +55,24 @@ function expectHonest({ run, bodies }: Kept, damage: Damage): void {
   expect(damage.ofRun(run.id), `interruptions of run ${run.number}: ${handed?.failed}`).toBeGreaterThanOrEqual(2);
 }
 
-function report(kept: readonly Kept[], damage: Damage, seconds: number): void {
+/** Acts of a run beyond the one that there may be of each. */
+function doubledIn({ bodies }: Kept): number {
+  const votes = Map.groupBy(only(bodies, "approval.voted"), (vote) => vote.approval);
+  const acts = [
+    only(bodies, "branch.pushed").length,
+    only(bodies, "pull_request.opened").length,
+    only(bodies, "receipt.signed").length,
+    only(bodies, "run.moved").filter((move) => move.to === "in_review").length,
+    ...[...votes.values()].map((cast) => cast.length),
+  ];
+  return acts.reduce((sum, count) => sum + Math.max(0, count - 1), 0);
+}
+
+function report(
+  kept: readonly Kept[],
+  damage: Damage,
+  toll: { lost: number; doubled: number; survivors: number; seconds: number },
+): void {
   const tookS = kept
     .map(({ events }) => ((events.at(-1)?.at.getTime() ?? 0) - (events[0]?.at.getTime() ?? 0)) / 1_000)
     .sort((a, b) => a - b);
@@ -53,7 +83,8 @@ function report(kept: readonly Kept[], damage: Damage, seconds: number): void {
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
     cores: cpus().length,
-    seconds: Math.round(seconds),
+    seed: SEED,
+    seconds: Math.round(toll.seconds),
     kills: damage.kills,
     frozen: damage.frozen,
     runs: {
@@ -67,9 +98,9 @@ function report(kept: readonly Kept[], damage: Damage, seconds: number): void {
       clicksThatDidNotCount: kept.flatMap(({ bodies }) => only(bodies, "approval.refused")).length,
     },
     secondsFromRequestToEnd: { p50: at(0.5), p99: at(0.99), max: tookS.at(-1) },
-    lost: 0,
-    doubled: 0,
-    survivors: 0,
+    lost: toll.lost,
+    doubled: toll.doubled,
+    survivors: toll.survivors,
   };
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(path.join(RESULTS, "chaos.json"), `${JSON.stringify(summary, null, 2)}\n`);

@@ -16,13 +16,18 @@ export interface Damage {
 const GAP_MS = [500, 4_000] as const;
 /** Longer than a heartbeat: others have taken what it holds, and it does not know. */
 const FROZEN_MS = 14_000;
-const FREEZE_SHARE = 0.06;
+/** Of the blows at a worker. */
+const FREEZE_SHARE = 0.18;
 
-/** Kills at random moments until there were `kills` of them, restarts what was killed, and leaves everything running. */
+/**
+ * Kills at random moments until there were `kills` of them, restarts what was killed, and leaves everything running.
+ * `roll` gives numbers in [0, 1): who is next, and when.
+ */
 export async function breakThings(
   house: Installation,
-  o: { kills: number; runs: () => readonly string[]; failed: () => unknown },
+  o: { kills: number; runs: () => readonly string[]; failed: () => unknown; roll: () => number },
 ): Promise<Damage> {
+  const { roll } = o;
   const kills: Record<Kind, number> = { "first worker": 0, "second worker": 0, gateway: 0, supervisor: 0, agent: 0 };
   const interrupted = new Map<string, number>();
   const chores = new Set<Promise<void>>();
@@ -52,7 +57,9 @@ export async function breakThings(
 
   async function worker(process: Process): Promise<boolean> {
     if (busy.has(process) || process.pid() === null) return false;
-    if (Math.random() < FREEZE_SHARE * 3) {
+    // However the dice fall, half-way at the latest somebody is frozen.
+    const overdue = frozen === 0 && total() >= o.kills / 2;
+    if (overdue || roll() < FREEZE_SHARE) {
       frozen += 1;
       process.freeze();
       meanwhile(process, async () => {
@@ -68,8 +75,8 @@ export async function breakThings(
 
   /** Mostly of a run that had no such accident yet: two are one too many, and are to happen, but not always. */
   async function ofARun(find: (runId: string) => ReturnType<typeof gatewayOf>): Promise<boolean> {
-    const runs = o.runs().filter((runId) => !interrupted.has(runId) || Math.random() < 0.15);
-    const runId = runs[Math.floor(Math.random() * runs.length)];
+    const runs = o.runs().filter((runId) => !interrupted.has(runId) || roll() < 0.15);
+    const runId = runs[Math.floor(roll() * runs.length)];
     if (runId === undefined || !(await strike(find(runId)))) return false;
     interrupted.set(runId, (interrupted.get(runId) ?? 0) + 1);
     return true;
@@ -81,8 +88,8 @@ export async function breakThings(
     for (const [name, one] of Object.entries({ first: house.first, second })) {
       if (!busy.has(one) && one.pid() === null) throw new Error(`the ${name} worker ended by itself`);
     }
-    await pause(GAP_MS[0] + Math.random() * (GAP_MS[1] - GAP_MS[0]));
-    const kind = KINDS[Math.floor(Math.random() * KINDS.length)] ?? "gateway";
+    await pause(GAP_MS[0] + roll() * (GAP_MS[1] - GAP_MS[0]));
+    const kind = KINDS[Math.floor(roll() * KINDS.length)] ?? "gateway";
     if (await act[kind]()) {
       kills[kind] += 1;
       if (total() % 10 === 0) console.log(`${total()} kills, ${o.runs().length} runs open`);

@@ -12,6 +12,8 @@ const RUN_MS = 30 * 60_000;
 export interface Crowd {
   /** Runs that are not over. */
   open(): readonly string[];
+  /** How many changes were asked for so far. */
+  asked(): number;
   /** What went wrong for one of them; `null` so far. */
   failed(): unknown;
   /** Nobody asks for anything more; resolves when the last run is over. */
@@ -62,6 +64,7 @@ export function people(house: Installation, chat: Chat): Crowd {
   );
   return {
     open: () => [...open],
+    asked: () => asked,
     failed: () => failure,
     async goHome() {
       leaving = true;
