@@ -89,7 +89,9 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
     return handOff(core, bound, {
       fault: "environment",
       tried: `to run ${nowhere.map((one) => `"${one.check.name}"`).join(", ")}`,
-      failed: "It could not be run on the unchanged repository either.",
+      failed: nowhere.some((one) => one.ranOnHead)
+        ? "It could not be run on the unchanged repository, so nobody can say whether it fails because of the change."
+        : "It could not be run on the unchanged repository either.",
       next: "Mend the setup commands or the check's timeout in the team's policy, or what they need from the network.",
     });
   }
@@ -124,6 +126,7 @@ interface Judged {
   readonly verdict: Verdict;
   readonly output: string;
   readonly ranOnBase: boolean;
+  readonly ranOnHead: boolean;
 }
 
 /** Somebody said more: the next turn is theirs, and what comes of it is checked as a whole. */
@@ -164,6 +167,7 @@ async function runChecks(
       verdict,
       output: after?.output ?? "",
       ranOnBase: before !== null && before.exitCode !== null,
+      ranOnHead: after !== null && after.exitCode !== null,
     });
     await core.store.tx((tx) =>
       record(core, tx, run.id, run.epoch, [

@@ -210,6 +210,22 @@ test("a check that cannot run on the unchanged code either is the environment's 
   expect(all.handoff?.fault).toBe("environment");
 });
 
+test("a check that is red and never ran on the unchanged code is not published as red already", async () => {
+  const { core, repoHost } = await open({
+    checks: (on, _times, command) => {
+      if (command === "npm ci") return on === "base" && house.world.pushed !== null ? 1 : 0;
+      return 1;
+    },
+  });
+  house.policy.edit("teams/shop.yaml", "checks:", "setup:\n  - { in: acme/shop, command: npm ci }\nchecks:");
+  await approved();
+  const run = await house.until("handed_off");
+  const all = await factsOf(core, run.id);
+  expect(all.checks[0]?.verdict).toBe("not_run");
+  expect(all.handoff).toMatchObject({ fault: "environment", failed: expect.stringContaining("nobody can say") });
+  expect(repoHost.pushes).toEqual([]);
+});
+
 test("a channel that was given to another team does not give it the runs of the first", async () => {
   const { core } = await open();
   await house.say(ANA, "append a line to README.md");

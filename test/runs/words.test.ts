@@ -26,6 +26,9 @@ const VERDICTS: [string, number | null, number | null, number | null, string][] 
   ["green before and red once now is flaky", 0, 1, 0, "flaky"],
   ["red before and now was red already", 1, 2, null, "already_red"],
   ["what could not run is not green", 0, null, null, "not_run"],
+  ["what could not run before and is red now was not red already", null, 1, null, "not_run"],
+  ["what could not run before and is green now is green", null, 0, null, "green"],
+  ["what could run neither before nor now is not green", null, null, null, "not_run"],
 ];
 for (const [sentence, base, head, again, verdict] of VERDICTS) {
   test(sentence, () => expect(judgeCheck(base, head, again)).toBe(verdict));
