@@ -3,7 +3,7 @@ import path from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { Pool } from "pg";
 import { fromPglite, type Db as Statements } from "pg-boss";
-import { isNotNull, isNull, loadPglite, overPg, sql } from "./drizzle.ts";
+import { isNotNull, isNull, loadPglite, or, overPg, sql } from "./drizzle.ts";
 import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
 import { takeLock } from "./lock.ts";
 import { alone, migrate } from "./migrate.ts";
@@ -98,7 +98,11 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
 /** The claims of a process that is dead are nobody's; people need not wait until they run out. Returns the time. */
 async function takeOver(db: Db): Promise<Date> {
   await db.update(schema.inbox).set({ claimedUntil: null }).where(isNull(schema.inbox.doneAt));
-  await db.update(schema.outbox).set({ claimedUntil: null }).where(isNotNull(schema.outbox.claimedUntil));
+  const { claimedUntil, notBefore } = schema.outbox;
+  await db
+    .update(schema.outbox)
+    .set({ claimedUntil: null, notBefore: null })
+    .where(or(isNotNull(claimedUntil), isNotNull(notBefore)));
   const [row] = rows<{ at: string | Date }>(await db.execute(sql`select clock_timestamp() as at`));
   if (!row) throw new Error("The database does not tell the time.");
   return new Date(row.at);

@@ -1,6 +1,6 @@
 import type { SQL } from "drizzle-orm";
 import type { OutboxRow, OutboxStore } from "#runs/stores.ts";
-import { and, eq, gt, inArray, isNull, lt, or, sql } from "./drizzle.ts";
+import { and, eq, gt, inArray, isNull, lt, lte, or, sql } from "./drizzle.ts";
 import { announce } from "./events.ts";
 import { outbox } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
@@ -12,8 +12,12 @@ const inMs = (ms: number): SQL<Date> => sql`clock_timestamp() + ${ms} * interval
 
 export function outboxStore(db: Db, orgId: string): OutboxStore {
   return {
-    async want(tx, row) {
+    async want(tx, row, o) {
       const { key, runId, place, kind, subject } = row;
+      // An edit may be tried at any time. A post that may have got through must not: whoever tries it next has to come
+      // late enough to find it.
+      const now = sql`date_trunc('milliseconds', clock_timestamp())`;
+      const notBefore = sql`case when ${outbox.messageId} is null then ${outbox.notBefore} else ${now} end`;
       await asDb(tx)
         .insert(outbox)
         .values({ key, orgId, runId, ...place, kind, subject })
@@ -23,6 +27,7 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
             version: sql`${outbox.version} + 1`,
             // The time of the oldest wish that is not met yet.
             wantedAt: sql`case when ${outbox.version} > ${outbox.shownVersion} then ${outbox.wantedAt} else clock_timestamp() end`,
+            ...(o?.patient === true ? {} : { notBefore }),
           },
         });
       await announce(asDb(tx), runId);
@@ -40,6 +45,7 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
               eq(outbox.orgId, orgId),
               gt(outbox.version, outbox.shownVersion),
               or(isNull(outbox.claimedUntil), lt(outbox.claimedUntil, sql`clock_timestamp()`)),
+              or(isNull(outbox.notBefore), lte(outbox.notBefore, sql`clock_timestamp()`)),
             ),
           )
           .orderBy(sql`${urgency} nulls last`, outbox.wantedAt)
@@ -49,7 +55,7 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
       const rows = await free
         .with(ready)
         .update(outbox)
-        .set({ claimedUntil: inMs(claimMs) })
+        .set({ claimedUntil: inMs(claimMs), notBefore: null })
         .where(inArray(outbox.key, free.select({ key: ready.key }).from(ready)))
         .returning();
       const rank = (kind: string) => (URGENT.includes(kind) ? URGENT.indexOf(kind) : URGENT.length);
@@ -59,16 +65,22 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
       return rows.map(toRow);
     },
     async shown(key, version, messageId) {
-      await outside(db)
+      const shownVersion = sql<number>`greatest(${outbox.shownVersion}, ${version})`;
+      const [row] = await outside(db)
         .update(outbox)
-        .set({ shownVersion: sql`greatest(${outbox.shownVersion}, ${version})`, messageId, claimedUntil: null })
-        .where(eq(outbox.key, key));
+        .set({ shownVersion, messageId, claimedUntil: null, notBefore: null })
+        .where(eq(outbox.key, key))
+        .returning({ overtaken: gt(outbox.version, outbox.shownVersion) });
+      return row?.overtaken === true;
     },
     async later(key, afterMs) {
-      await outside(db)
+      // A claim takes the time away: one that is there now is of a wish that came since.
+      const [row] = await outside(db)
         .update(outbox)
-        .set({ claimedUntil: inMs(afterMs) })
-        .where(eq(outbox.key, key));
+        .set({ claimedUntil: null, notBefore: sql`coalesce(${outbox.notBefore}, ${inMs(afterMs)})` })
+        .where(eq(outbox.key, key))
+        .returning({ due: lte(outbox.notBefore, sql`clock_timestamp()`) });
+      return row?.due === true;
     },
     async get(key) {
       const [row] = await outside(db).select().from(outbox).where(eq(outbox.key, key));

@@ -4,7 +4,10 @@ import { installationHeads, receipts, runEvents, runHeads } from "./schema/recor
 import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
 import { cursors, effectState, effects, inbox, nodes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
 
-/** Every table and type, the same for PGlite and Postgres. After a change: `npx drizzle-kit generate`, see docs. */
+/**
+ * Every table and type, the same for PGlite and Postgres. After a change (the tool sees no table in this file itself):
+ * `npx drizzle-kit generate --dialect postgresql --schema "db/schema/*.ts" --out db/migrations --name what_changes`
+ */
 export const schema = {
   orgs,
   people,

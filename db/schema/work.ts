@@ -87,8 +87,10 @@ export const outbox = pgTable(
     shownVersion: integer("shown_version").notNull().default(0),
     messageId: text("message_id"),
     wantedAt: time("wanted_at").notNull().defaultNow(),
-    /** A worker's claim, or the pause before the next try. */
+    /** A worker that shows it now. */
     claimedUntil: time("claimed_until"),
+    /** The pause before the next try; while somebody shows it, the time of a wish that does not wait for one. */
+    notBefore: time("not_before"),
   },
   (t) => [index("outbox_due").on(t.wantedAt).where(sql`${t.version} > ${t.shownVersion}`)],
 );

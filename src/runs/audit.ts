@@ -2,7 +2,7 @@ import type { AuditLine } from "#ports/gateway.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { record } from "./record.ts";
-import { tell } from "./tell.ts";
+import { tellStep } from "./tell.ts";
 
 const CURSOR = "gateway:audit";
 /** Hosts of one run that get a card of their own: an agent can name thousands, and the thread is for people. */
@@ -23,8 +23,9 @@ export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
       if (isBlockedHost(line)) {
         const hosts = carded.get(run.id) ?? new Set();
         if (hosts.size < MOST_CARDS) carded.set(run.id, hosts.add(`${line.host}:${line.port}`));
-        if (hosts.has(`${line.host}:${line.port}`)) await tell(core, tx, run, "blocked", `${line.host}:${line.port}`);
-        await tell(core, tx, run, "status");
+        if (hosts.has(`${line.host}:${line.port}`))
+          await tellStep(core, tx, run, "blocked", `${line.host}:${line.port}`);
+        await tellStep(core, tx, run, "status");
       }
     });
     core.nudge();

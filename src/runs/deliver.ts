@@ -9,14 +9,15 @@ import { tasksOf, type View } from "./view.ts";
 /** A claim this old belongs to a worker that died. */
 const CLAIM_MS = 30_000;
 const AT_ONCE = 16;
-/** How long nobody looks when nobody rings: what was claimed by the dead, or put off, is found then. */
+/** How long nobody looks when nobody rings: what the dead claimed, or another worker put off, is found then. */
 const LOOK_MS = 1_000;
 const RETRY_MS = 5_000;
 
 /**
  * Shows what the outbox wants shown, as things are then, until `signal` aborts. As soon as one message is shown the
- * next may begin, so that nothing waits for a slow one. `bell` ends a wait when something is wanted. A message that
- * cannot be shown stays due; nothing is lost and nothing is posted twice. Resolves when what was begun is done.
+ * next may begin, so that nothing waits for a slow one. `bell` ends a wait when something is wanted, and when its
+ * signal aborts: then a message is due again. A message that cannot be shown stays due; nothing is lost and nothing is
+ * posted twice. Resolves when what was begun is done.
  */
 export async function deliver(
   core: Core,
@@ -26,19 +27,40 @@ export async function deliver(
 ): Promise<void> {
   const flying = new Set<Promise<void>>();
   const failures: unknown[] = [];
+  const now = () => core.clock.now().getTime();
+  /** When what we put off is due again. */
+  let returns: readonly number[] = [];
+  let rest = new AbortController();
   const begin = (row: OutboxRow): void => {
     const shown = show(core, chat, row)
-      .catch((error: unknown) => void failures.push(error))
+      .then(
+        (dueAfterMs) => {
+          if (dueAfterMs === null) return;
+          returns = [...returns, now() + dueAfterMs];
+          if (dueAfterMs < LOOK_MS) rest.abort();
+        },
+        (error: unknown) => {
+          failures.push(error);
+          rest.abort();
+        },
+      )
       .finally(() => flying.delete(shown));
     flying.add(shown);
   };
   try {
     while (!signal.aborted && failures.length === 0) {
       const room = AT_ONCE - flying.size;
+      rest = new AbortController();
+      const from = now();
+      returns = returns.filter((at) => at > from);
       const due = room > 0 ? await core.stores.outbox.due(CLAIM_MS, room) : [];
       for (const row of due) begin(row);
-      if (due.length < room) await bell(LOOK_MS, signal);
-      else await Promise.race(flying);
+      if (due.length === room) await Promise.race(flying);
+      else if (!rest.signal.aborted)
+        await bell(
+          Math.max(0, Math.min(LOOK_MS, ...returns.map((at) => at - now()))),
+          AbortSignal.any([signal, rest.signal]),
+        );
     }
   } finally {
     await Promise.all(flying);
@@ -46,17 +68,19 @@ export async function deliver(
   if (failures.length > 0) throw failures[0];
 }
 
-async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<void> {
+/** In how many milliseconds the message is due again; `null`: it shows what is wanted. */
+async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<number | null> {
+  const { outbox } = core.stores;
   try {
     const view = await viewOf(core, row);
-    if (view === null) return await core.stores.outbox.shown(row.key, row.version, row.messageId);
-    const { messageId } = await chat.show(row.key, row.place, view, row.messageId);
-    await core.stores.outbox.shown(row.key, row.version, messageId);
+    const messageId =
+      view === null ? row.messageId : (await chat.show(row.key, row.place, view, row.messageId)).messageId;
+    return (await outbox.shown(row.key, row.version, messageId)) ? 0 : null;
   } catch (error) {
     const wait = error instanceof ChatUnavailable ? (error.retryAfterMs ?? RETRY_MS) : RETRY_MS;
     if (!(error instanceof ChatUnavailable))
       core.log("a message could not be shown", { key: row.key, error: String(error) });
-    await core.stores.outbox.later(row.key, wait);
+    return (await outbox.later(row.key, wait)) ? 0 : wait;
   }
 }
 

@@ -5,7 +5,7 @@ import { permit } from "./permit.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
 import type { Turn } from "./stores.ts";
-import { tell } from "./tell.ts";
+import { tellStep } from "./tell.ts";
 import { bodiesOf, type Heard, settle } from "./transcript.ts";
 
 /** Record at least this often while the agent works: durable.md §5, one write per flush. */
@@ -44,7 +44,7 @@ export async function follow(
       await record(core, tx, run.id, run.epoch, bodies);
       if (more) await more(tx);
       if (bodies.some((body) => body.kind === "agent.planned" || body.kind === "tool.started"))
-        await tell(core, tx, run, "status");
+        await tellStep(core, tx, run, "status");
     });
     core.nudge();
   };

@@ -182,14 +182,24 @@ export interface OutboxRow {
 }
 
 export interface OutboxStore {
-  /** Asks for the message to be shown as things are now. Coalesces. */
-  want(tx: Tx, row: Pick<OutboxRow, "key" | "runId" | "place" | "kind" | "subject">): Promise<void>;
+  /**
+   * Asks for the message to be shown as things are now. Coalesces. A message that people have already and that was put
+   * off is due at once, unless the wish is `patient`.
+   */
+  want(
+    tx: Tx,
+    row: Pick<OutboxRow, "key" | "runId" | "place" | "kind" | "subject">,
+    o?: { readonly patient: boolean },
+  ): Promise<void>;
   /** Wanted but not shown, most urgent first; each is claimed for `claimMs`, so that two workers differ. */
   due(claimMs: number, limit: number): Promise<readonly OutboxRow[]>;
-  /** Releases the claim. `version` is what was rendered: a later `want` stays due. */
-  shown(key: string, version: number, messageId: string | null): Promise<void>;
-  /** Could not be shown: due again after `afterMs`. */
-  later(key: string, afterMs: number): Promise<void>;
+  /** Releases the claim. `version` is what was rendered. `true`: something newer was wanted meanwhile and is due. */
+  shown(key: string, version: number, messageId: string | null): Promise<boolean>;
+  /**
+   * Releases the claim: it could not be shown and is due again after `afterMs`. `true`: it is due now, because somebody
+   * who does not wait for that wanted it meanwhile.
+   */
+  later(key: string, afterMs: number): Promise<boolean>;
   get(key: string): Promise<OutboxRow | null>;
 }
 

@@ -13,6 +13,24 @@ export async function tell(
   kind: MessageKind,
   subject: string | null = null,
 ): Promise<void> {
-  const key = `${run.place.provider}:${run.id}:${kind}${subject === null ? "" : `:${subject}`}`;
-  await core.stores.outbox.want(tx, { key, runId: run.id, place: run.place, kind, subject });
+  await core.stores.outbox.want(tx, message(run, kind, subject));
 }
+
+/** The same for what is one more of many, such as a step: it is shown when there is room for it. */
+export async function tellStep(
+  core: Pick<Core, "stores">,
+  tx: Tx,
+  run: Pick<Run, "id" | "place">,
+  kind: "status" | "blocked",
+  subject: string | null = null,
+): Promise<void> {
+  await core.stores.outbox.want(tx, message(run, kind, subject), { patient: true });
+}
+
+const message = (run: Pick<Run, "id" | "place">, kind: MessageKind, subject: string | null) => ({
+  key: `${run.place.provider}:${run.id}:${kind}${subject === null ? "" : `:${subject}`}`,
+  runId: run.id,
+  place: run.place,
+  kind,
+  subject,
+});

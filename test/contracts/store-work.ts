@@ -235,6 +235,51 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       expect(await one.outbox.get(`status:${run.id}`)).toMatchObject({ version: 2, shownVersion: 2 });
     });
 
+    test("what was put off waits, and something newer does not, unless the message may be there already", async () => {
+      const one = await house(opened.first);
+      const run = await one.run();
+      const key = `status:${run.id}`;
+      const want = (o?: { patient: boolean }) =>
+        one.tx((tx) => one.outbox.want(tx, { key, runId: run.id, place: run.place, kind: "status", subject: null }, o));
+      const due = async () => (await one.outbox.due(60_000, 10)).map((row) => row.version);
+      await want();
+      expect(await due()).toEqual([1]);
+      expect(await one.outbox.later(key, 60_000)).toBe(false);
+      await want();
+      expect(await due()).toEqual([]);
+
+      await one.outbox.shown(key, 1, "m1");
+      expect(await due()).toEqual([2]);
+      expect(await one.outbox.later(key, 60_000)).toBe(false);
+      await want({ patient: true });
+      expect(await due()).toEqual([]);
+      await want();
+      expect(await due()).toEqual([4]);
+      await want({ patient: true });
+      expect(await one.outbox.later(key, 60_000)).toBe(false);
+      expect(await due()).toEqual([]);
+      await want();
+      expect(await due()).toEqual([6]);
+      await want();
+      expect(await one.outbox.later(key, 60_000)).toBe(true);
+      expect(await due()).toEqual([7]);
+      expect(await one.outbox.shown(key, 7, "m1")).toBe(false);
+    });
+
+    test("what was wanted while an older version was shown is due, and whoever showed that is told", async () => {
+      const one = await house(opened.first);
+      const run = await one.run();
+      const key = `status:${run.id}`;
+      const want = () =>
+        one.tx((tx) => one.outbox.want(tx, { key, runId: run.id, place: run.place, kind: "status", subject: null }));
+      await want();
+      const [first] = await one.outbox.due(60_000, 1);
+      await want();
+      expect(await one.outbox.due(60_000, 1)).toEqual([]);
+      expect(await one.outbox.shown(key, first?.version ?? 0, "m1")).toBe(true);
+      expect(await one.outbox.due(60_000, 1)).toMatchObject([{ version: 2 }]);
+    });
+
     test("that a person was heard is shown first, then what a person waits for", async () => {
       const one = await house(opened.first);
       const run = await one.run();

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import { deliver } from "#runs/deliver.ts";
+import { stop } from "#runs/stop.ts";
+import { tell } from "#runs/tell.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, memoryHouse } from "./memory-house.ts";
 
@@ -47,5 +49,87 @@ test("what could not be shown stays due, and an outage of our own store is throw
   const broken = { ...house.core.stores.outbox, later: () => Promise.reject(new Error("the store is away")) };
   const core = { ...house.core, stores: { ...house.core.stores, outbox: broken } };
   await expect(deliver(core, refused, async () => undefined, new AbortController().signal)).rejects.toThrow("away");
+  await house.close();
+});
+
+/** Ends a wait when it is told to, at once; else after the time it was given, which nobody here waits for. */
+const ended = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", () => resolve());
+  });
+
+test("what is wanted while an older state is being shown follows without anybody ringing", async () => {
+  const house = await memoryHouse();
+  await house.say(ANA, "mend the cart");
+  const run = await house.until("waiting");
+  await house.show();
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const done = new AbortController();
+  const states: string[] = [];
+  const show: Show = async (key, _place, view, before) => {
+    if (view.kind !== "status") return { messageId: before ?? key };
+    states.push(view.facts.state);
+    if (states.length === 1) {
+      first.resolve();
+      await second.promise;
+    } else done.abort();
+    return { messageId: before ?? key };
+  };
+  await house.core.store.tx((tx) => tell(house.core, tx, run, "status"));
+  const delivered = deliver(house.core, chatOf(show), (_ms, signal) => ended(signal), done.signal);
+  await first.promise;
+  await stop(house.core, { runId: run.id, account: ANA, place: run.place });
+  await house.until("cancelled");
+  second.resolve();
+  await delivered;
+  expect(states).toEqual(["waiting", "cancelled"]);
+  await house.close();
+});
+
+test("what was put off is looked at when its time has come, and the end of a run does not wait for that", async () => {
+  const house = await memoryHouse();
+  await house.say(ANA, "mend the cart");
+  const run = await house.until("waiting");
+  await house.show();
+  const done = new AbortController();
+  const states: string[] = [];
+  const show: Show = async (key, _place, view, before) => {
+    if (view.kind !== "status") return { messageId: before ?? key };
+    states.push(view.facts.state);
+    if (view.facts.state === "waiting") throw new ChatUnavailable("no room", { retryAfterMs: 60_000 });
+    done.abort();
+    return { messageId: before ?? key };
+  };
+  await house.core.store.tx((tx) => tell(house.core, tx, run, "status"));
+  const bell = async (_ms: number, signal: AbortSignal) => {
+    if (states.length === 0) return;
+    await stop(house.core, { runId: run.id, account: ANA, place: run.place });
+    await house.until("cancelled");
+    if (states.length > 1) await ended(signal);
+  };
+  await deliver(house.core, chatOf(show), bell, done.signal);
+  expect(states).toEqual(["waiting", "cancelled"]);
+  await house.close();
+});
+
+test("nobody sleeps longer than what was put off needs", async () => {
+  const house = await memoryHouse();
+  await house.say(ANA, "mend the cart");
+  await house.until("waiting");
+  const done = new AbortController();
+  const refused = chatOf(async () => {
+    throw new ChatUnavailable("no room", { retryAfterMs: 300 });
+  });
+  const slept: number[] = [];
+  const bell = async (ms: number, signal: AbortSignal) => {
+    slept.push(ms);
+    if (slept.length === 1) return ended(signal);
+    done.abort();
+  };
+  await deliver(house.core, refused, bell, done.signal);
+  expect(slept[0]).toBe(1_000);
+  expect(slept[1]).toBeGreaterThanOrEqual(0);
+  expect(slept[1]).toBeLessThanOrEqual(300);
   await house.close();
 });

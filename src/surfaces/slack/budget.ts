@@ -20,7 +20,10 @@ const ACTIVE_MS = 60_000;
 const STEPS_PER_MINUTE = 30;
 
 export interface Budget {
-  /** 0: go ahead, a token is taken. Otherwise nothing is taken; ask again after this many milliseconds. */
+  /**
+   * 0: go ahead, a token is taken. Otherwise nothing is taken; ask again after this many milliseconds. Whoever asks
+   * before their turn keeps it.
+   */
   take(method: string, urgency: Urgency, key: string): number;
   /** Slack said so: nothing of this method until then. Other methods go on. */
   limited(method: string, forMs: number): void;
@@ -33,6 +36,8 @@ export function budget(now: () => number, rates: Readonly<Record<string, Rate>> 
   const lastOf = new Map<string, number>();
   /** When the last of those who wait has its turn, by method and urgency. */
   const lines = new Map<string, number>();
+  /** Each one's turn, by line and key. */
+  const turns = new Map<string, number>();
 
   function gapMs(at: number): number {
     for (const [key, last] of lastOf) if (at - last > ACTIVE_MS) lastOf.delete(key);
@@ -58,8 +63,12 @@ export function budget(now: () => number, rates: Readonly<Record<string, Rate>> 
         buckets.set(method, { tokens, at });
         // They stand in line: sent away until the same moment, hundreds would be rendered again for one token.
         const line = `${method} ${urgency}`;
+        const mine = turns.get(`${line} ${key}`) ?? 0;
+        if (mine > at) return Math.ceil(mine - at);
         const turn = Math.max(at + (needed - tokens) / perMs, (lines.get(line) ?? 0) + 1 / perMs);
         lines.set(line, turn);
+        for (const [who, passed] of turns) if (passed <= at) turns.delete(who);
+        turns.set(`${line} ${key}`, turn);
         return Math.ceil(turn - at);
       }
       buckets.set(method, { tokens: tokens - 1, at });

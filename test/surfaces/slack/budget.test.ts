@@ -62,6 +62,15 @@ test("those who must wait have their turns one after the other", () => {
   }
 });
 
+test("who asks again before their turn keeps it and moves nobody else's", () => {
+  const { clock, spend } = at();
+  for (let n = 0; n < 10; n++) spend.take("chat.update", "state", `run ${n}`);
+  expect(spend.take("chat.update", "state", "late")).toBe(1_500);
+  clock.now += 500;
+  for (let n = 0; n < 5; n++) expect(spend.take("chat.update", "state", "late")).toBe(1_000);
+  expect(spend.take("chat.update", "state", "later")).toBe(2_500);
+});
+
 test("steps of one run keep a distance, its state does not wait for it", () => {
   const { clock, spend } = at();
   expect(spend.take("chat.update", "task", "run 1")).toBe(0);
