@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { Point, Victim } from "./points.ts";
 import type { Installation } from "./product.ts";
 import { until } from "./until.ts";
@@ -10,8 +11,12 @@ import { agentOf, gatewayOf, strike, supervisorOf } from "./victims.ts";
 export async function kill(house: Installation, victim: Victim, point: Point, runId: string): Promise<void> {
   if (victim === "control plane") {
     house.second?.thaw();
+    const gateway = await until("a gateway", () => gatewayOf(house.dataDir));
     await house.first.kill();
-    return house.first.start();
+    await house.first.start();
+    // It carries model calls and pushes that are under way: whoever comes next adopts it.
+    expect(gatewayOf(house.dataDir), `the gateway after a kill of the control plane at ${point}`).toEqual(gateway);
+    return;
   }
   const slot = point === "checking" ? "check" : "agent";
   const find = () =>
