@@ -43,7 +43,7 @@ const Environment = z.object({
   OPENAI_API_KEY: secret("openai_api_key").describe("Key of an OpenAI-compatible model API."),
   OPENAI_BASE_URL: url.describe("Base URL of an OpenAI-compatible model API, ending in /v1."),
   ANTHROPIC_API_KEY: secret("anthropic_api_key").describe("Key of the Anthropic model API."),
-  ANTHROPIC_BASE_URL: url.describe("Base URL of an Anthropic-compatible model API."),
+  ANTHROPIC_BASE_URL: url.describe("Base URL of an Anthropic-compatible model API, with or without /v1."),
   SLACK_BOT_TOKEN: secret("slack_bot_token").describe(
     "Bot token of a real Slack workspace; the local Slack page when absent.",
   ),
@@ -82,6 +82,10 @@ const ANY = ["0.0.0.0", "::"];
 /** How a browser on this machine reaches what listens on `host`. */
 export const hostInUrl = (host: string): string =>
   ANY.includes(host) ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+
+/** Which configured API a model is asked of: with both, Anthropic's own models of Anthropic. */
+export const apiOf = ({ openai, anthropic }: Config["models"], model: string): "openai" | "anthropic" =>
+  anthropic.baseUrl !== null && (openai.baseUrl === null || model.startsWith("claude")) ? "anthropic" : "openai";
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|::1)$/;
 const TOOL = /^(PATH|HOME|npm_config_.*|npm_(?:node_)?execpath|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
@@ -149,7 +153,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
         key: e.OPENAI_API_KEY ?? null,
       },
       anthropic: {
-        baseUrl: e.ANTHROPIC_BASE_URL ?? (e.ANTHROPIC_API_KEY ? "https://api.anthropic.com" : null),
+        baseUrl:
+          e.ANTHROPIC_BASE_URL?.replace(/\/(v1\/?)?$/, "") ??
+          (e.ANTHROPIC_API_KEY ? "https://api.anthropic.com" : null),
         key: e.ANTHROPIC_API_KEY ?? null,
       },
     },

@@ -161,7 +161,7 @@ export async function openFront(o: {
 function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly string[], local: boolean): string {
   const agent =
     config.agent === "demo"
-      ? "demo: scripted model (set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)"
+      ? "demo: scripted model (set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY for a real one)"
       : `OpenCode with ${config.model}`;
   return [
     "",

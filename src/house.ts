@@ -21,7 +21,7 @@ import { redactor } from "#runs/redact.ts";
 import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
-import { type Config, hostInUrl } from "./config.ts";
+import { apiOf, type Config, hostInUrl } from "./config.ts";
 import { type Front, openFront } from "./front.ts";
 import { gatewayConfiguration } from "./gateway-role.ts";
 import { loop, waker } from "./loops.ts";
@@ -123,7 +123,9 @@ export async function openHouse(
     },
     gateway,
     sandboxes,
-    agents: new Map([demo, opencode].map((profile) => [profile.id, acpAgents({ profile })])),
+    agents: new Map(
+      [demo, opencode((model) => apiOf(config.models, model))].map((profile) => [profile.id, acpAgents({ profile })]),
+    ),
     defaultAgent: { id: config.agent, model: config.model },
     repoHost,
     signer: { keyId: keyIdOf(keys.receipts.publicKey), publicKey: keys.receipts.publicKey, sign: keys.receipts.sign },

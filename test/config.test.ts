@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hostInUrl, parseConfig } from "#config.ts";
+import { apiOf, hostInUrl, parseConfig } from "#config.ts";
 import { gatewayConfiguration } from "#gateway-role.ts";
 
 const parse = (env: Record<string, string>) => parseConfig(env, "/srv");
@@ -11,6 +11,10 @@ test("a gateway that was started with another model key is another gateway", () 
 });
 
 const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
+  "OpenCode without a model has nothing to ask": [
+    { COUNTERSIGN_AGENT: "opencode" },
+    /COUNTERSIGN_AGENT=opencode needs/,
+  ],
   "the local Slack page has no public address": [{ PUBLIC_URL: "https://agents.example.com" }, /PUBLIC_URL needs/],
   "the local Slack page does not listen for others": [{ HOST: "10.1.2.3" }, /HOST=10\.1\.2\.3/],
   "a name that begins like loopback is not loopback": [{ HOST: "127.example.com" }, /HOST=127\.example\.com/],
@@ -47,4 +51,48 @@ const IN_URLS: Record<string, string> = {
 };
 for (const [host, shown] of Object.entries(IN_URLS)) {
   test(`what listens on ${host} is opened at ${shown}`, () => expect(hostInUrl(host)).toBe(shown));
+}
+
+/** Environment → agent, its model, the API that model is asked of, and both base URLs. */
+const MODELS: Record<
+  string,
+  [Record<string, string>, readonly [string, string, string, string | null, string | null]]
+> = {
+  "no model configured: the demo agent": [{}, ["demo", "scripted", "-", null, null]],
+  "an OpenAI key": [{ OPENAI_API_KEY: "sk" }, ["opencode", "gpt-5.5", "openai", "https://api.openai.com/v1", null]],
+  "a base URL of an OpenAI-compatible API, without a key": [
+    { OPENAI_BASE_URL: "http://10.0.0.1:8000/v1" },
+    ["opencode", "gpt-5.5", "openai", "http://10.0.0.1:8000/v1", null],
+  ],
+  "an Anthropic key alone": [
+    { ANTHROPIC_API_KEY: "sk" },
+    ["opencode", "claude-sonnet-5", "anthropic", null, "https://api.anthropic.com"],
+  ],
+  "a base URL of an Anthropic-compatible API, with the version that some clients want in it": [
+    { ANTHROPIC_BASE_URL: "http://10.0.0.1:8000/v1/" },
+    ["opencode", "claude-sonnet-5", "anthropic", null, "http://10.0.0.1:8000"],
+  ],
+  "both: OpenAI's default model, from OpenAI": [
+    { OPENAI_API_KEY: "sk", ANTHROPIC_API_KEY: "sk" },
+    ["opencode", "gpt-5.5", "openai", "https://api.openai.com/v1", "https://api.anthropic.com"],
+  ],
+  "both, and a model of Anthropic's: from Anthropic": [
+    { OPENAI_API_KEY: "sk", ANTHROPIC_API_KEY: "sk", COUNTERSIGN_MODEL: "claude-opus-5" },
+    ["opencode", "claude-opus-5", "anthropic", "https://api.openai.com/v1", "https://api.anthropic.com"],
+  ],
+  "a model of Anthropic's behind an OpenAI-compatible API": [
+    { OPENAI_BASE_URL: "http://10.0.0.1:8000/v1", COUNTERSIGN_MODEL: "claude-opus-5" },
+    ["opencode", "claude-opus-5", "openai", "http://10.0.0.1:8000/v1", null],
+  ],
+  "the demo agent beside a key": [
+    { OPENAI_API_KEY: "sk", COUNTERSIGN_AGENT: "demo" },
+    ["demo", "scripted", "-", "https://api.openai.com/v1", null],
+  ],
+};
+for (const [sentence, [env, expected]] of Object.entries(MODELS)) {
+  test(`models: ${sentence}`, () => {
+    const { agent, model, models } = parse(env);
+    const api = agent === "demo" ? "-" : apiOf(models, model);
+    expect([agent, model, api, models.openai.baseUrl, models.anthropic.baseUrl]).toEqual(expected);
+  });
 }

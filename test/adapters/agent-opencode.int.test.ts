@@ -18,7 +18,10 @@ describe.skipIf(image === null)("the real OpenCode", { timeout: PATIENCE_MS }, (
   afterEach(() => world.close());
 
   async function begin(files: Readonly<Record<string, string>>): Promise<Agent> {
-    world = await realWorld(opencode, image ?? "");
+    world = await realWorld(
+      opencode(() => "openai"),
+      image ?? "",
+    );
     for (const [name, content] of Object.entries(files)) await inTree(name, content);
     const git = (...args: string[]) => execFileSync("git", args, { cwd: world.sandbox.workdir });
     git("init", "-q");

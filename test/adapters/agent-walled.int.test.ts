@@ -17,7 +17,10 @@ describe.skipIf(!hasWall)("behind the local provider's wall", () => {
     "the real OpenCode starts, edits, asks and runs with only the gateway to reach",
     { timeout: 120_000 },
     async () => {
-      const world = await walledWorld(opencode, real ?? "");
+      const world = await walledWorld(
+        opencode(() => "openai"),
+        real ?? "",
+      );
       try {
         const signal = AbortSignal.timeout(110_000);
         const agent = await world.driver.open(world.sandbox, {

@@ -1,7 +1,16 @@
 import type { AgentProfile, Launch } from "#ports/agent.ts";
 
-/** The gateway's model endpoint for agents that speak OpenAI's dialects. The token rides in the key's place. */
-const modelUrl = (run: Launch): string => `${run.gatewayUrl}/model/openai/v1`;
+/** Which of the gateway's model services answers for a model; the operator's configuration says it. */
+export type ModelApi = "openai" | "anthropic";
+
+/** The gateway's model endpoint, as clients of that service want their base URL. The token rides in the key's place. */
+const modelUrl = (run: Launch, api: ModelApi): string => `${run.gatewayUrl}/model/${api}/v1`;
+
+/** Both come inside OpenCode's binary (1.18.33): nothing is fetched for them. */
+const CLIENTS: Readonly<Record<ModelApi, string>> = {
+  openai: "@ai-sdk/openai-compatible",
+  anthropic: "@ai-sdk/anthropic",
+};
 
 /** The way out, with the run's token. Both spellings, since curl reads only one of them for plain HTTP. */
 function proxyEnv(run: Launch): Record<string, string> {
@@ -29,7 +38,7 @@ export const demo: AgentProfile = {
   startDeadlineMs: 20_000,
   launch: (run) => ({
     argv: ["node", `${run.imageDir}/agent.ts`],
-    env: { ...proxyEnv(run), MODEL_BASE_URL: modelUrl(run), MODEL_TOKEN: run.token, MODEL_NAME: run.model },
+    env: { ...proxyEnv(run), MODEL_BASE_URL: modelUrl(run, "openai"), MODEL_TOKEN: run.token, MODEL_NAME: run.model },
     files: {},
   }),
 };
@@ -38,9 +47,9 @@ export const demo: AgentProfile = {
  * OpenCode over `opencode acp`. Its configuration is one environment variable, which no file outranks; the work tree's
  * own `opencode.json`, `.opencode/` and skills are switched off, because a hostile repository could move the model or
  * allow every command (conformance case 28). That switch also hides AGENTS.md, so it is named again here; and it leaves
- * plugins on, which only the guard in the image stops (measured with 1.18.33).
+ * plugins on, which only the guard in the image stops (measured with 1.18.33). `apiOf`: where a run's model lives.
  */
-export const opencode: AgentProfile = {
+export const opencode = (apiOf: (model: string) => ModelApi): AgentProfile => ({
   id: "opencode",
   title: "OpenCode",
   image: "opencode",
@@ -50,6 +59,7 @@ export const opencode: AgentProfile = {
   startDeadlineMs: 90_000,
   launch: (run) => {
     const model = `gw/${run.model}`;
+    const api = apiOf(run.model);
     const permission = {
       bash: { "*": "ask" },
       edit: "allow",
@@ -70,9 +80,9 @@ export const opencode: AgentProfile = {
       instructions: [`${run.workdir}/AGENTS.md`, `${run.workdir}/CLAUDE.md`],
       provider: {
         gw: {
-          npm: "@ai-sdk/openai-compatible",
+          npm: CLIENTS[api],
           name: "Gateway",
-          options: { baseURL: modelUrl(run), apiKey: run.token },
+          options: { baseURL: modelUrl(run, api), apiKey: run.token },
           models: { [run.model]: { name: run.model, limit: { context: 128_000, output: 8_192 } } },
         },
       },
@@ -103,4 +113,4 @@ export const opencode: AgentProfile = {
       files: { [modelsFile]: "{}\n" },
     };
   },
-};
+});
