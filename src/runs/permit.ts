@@ -126,8 +126,10 @@ async function unspent(core: Core, run: Run, answers: readonly Approval[], askin
   const approved = answers.filter((one) => one.status === "approved");
   if (approved.length === 0) return null;
   const given = (await core.stores.effects.ofRun(run.id)).map(({ key }) => key);
-  const free = (one: Approval) => given.every((key) => !key.startsWith(giving(one, "")) || key === giving(one, asking));
-  return approved.find((one) => one.asks.every((ask) => ask.grants.for === "run") || free(one)) ?? null;
+  const elsewhere = (one: Approval) =>
+    given.some((key) => key.startsWith(giving(one, "")) && key !== giving(one, asking));
+  const used = new Set(approved.filter(elsewhere).map((one) => one.id));
+  return approved.find((one) => !used.has(one.id) || one.asks.every((ask) => ask.grants.for === "run")) ?? null;
 }
 
 /** The agent's protocol has no place for a reason, so the next turn says who refused and why. */
