@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
 import { covers } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
@@ -26,19 +27,7 @@ export async function publish(core: Core, run: Run): Promise<void> {
   await release(core, run, run.epoch);
   if (!(await permitted(core, run, baseOid, headOid))) return;
 
-  const { gitDir } = await core.gateway.closePush(run.id);
-  const pushKey = `push:${run.id}:${headOid}`;
-  const pushed = await core.stores.effects.intend(pushKey, run);
-  if (pushed.state === "intent") {
-    await core.repoHost.push({ repo: run.repo, branch: run.branch, oid: headOid, expected: null, gitDir });
-    await core.store.tx(async (tx) => {
-      await core.stores.effects.done(tx, pushKey, run, { oid: headOid });
-      await record(core, tx, run.id, run.epoch, [
-        { kind: "branch.pushed", repo: run.repo, branch: run.branch, oid: headOid },
-      ]);
-    });
-  }
-
+  if (!(await pushed(core, run, headOid))) return;
   await signed(core, run);
   const facts = await factsOf(core, run.id);
   const prKey = `pr:${run.id}`;
@@ -150,6 +139,41 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     });
   });
   core.nudge();
+  return false;
+}
+
+/**
+ * The branch is on the forge, once. A name holds 32 bits of the run's id, and people make branches too: what is there
+ * already, now or in a pull request of before, is somebody else's, stays as it is, and hands the run off.
+ */
+async function pushed(core: Core, run: Run, headOid: string): Promise<boolean> {
+  const { repo, branch } = run;
+  const { gitDir } = await core.gateway.closePush(run.id);
+  const key = `push:${run.id}:${headOid}`;
+  if ((await core.stores.effects.intend(key, run)).state === "done") return true;
+  // Ours is opened after the push is recorded.
+  const others = run.pullRequest === null ? await core.repoHost.findPullRequest(repo, branch) : null;
+  if (others !== null) return taken(core, run, `pull request ${others.number} is from a branch of that name`);
+  try {
+    await core.repoHost.push({ repo, branch, oid: headOid, expected: null, gitDir });
+  } catch (error) {
+    if (!(error instanceof RepoHostError) || error.code !== "stale") throw error;
+    return taken(core, run, error.message);
+  }
+  await core.store.tx(async (tx) => {
+    await core.stores.effects.done(tx, key, run, { oid: headOid });
+    await record(core, tx, run.id, run.epoch, [{ kind: "branch.pushed", repo, branch, oid: headOid }]);
+  });
+  return true;
+}
+
+async function taken(core: Core, run: Run, how: string): Promise<false> {
+  await handOff(core, run, {
+    fault: "environment",
+    tried: run.text,
+    failed: `The branch ${run.branch} of ${run.repo} is somebody else's: ${how}. Nothing was pushed.`,
+    next: "Ask again: another run has another branch. The run page has this one's change as a patch.",
+  });
   return false;
 }
 
