@@ -5,28 +5,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readInside, readSupervisor } from "#adapters/sandbox/local/box.ts";
-import { hasEnded, identityOf } from "#adapters/sandbox/local/identity.ts";
+import { hasEnded } from "#adapters/sandbox/local/identity.ts";
 import type { Sandbox, SandboxSpec } from "#ports/sandbox.ts";
-import { collect, refused, until } from "#test/contracts/sandbox.ts";
+import { collect, refused, until } from "#test/contracts/sandbox-bench.ts";
 import { BURST } from "#test/contracts/sandbox-programs.ts";
-import { type LocalBench, localBench, noBubblewrap, providerIn } from "./sandbox-local-bench.ts";
+import { type LocalBench, localBench, noBubblewrap, onHost, providerIn } from "./sandbox-local-bench.ts";
 
 const calm = () => AbortSignal.timeout(25_000);
 const QUICK = { timeoutMs: 20_000 };
-
-/** Pids on this host whose command line holds `words`. */
-const onHost = (words: string): number[] =>
-  readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return (
-          readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").includes(words) && identityOf(pid) !== null
-        );
-      } catch {
-        return false; // Not a process, or not any more.
-      }
-    });
 
 describe.skipIf(noBubblewrap !== null)(
   `the life of a local sandbox${noBubblewrap === null ? "" : ` (not here: ${noBubblewrap})`}`,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Program } from "#adapters/sandbox/memory-process.ts";
 
 /** One program twice: as it is run in a real sandbox, and as the in-memory one plays it. */
@@ -8,6 +9,56 @@ export interface ContractProgram {
 
 /** 5 MB that hold every byte, NULs, markers of other protocols and no final newline. */
 export const BURST = Buffer.alloc(5_000_003, Buffer.from(Array.from({ length: 257 }, (_, at) => at & 255)));
+
+/** A word in the command line of `daemon`: this machine may be running the contract twice. */
+export const MARK = `daemon-${randomUUID()}`;
+export const DAEMON_PORT = 4815;
+
+const LISTEN = `require("node:net").createServer().on("error", (error) => console.log(error.code))
+  .listen(${DAEMON_PORT}, "127.0.0.1", () => console.log("listening"))`;
+
+const KNOCK = `require("node:net").connect(Number(process.env.PORT), "127.0.0.1")
+  .on("connect", function () { console.log("connected"); this.destroy(); }).on("error", (error) => console.log(error.code))`;
+
+const REACH = `
+const net = require("node:net"), dgram = require("node:dgram"), dns = require("node:dns");
+const tcp = (host, port) => new Promise((done) => {
+  const say = (word) => { socket.destroy(); done("tcp " + host + " " + word); };
+  const socket = net.connect({ host, port, timeout: 3000 }).on("connect", () => say("connected"));
+  socket.on("timeout", () => say("no answer, no refusal")).on("error", (error) => say(error.code));
+});
+const udp = (host) => new Promise((done) => {
+  const socket = dgram.createSocket("udp4");
+  socket.send(Buffer.alloc(12), 53, host, (error) => { socket.close(); done("udp " + host + " " + (error ? error.code : "sent")); });
+});
+const name = (host) => new Promise((done) =>
+  dns.lookup(host, (error, address) => done("name " + host + " " + (error ? error.code : address))));
+Promise.all([tcp("192.0.2.1", 443), tcp("2001:db8::1", 443), tcp("10.0.0.1", 443), tcp("169.254.169.254", 80),
+  udp("192.0.2.53"), name("example.com")]).then((lines) => console.log(lines.join("\\n")));
+`;
+
+/** Looks through every environment and command line and every file outside of the read-only system. */
+const SEARCH = `
+const fs = require("node:fs"), path = require("node:path");
+const needle = Buffer.from(process.env.NEEDLE, "base64");
+const holds = (file) => { try { return fs.readFileSync(file).includes(needle); } catch { return false; } };
+for (const pid of fs.readdirSync("/proc").filter((name) => Number(name) > 0)) {
+  if (holds("/proc/" + pid + "/environ")) console.log("environment of " + pid);
+  if (holds("/proc/" + pid + "/cmdline")) console.log("command line of " + pid);
+}
+const skipped = new Set(["/proc", "/sys", "/dev", "/usr", "/opt/node"]);
+const walk = (folder) => {
+  let entries = [];
+  try { entries = fs.readdirSync(folder, { withFileTypes: true }); } catch {}
+  for (const entry of entries) {
+    const at = path.join(folder, entry.name);
+    if (skipped.has(at)) continue;
+    if (entry.isDirectory()) walk(at);
+    else if (entry.isFile() && holds(at)) console.log("file " + at);
+  }
+};
+walk("/");
+`;
 
 export const PROGRAMS = {
   hello: {
@@ -61,6 +112,45 @@ export const PROGRAMS = {
     argv: ["pwd"],
     play: async (ctx) => {
       ctx.out(`${ctx.cwd}\n`);
+      return 0;
+    },
+  },
+  /** Leaves its parent, its session and its environment, and listens. */
+  daemon: {
+    argv: ["sh", "-c", `setsid env -i PATH="$PATH" node -e '${LISTEN}' ${MARK} & wait`],
+    play: (ctx) => {
+      ctx.out(`${ctx.listen(DAEMON_PORT)}\n`);
+      return new Promise<never>(() => undefined);
+    },
+  },
+  /** Connects to a port of the loopback, PORT, and says what became of it. */
+  knock: {
+    argv: ["node", "-e", KNOCK],
+    play: async (ctx) => {
+      ctx.out(`${ctx.connect("127.0.0.1", Number(ctx.env.PORT))}\n`);
+      return 0;
+    },
+  },
+  /** Tries every kind of way out, and says what became of each. */
+  reach: {
+    argv: ["node", "-e", REACH],
+    play: async (ctx) => {
+      for (const host of ["192.0.2.1", "2001:db8::1", "10.0.0.1", "169.254.169.254"])
+        ctx.out(`tcp ${host} ${ctx.connect(host, 443)}\n`);
+      ctx.out(`udp 192.0.2.53 ${ctx.connect("192.0.2.53", 53)}\n`);
+      ctx.out(`name example.com ${ctx.connect("example.com", 443)}\n`);
+      return 0;
+    },
+  },
+  /** Names every place that holds the bytes of NEEDLE, which is in Base64. */
+  search: {
+    argv: ["node", "-e", SEARCH],
+    play: async (ctx) => {
+      const needle = Buffer.from(ctx.env.NEEDLE ?? "", "base64");
+      const holds = (text: string | Uint8Array) => Buffer.from(text).includes(needle);
+      if (holds(JSON.stringify(ctx.env))) ctx.out("environment of this one\n");
+      if (holds(ctx.argv.join("\0"))) ctx.out("command line of this one\n");
+      for (const [file, { data }] of ctx.files) if (holds(data)) ctx.out(`file ${file}\n`);
       return 0;
     },
   },

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { type ProcessInfo, SandboxError, type Stream } from "#ports/sandbox.ts";
 import { freshBytes } from "#runner/input.ts";
 
@@ -19,6 +20,10 @@ export interface ProgramContext {
   readonly files: Map<string, { data: Uint8Array; mode: number }>;
   out(data: Uint8Array | string): void;
   err(data: Uint8Array | string): void;
+  /** Takes a port of the sandbox's loopback until the program ends. */
+  listen(port: number): "listening" | "EADDRINUSE";
+  /** What a connection is told. The sandbox's own loopback is all the network there is. */
+  connect(host: string, port: number): "connected" | "ECONNREFUSED" | "ENETUNREACH" | "EAI_AGAIN";
 }
 
 /** A program as a function: its exit code, or the whole end when a limit killed it. A throw is exit 1. */
@@ -46,8 +51,16 @@ interface Resolved {
   readonly program: Program | null;
 }
 
-/** The process table of one in-memory sandbox. */
-export function playing(house: { now: () => Date; files: ProgramContext["files"] }) {
+interface House {
+  readonly now: () => Date;
+  readonly files: ProgramContext["files"];
+  /** Ports of the loopback that are taken. */
+  readonly ports: Set<number>;
+}
+
+/** The process table and the loopback of one in-memory sandbox. */
+export function playing(o: Omit<House, "ports">) {
+  const house: House = { ...o, ports: new Set() };
   const listed = new Map<string, PlayedProcess>();
   const everything = new Set<PlayedProcess>();
   return {
@@ -73,12 +86,8 @@ export function playing(house: { now: () => Date; files: ProgramContext["files"]
   };
 }
 
-function play(
-  procId: string,
-  command: Resolved,
-  stdin: "open" | "empty",
-  house: { now: () => Date; files: ProgramContext["files"] },
-): PlayedProcess {
+function play(procId: string, command: Resolved, stdin: "open" | "empty", house: House): PlayedProcess {
+  const mine = new Set<number>();
   const startedAt = house.now();
   const killed = new AbortController();
   let exit: Exit | null = null;
@@ -113,6 +122,17 @@ function play(
     files: house.files,
     out: (data) => (exit === null ? streams.out.append(data) : undefined),
     err: (data) => (exit === null ? streams.err.append(data) : undefined),
+    listen(port) {
+      if (exit !== null || house.ports.has(port)) return "EADDRINUSE";
+      house.ports.add(port);
+      mine.add(port);
+      return "listening";
+    },
+    connect(host, port) {
+      if (isIP(host) === 0 && host !== "localhost") return "EAI_AGAIN";
+      if (!/^(localhost$|127\.|::1$)/.test(host)) return "ENETUNREACH";
+      return house.ports.has(port) ? "connected" : "ECONNREFUSED";
+    },
   };
   const run = async (): Promise<Exit> => {
     if (command.program === null) {
@@ -133,6 +153,7 @@ function play(
   };
   const ended = Promise.race([died, run().catch(failed)]).then((end) => {
     exit = end;
+    for (const port of mine) house.ports.delete(port);
     changed();
     return end;
   });

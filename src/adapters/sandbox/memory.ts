@@ -23,8 +23,8 @@ interface Stored {
   readonly specDigest: string;
   readonly createdAt: Date;
   readonly sandbox: Sandbox;
-  /** Ends every program; called once. */
-  end(): void;
+  /** Resolves when every program has ended. */
+  end(): Promise<void>;
 }
 
 export interface MemoryOptions {
@@ -43,12 +43,13 @@ export function memorySandboxes(o: MemoryOptions = {}): SandboxProvider {
 
   const expire = () => {
     for (const [id, one] of live) {
-      if (clock.now().getTime() >= one.createdAt.getTime() + one.spec.ttlMs) drop(id);
+      if (clock.now().getTime() >= one.createdAt.getTime() + one.spec.ttlMs) void drop(id);
     }
   };
-  const drop = (id: string) => {
-    live.get(id)?.end();
+  const drop = (id: string): Promise<void> => {
+    const ended = live.get(id)?.end();
     live.delete(id);
+    return ended ?? Promise.resolve();
   };
 
   return {
@@ -89,9 +90,7 @@ export function memorySandboxes(o: MemoryOptions = {}): SandboxProvider {
       );
       return Promise.all(matching.map(({ sandbox }) => sandbox.info()));
     },
-    async destroy(id) {
-      drop(id);
-    },
+    destroy: (id) => drop(id),
   };
 }
 
@@ -210,7 +209,7 @@ function open(
       files.set(inside(path), { data: Uint8Array.from(Buffer.from(data)), mode: options?.mode ?? 0o644 });
     },
   };
-  return { spec, specDigest, createdAt, sandbox, end: () => void running.killAll() };
+  return { spec, specDigest, createdAt, sandbox, end: () => running.killAll() };
 }
 
 function inside(path: string): string {
