@@ -21,8 +21,11 @@ export function gatewayConfiguration(config: Config): string {
 
 const CLOSE_MS = 3_000;
 
-/** The wall's one door as a process of its own: it outlives a killed control plane, and ends itself when orphaned. */
-export async function gatewayRole(config: Config, stop: Promise<void>): Promise<number> {
+/**
+ * The wall's one door as a process of its own: it outlives a killed control plane, and ends itself when it has heard of
+ * none for `orphanMs` (unless told, what `GatewayConfig` says).
+ */
+export async function gatewayRole(config: Config, stop: Promise<void>, o: { orphanMs?: number } = {}): Promise<number> {
   const { stateDir, dataSocket, adminSocket } = gatewaySockets(config.dataDir);
   await using parts = new AsyncDisposableStack();
   // Beside the gateway and not beside the control plane: killing that one must cut no model call.
@@ -43,6 +46,7 @@ export async function gatewayRole(config: Config, stop: Promise<void>): Promise<
         anthropic: anthropic.baseUrl ? { baseUrl: anthropic.baseUrl, key: anthropic.key } : null,
       },
       registry: config.registry === null ? null : { baseUrl: config.registry, auth: null },
+      ...o,
     }),
     (running) => running.close(),
   );

@@ -1,4 +1,7 @@
-import { corpus, type Mutation } from "./mutation.ts";
+import { corpus, type Mutation, type Red } from "./mutation.ts";
+
+const kept = (test: string): Red => ({ file: "test/adapters/gateway-process.int.test.ts", test });
+const doorway = (test: string): Red => ({ file: "test/adapters/sandbox-doorway.int.test.ts", test });
 
 /** The one door in the wall. */
 export const GATEWAY: readonly Mutation[] = [
@@ -187,5 +190,49 @@ export const GATEWAY: readonly Mutation[] = [
     find: "if (!matchesAnyText(grant.models, call.model)) {",
     replace: "if (!matchesAnyText([...grant.models, call.model], call.model)) {",
     red: corpus("BU-06,BU-07"),
+  },
+  {
+    name: "a gateway that was left is not adopted",
+    file: "src/adapters/gateway/process.ts",
+    find: "if (old && old.configuration !== o.configuration) {",
+    replace: "if (old) {",
+    red: kept("the gateway that is there is adopted by whoever comes next"),
+  },
+  {
+    name: "a gateway with an older configuration goes on",
+    file: "src/adapters/gateway/process.ts",
+    find: "if (old && old.configuration !== o.configuration) {",
+    replace: "if (false) {",
+    red: kept("a gateway with another configuration is not adopted: it ends, and another one answers"),
+  },
+  {
+    name: "a gateway ends although it is spoken to",
+    file: "src/gateway/lease.ts",
+    find: "if (o.now() - heardAt >= o.orphanMs) resolve();",
+    replace: "resolve();",
+    red: kept("a gateway that no control plane speaks to any more ends itself, and not before"),
+  },
+  {
+    name: "a gateway that nobody speaks to lives for ever",
+    file: "src/gateway/lease.ts",
+    find: "if (o.now() - heardAt >= o.orphanMs) resolve();",
+    replace: "",
+    red: kept("a gateway that no control plane speaks to any more ends itself, and not before"),
+  },
+  {
+    name: "a sandbox waits for ever for a gateway that stays away",
+    file: "src/adapters/sandbox/local/doorway.ts",
+    find: "if (performance.now() > deadline) inner.destroy();\n        else setTimeout",
+    replace: "setTimeout",
+    red: doorway(
+      "a connection is closed when the gateway stays away for longer than it is held, and none is made later",
+    ),
+  },
+  {
+    name: "a sandbox does not wait for a gateway that is away for a moment",
+    file: "src/adapters/sandbox/local/doorway.ts",
+    find: "if (performance.now() > deadline) inner.destroy();\n        else setTimeout",
+    replace: "inner.destroy(); if (false) setTimeout",
+    red: doorway("what a sandbox says while the gateway is away arrives when it is back, behind the sandbox's name"),
   },
 ];

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
+import { identityOf } from "#adapters/sandbox/local/identity.ts";
+import { parseConfig } from "#config.ts";
+import { gatewayClient } from "#gateway/client.ts";
+import { gatewayConfiguration } from "#gateway-role.ts";
+import { gatewaySockets } from "#places.ts";
+import { until } from "#test/chaos/until.ts";
+
+/** Longer than a test: this gateway never gives up. */
+const NEVER_MS = 600_000;
+const ORPHAN_MS = 2_000;
+
+const open: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of open.splice(0).reverse()) await end();
+});
+
+/** A data folder, and what the control plane of it does with its gateway. */
+function installation(orphanMs: number) {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-gateway-"));
+  open.push(() => rmSync(dataDir, { recursive: true, force: true }));
+  const sockets = gatewaySockets(dataDir);
+  const gateway = gatewayClient(sockets);
+  const started: ChildProcess[] = [];
+  const start = (): ChildProcess => {
+    const file = path.join(import.meta.dirname, "gateway-role-process.ts");
+    const child = spawn(process.execPath, [file, dataDir, String(orphanMs)], { detached: true, stdio: "ignore" });
+    started.push(child);
+    open.push(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    });
+    return child;
+  };
+  const keep = async (configuration: string): Promise<GatewayProcess> => {
+    const kept = await keepGateway({ stateDir: sockets.stateDir, configuration, gateway, start, log: () => undefined });
+    open.push(() => kept.stop({ end: false }));
+    return kept;
+  };
+  const recorded = (): unknown => JSON.parse(readFileSync(path.join(sockets.stateDir, "process.json"), "utf8"));
+  return {
+    configuration: gatewayConfiguration(parseConfig({ COUNTERSIGN_DATA: dataDir }, "/")),
+    gateway,
+    started,
+    start,
+    keep,
+    recorded,
+  };
+}
+
+test("the gateway that is there is adopted by whoever comes next", async () => {
+  const { keep, configuration, started, recorded, gateway } = installation(NEVER_MS);
+  const first = await keep(configuration);
+  const before = recorded();
+  await first.stop({ end: false });
+  const second = await keep(configuration);
+  expect(recorded()).toEqual(before);
+  expect(started.map((child) => child.exitCode)).toEqual([null]);
+  await expect(gateway.lease()).resolves.toBeUndefined();
+  await second.stop({ end: true });
+  expect(identityOf(started[0]?.pid ?? 0)).toBe(null);
+});
+
+test("a gateway with another configuration is not adopted: it ends, and another one answers", async () => {
+  const { keep, configuration, started, gateway } = installation(NEVER_MS);
+  const first = await keep(configuration);
+  await first.stop({ end: false });
+  await keep("with another key");
+  expect(started.map(({ exitCode, signalCode }) => ({ exitCode, signalCode }))).toEqual([
+    { exitCode: 0, signalCode: null },
+    { exitCode: null, signalCode: null },
+  ]);
+  await expect(gateway.lease()).resolves.toBeUndefined();
+});
+
+test("a gateway that no control plane speaks to any more ends itself, and not before", async () => {
+  const { start, gateway } = installation(ORPHAN_MS);
+  const child = start();
+  const exited = once(child, "exit");
+  await until("the gateway answers", () =>
+    gateway.lease().then(
+      () => true,
+      () => false,
+    ),
+  );
+  const heardFor = performance.now() + 2 * ORPHAN_MS;
+  await until("it was spoken to for longer than it waits", async () => {
+    await gateway.lease();
+    return performance.now() > heardFor;
+  });
+  expect(await exited).toEqual([0, null]);
+});
