@@ -9,6 +9,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.int.test.ts", "test/e2e/**", "test/chaos/**", "test/long/**"],
+          // Properties over thousands of cases share two cores with the other projects.
+          testTimeout: 30_000,
         },
       },
       {

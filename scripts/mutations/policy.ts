@@ -72,9 +72,9 @@ export const POLICY: readonly Mutation[] = [
   },
   {
     name: "a team's limits may exceed the organisation's",
-    file: "src/policy/ceiling.ts",
-    find: "if (mine === undefined || mine <= ceiling.limits[LIMIT_KEYS[key]]) return [];",
-    replace: "if (mine === undefined || true) return [];",
+    file: "src/policy/limits.ts",
+    find: "if ((measure(mine) as number) <= (measure(most) as number)) return [];",
+    replace: "if ((measure(mine) as number) >= 0) return [];",
     red: { file: "test/policy/team-errors.test.ts", test: "a limit above the ceiling" },
   },
   {

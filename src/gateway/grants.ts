@@ -30,7 +30,13 @@ const ask = z.strictObject({
   quorum: z.number(),
   self: z.boolean(),
   expiresMs: z.number(),
-  grants: z.strictObject({ for: z.enum(["run", "once"]) }),
+  remindMs: z.number(),
+  giveUpMs: z.number(),
+  escalate: z.strictObject({ afterMs: z.number(), to: z.string() }).nullable(),
+  delegate: z.boolean(),
+  binds: z.array(z.enum(["base", "policy"])),
+  assurance: z.enum(["chat", "step_up"]),
+  grants: z.strictObject({ for: z.enum(["run", "once"]), uses: z.number().nullable(), ms: z.number().nullable() }),
   rule,
 });
 
@@ -51,6 +57,17 @@ export const GrantSchema = z.strictObject({
       private: z.array(z.string()),
       maxBodyBytes: z.number().nullable(),
       secret: z.strictObject({ name: z.string(), header: z.string() }).nullable(),
+      denied: z
+        .array(
+          z.strictObject({
+            hosts: z.array(z.string()),
+            except: z.array(z.string()),
+            methods: z.array(z.string()),
+            paths: z.array(z.string()),
+            rule,
+          }),
+        )
+        .optional(),
       rule,
     }),
   ),

@@ -6,10 +6,10 @@ import { containsPath, containsText, fold, pathGlob } from "./glob.ts";
 import { egressRule, type Grants } from "./grants.ts";
 import { containsHost } from "./hosts.ts";
 import type { PolicyProblem, Rule } from "./policy.ts";
+import { containsPreset, type PresetGrant } from "./presets.ts";
 import { nth } from "./rules.ts";
-import type { LimitsShape, OrgShape } from "./schema.ts";
-import type { Limits } from "./scope.ts";
-import { count, durationMs, sizeBytes } from "./units.ts";
+import type { LimitsShape, SandboxShape } from "./shapes/limits.ts";
+import type { OrgShape } from "./shapes/org.ts";
 
 /** The most any team may grant, with the place of each part. */
 export interface Ceiling {
@@ -20,19 +20,19 @@ export interface Ceiling {
   readonly modelsAt: Position;
   readonly egress: readonly EgressRule[];
   readonly egressAt: Position;
-  readonly presets: readonly string[];
-  readonly limits: Limits;
-  /** "10 at org.yaml:30:12". */
-  limitAt(key: keyof LimitsShape): string;
+  readonly presets: readonly PresetGrant[];
+  /** What a person may add for one run: every host of the ceiling, and those that are there only for that. */
+  readonly askable: readonly EgressRule[];
+  readonly limits: LimitsShape;
+  readonly sandbox: SandboxShape | undefined;
+  readonly source: Source;
 }
 
 export function ceilingOf(source: Source, shape: OrgShape["ceiling"]): Ceiling {
-  const egress = shape.egress.flatMap((entry, index) => {
-    const { host } = entry;
-    // What a person may add for one run is not what a team may grant.
-    return host === undefined || entry.only === "ask"
-      ? []
-      : [egressRule({ ...entry, host }, source.at(["ceiling", "egress", index]))];
+  const hosts = shape.egress.flatMap((entry, index) => {
+    const { host, only } = entry;
+    const at = source.at(["ceiling", "egress", index]);
+    return host === undefined ? [] : [{ only, rule: egressRule({ ...entry, host }, at) }];
   });
   return {
     at: source.keyAt(["ceiling"]),
@@ -40,51 +40,17 @@ export function ceilingOf(source: Source, shape: OrgShape["ceiling"]): Ceiling {
     reposAt: source.keyAt(["ceiling", "repos"]),
     models: shape.models,
     modelsAt: source.keyAt(["ceiling", "models"]),
-    egress,
+    // What a person may add for one run is not what a team may grant.
+    egress: hosts.filter(({ only }) => only === undefined).map(({ rule }) => rule),
     egressAt: source.keyAt(["ceiling", "egress"]),
-    presets: shape.egress.flatMap(({ preset, only }) => (preset === undefined || only === "ask" ? [] : [preset])),
-    limits: limitsFrom(shape.limits) as Limits,
-    limitAt: (key) => `${shape.limits[key]} at ${source.keyAt(["ceiling", "limits", key])}`,
+    presets: shape.egress.flatMap(({ preset, only, repos }) =>
+      preset === undefined || only === "ask" ? [] : [{ name: preset, repos: repos ?? [] }],
+    ),
+    askable: hosts.map(({ rule }) => rule),
+    limits: shape.limits,
+    sandbox: shape.sandbox,
+    source,
   };
-}
-
-/** Limits in the units of `Limits`; only the keys that were written. */
-export function limitsFrom(shape: LimitsShape): Partial<Limits> {
-  return {
-    ...(shape.cost_usd === undefined ? {} : { costUsd: shape.cost_usd }),
-    ...(shape.tokens === undefined ? {} : { tokens: count(shape.tokens) as number }),
-    ...(shape.runtime === undefined ? {} : { runtimeMs: durationMs(shape.runtime) as number }),
-    ...(shape.upload === undefined ? {} : { uploadBytes: sizeBytes(shape.upload) as number }),
-    ...(shape.concurrent_runs === undefined ? {} : { concurrentRuns: shape.concurrent_runs }),
-  };
-}
-
-const LIMIT_KEYS = {
-  cost_usd: "costUsd",
-  tokens: "tokens",
-  runtime: "runtimeMs",
-  upload: "uploadBytes",
-  concurrent_runs: "concurrentRuns",
-} as const;
-
-/** Every limit at `path` that is above the ceiling's. */
-export function limitsAbove(
-  ceiling: Ceiling,
-  shape: LimitsShape,
-  source: Source,
-  path: readonly string[],
-): PolicyProblem[] {
-  const given = limitsFrom(shape);
-  return (Object.keys(LIMIT_KEYS) as (keyof typeof LIMIT_KEYS)[]).flatMap((key) => {
-    const mine = given[LIMIT_KEYS[key]];
-    if (mine === undefined || mine <= ceiling.limits[LIMIT_KEYS[key]]) return [];
-    return [
-      {
-        at: source.at([...path, key]),
-        message: `${key} ${shape[key]} is above the ceiling of ${ceiling.limitAt(key)}`,
-      },
-    ];
-  });
 }
 
 function covers(outer: EgressRule, inner: EgressRule): boolean {
@@ -119,14 +85,17 @@ function shortfall(ceiling: Ceiling, inner: EgressRule): { at: Position; what: s
 
 /** Every host and preset of `grants` that the ceiling does not hold. */
 export function grantsAbove(ceiling: Ceiling, grants: Grants): PolicyProblem[] {
+  // A preset's own rules are held to the ceiling as the preset.
+  const own = (rule: EgressRule) => !grants.presets.some(({ ref }) => ref.at === rule.rule.at);
   const hosts = grants.egress
+    .filter(own)
     .filter((rule) => !ceiling.egress.some((outer) => covers(outer, rule)))
     .map((rule) => {
       const { at, what } = shortfall(ceiling, rule);
       return { at: rule.rule.at, message: `${rule.rule.text} is above the ceiling at ${at}${what}` };
     });
   const presets = grants.presets
-    .filter((preset) => !ceiling.presets.includes(preset.name))
+    .filter((preset) => !ceiling.presets.some((outer) => containsPreset(outer, preset)))
     .map(({ ref }) => ({ at: ref.at, message: `${ref.text} is above the ceiling at ${ceiling.egressAt}` }));
   return [...hosts, ...presets];
 }

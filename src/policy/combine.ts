@@ -1,32 +1,9 @@
+import { mergeAsks } from "./ask.ts";
 import type { Ask, Decision, RuleRef, TraceLine } from "./decision.ts";
 
 /** Drops repeats of the same rule: one may speak of many objects. */
 function distinct(rules: readonly RuleRef[]): RuleRef[] {
   return rules.filter((rule, i) => rules.findIndex((other) => other.at === rule.at && other.text === rule.text) === i);
-}
-
-/**
- * All asks of one request. Questions to the same group become one, the stricter of each part; the shortest expiry holds
- * for all of them, since they are put together.
- */
-function mergeAsks(asks: readonly Ask[]): Ask[] {
-  const expiresMs = Math.min(...asks.map((ask) => ask.expiresMs));
-  const groups = [...new Set(asks.map((ask) => ask.from))].sort();
-  return groups.map((from) => {
-    const same = asks.filter((ask) => ask.from === from);
-    const quorum = Math.max(...same.map((ask) => ask.quorum));
-    const strictest = same
-      .filter((ask) => ask.quorum === quorum)
-      .toSorted((a, b) => (a.rule.at < b.rule.at ? -1 : 1))[0];
-    return {
-      from,
-      quorum,
-      self: same.every((ask) => ask.self),
-      expiresMs,
-      grants: { for: same.some((ask) => ask.grants.for === "once") ? ("once" as const) : ("run" as const) },
-      rule: (strictest as Ask).rule,
-    };
-  });
 }
 
 /** What one object's rules came to. */

@@ -29,10 +29,11 @@ export function compileScope(policy: Policy, of: { team: string; repo: string; r
       models: modelsOf(policy, team).globs,
       registry: team.presets.some(({ name }) => name === "npm-read"),
       limits: team.limits,
+      sandbox: team.sandbox,
       setup: team.setup.filter((step) => speaksOf(step.in, of.repo)).map(({ command }) => command),
       checks: team.checks
         .filter((check) => speaksOf(check.in, of.repo))
-        .map(({ name, command, timeoutMs, required }) => ({ name, command, timeoutMs, required })),
+        .map(({ name, command, timeoutMs, required, paths }) => ({ name, command, timeoutMs, required, paths })),
       policy: { commit: policy.commit, digest: policy.digest },
     },
   };

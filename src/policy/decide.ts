@@ -2,10 +2,12 @@ import { actionPoint, allowedByBaseline, isNever, POINTS } from "./actions.ts";
 import { type Verdict, worst } from "./combine.ts";
 import { commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
-import { decideEgress, normaliseHost } from "./egress.ts";
+import { decideEgress, type EgressRequest, type EgressRule, normaliseHost } from "./egress.ts";
 import { fold, foldedGlob, matchesAnyText, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
 import { decidePath, type PathRule } from "./paths.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
+import { matchesSecret } from "./secrets.ts";
+import { sizeBound } from "./units.ts";
 
 /** A rule that is built in and explained like any other. */
 function baseline(text: string, why: string): RuleRef {
@@ -18,6 +20,7 @@ const BASELINE = {
   command: baseline("allow command *", "commands run inside the sandbox, and the sandbox is the wall"),
   tool: baseline("allow tool *", "tools run inside the sandbox, and the sandbox is the wall"),
   action: baseline("allow action", "a run ends at a draft pull request"),
+  size: baseline("allow git.size", "no rule speaks of a change of this size"),
   never: baseline("deny action pr.merge, deploy.*", "a run ends at the pull request"),
 } as const;
 
@@ -152,12 +155,27 @@ function decideBranch(policy: Policy, team: Team, object: PolicyObject & { subje
   );
 }
 
-function decideHost(team: Team, object: PolicyObject & { subject: "egress" }): Verdict {
+function decideHost(policy: Policy, team: Team, object: PolicyObject & { subject: "egress" }): Verdict {
   const host = normaliseHost(object.host);
   if (host === null) return { outcome: "deny", reason: "bad_authority", rules: [] };
   const verdict = decideEgress(team.egress, { ...object, host });
   if (verdict.outcome === "allow") return { outcome: "allow", rules: [verdict.rule.rule] };
+  if (verdict.reason !== "rule" && team.unlisted !== null && askable(policy, { ...object, host }) !== null) {
+    return { outcome: "ask", asks: [team.unlisted], rules: [team.unlisted.rule] };
+  }
   return { outcome: "deny", reason: verdict.reason, rules: verdict.rule === null ? [] : [verdict.rule] };
+}
+
+/** Whether the change is larger than a bound like "> 500 lines". */
+function exceeds(text: string, object: PolicyObject & { subject: "git.size" }): boolean {
+  const bound = sizeBound(text);
+  return bound !== null && object[bound.what] > bound.above;
+}
+
+/** What the ceiling would let a person add for one run so that the request passes; `null`: nothing there does. */
+export function askable(policy: Policy, request: EgressRequest): EgressRule | null {
+  const verdict = decideEgress(policy.ceiling.askable, request);
+  return verdict.outcome === "allow" ? verdict.rule : null;
 }
 
 function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
@@ -177,6 +195,17 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
       const speaks = (rule: Rule) => matchesCommand(rule.globs, rule.except, parts);
       return judge(rulesOn(policy, team, "command"), speaks, { outcome: "allow", rules: [BASELINE.command] });
     }
+    case "git.size": {
+      const speaks = (rule: Rule) => speaksOf(rule.in, object.repo) && rule.globs.some((text) => exceeds(text, object));
+      return judge(rulesOn(policy, team, "git.size"), speaks, { outcome: "allow", rules: [BASELINE.size] });
+    }
+    case "secret.name": {
+      const speaks = (rule: Rule) =>
+        matchesSecret(rule.globs, object.secret) && !matchesSecret(rule.except, object.secret);
+      const granted = team.egress.find(({ secret }) => secret?.name === object.secret);
+      const otherwise: Verdict = granted === undefined ? NO_RULE : { outcome: "allow", rules: [granted.rule] };
+      return judge(rulesOn(policy, team, "secret.name"), speaks, otherwise);
+    }
     case "tool": {
       const speaks = (rule: Rule) => named(rule, (glob) => matchesText(glob, object.tool));
       return judge(rulesOn(policy, team, "tool"), speaks, { outcome: "allow", rules: [BASELINE.tool] });
@@ -188,7 +217,7 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
       return matchesAnyText(models.globs, object.model) ? { outcome: "allow", rules: models.rules } : NO_RULE;
     }
     case "egress":
-      return decideHost(team, object);
+      return decideHost(policy, team, object);
   }
 }
 

@@ -12,14 +12,25 @@ export interface RuleRef {
 
 /** A question to named people. Several must each be met. */
 export interface Ask {
-  /** "group:product". */
+  /** "group:product", or "codeowners": the owners that the repository names for the paths in question. */
   readonly from: string;
   readonly quorum: number;
   /** Whether an author of the run may vote. */
   readonly self: boolean;
   readonly expiresMs: number;
-  /** How long or how often a yes holds. */
-  readonly grants: { readonly for: "run" | "once" };
+  readonly remindMs: number;
+  /** After this long without an answer the run is handed off. */
+  readonly giveUpMs: number;
+  /** Whose yes counts too when this much time has passed. */
+  readonly escalate: { readonly afterMs: number; readonly to: string } | null;
+  /** Whether a person who is asked may name another to answer in their place. */
+  readonly delegate: boolean;
+  /** What a yes is bound to beside the exact bytes it was asked for: the commit the run started from, the whole policy. */
+  readonly binds: readonly ("base" | "policy")[];
+  /** "step_up": the chat account alone is not enough. */
+  readonly assurance: "chat" | "step_up";
+  /** How long or how often a yes holds; `null`: no such bound. */
+  readonly grants: { readonly for: "run" | "once"; readonly uses: number | null; readonly ms: number | null };
   readonly rule: RuleRef;
 }
 
@@ -28,9 +39,18 @@ export type PolicyObject =
   | { readonly subject: "git.repo"; readonly repo: string }
   | { readonly subject: "git.branch"; readonly repo: string; readonly branch: string }
   | { readonly subject: "git.path"; readonly repo: string; readonly path: string }
+  | {
+      readonly subject: "git.size";
+      readonly repo: string;
+      readonly files: number;
+      /** Added and removed. */
+      readonly lines: number;
+      readonly bytes: number;
+    }
   | { readonly subject: "command"; readonly command: string }
   | { readonly subject: "action"; readonly action: string; readonly draft?: boolean }
   | { readonly subject: "model"; readonly model: string }
+  | { readonly subject: "secret.name"; readonly secret: string }
   | { readonly subject: "tool"; readonly tool: string }
   | {
       readonly subject: "egress";

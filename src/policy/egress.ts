@@ -16,6 +16,17 @@ export interface EgressRule {
   readonly private: readonly string[];
   readonly maxBodyBytes: number | null;
   readonly secret: { readonly name: string; readonly header: string } | null;
+  /** What rules take away from the grant. */
+  readonly denied?: readonly EgressDenial[];
+  readonly rule: RuleRef;
+}
+
+/** A refusal inside a grant. Empty lists: any. */
+export interface EgressDenial {
+  readonly hosts: readonly string[];
+  readonly except: readonly string[];
+  readonly methods: readonly string[];
+  readonly paths: readonly string[];
   readonly rule: RuleRef;
 }
 
@@ -33,8 +44,8 @@ export type EgressVerdict =
   | { readonly outcome: "allow"; readonly rule: EgressRule }
   | {
       readonly outcome: "deny";
-      readonly reason: "no_rule" | "port" | "method" | "path";
-      /** The grant that came nearest; `null` for "no_rule". */
+      readonly reason: "no_rule" | "port" | "method" | "path" | "rule";
+      /** For "rule" the one that denies, else the grant that came nearest; `null` for "no_rule". */
       readonly rule: RuleRef | null;
     };
 
@@ -52,6 +63,8 @@ function first(rules: readonly EgressRule[]): EgressRule | undefined {
  */
 export function decideEgress(rules: readonly EgressRule[], request: EgressRequest): EgressVerdict {
   const { host, port, method, path } = request;
+  const denial = denialOf(rules, request);
+  if (denial !== null) return { outcome: "deny", reason: "rule", rule: denial };
   const steps = [
     { reason: "no_rule", holds: (rule: EgressRule) => matchesHost(rule.host, host) },
     { reason: "port", holds: (rule: EgressRule) => rule.ports.includes(port) },
@@ -78,6 +91,18 @@ export function decideEgress(rules: readonly EgressRule[], request: EgressReques
   }
   const rule = first(left);
   return rule === undefined ? { outcome: "deny", reason: "no_rule", rule: null } : { outcome: "allow", rule };
+}
+
+/** A denial limited to methods or paths waits until these are known: its grants are inspected (see grants.ts). */
+function denialOf(rules: readonly EgressRule[], { host, method, path }: EgressRequest): RuleRef | null {
+  const named = (globs: readonly string[]) => globs.some((glob) => matchesHost(glob, host));
+  for (const { hosts, except, methods, paths, rule } of rules.flatMap(({ denied }) => denied ?? [])) {
+    if (!named(hosts) || named(except)) continue;
+    if (methods.length > 0 && (method === null || !methods.includes(method))) continue;
+    if (paths.length > 0 && (path === null || !matchesSome(paths, path))) continue;
+    return rule;
+  }
+  return null;
 }
 
 function matchesSome(globs: readonly string[], path: string): boolean {

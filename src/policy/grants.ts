@@ -1,17 +1,19 @@
 import type { Path } from "./document.ts";
-import type { EgressRule } from "./egress.ts";
-import { matchesHost, tooBroad } from "./hosts.ts";
-import { BROKERED, type Preset, type SiteConfig, type Team } from "./policy.ts";
+import type { EgressDenial, EgressRule } from "./egress.ts";
+import { containsHost, matchesHost, tooBroad } from "./hosts.ts";
+import type { PolicyProblem, Rule, Team } from "./policy.ts";
+import { isBrokered, isServed, type PresetGrant, presetRules } from "./presets.ts";
 import { nth, type Reading } from "./rules.ts";
-import type { CeilingEgressShape, EgressShape } from "./schema.ts";
+import type { CeilingEgressShape, EgressShape } from "./shapes/egress.ts";
 import { sizeBytes } from "./units.ts";
 
 type Entry = EgressShape | CeilingEgressShape;
 
 const DEFAULT_PORTS = [443] as const;
 
-function textOf(entry: Entry): string {
-  if (entry.preset !== undefined) return `egress preset ${entry.preset}`;
+export function egressText(entry: Entry): string {
+  const repos = entry.repos === undefined ? "" : ` repos ${entry.repos.join(", ")}`;
+  if (entry.preset !== undefined) return `egress preset ${entry.preset}${repos}`;
   const parts = [`egress ${entry.host}`];
   if (entry.ports !== undefined) parts.push(`ports ${entry.ports.join(", ")}`);
   if (entry.methods !== undefined) parts.push(entry.methods.join(", "));
@@ -38,13 +40,13 @@ export function egressRule(entry: Entry & { host: string }, at: string): EgressR
         : typeof secret === "string"
           ? { name: secret, header: "authorization" }
           : { name: secret.name, header: secret.header ?? "authorization" },
-    rule: { at, text: textOf(entry), why: null },
+    rule: { at, text: egressText(entry), why: null },
   };
 }
 
 /** Complaints about what a granted host would open. */
-function checkHost(reading: Reading, entry: EgressShape & { host: string }, path: Path, site: SiteConfig): void {
-  const { source, problems } = reading;
+function checkHost(reading: Reading, entry: EgressShape & { host: string }, path: Path): void {
+  const { source, problems, site } = reading;
   const at = source.at([...path, "host"]);
   const broad = tooBroad(entry.host);
   const accepted = entry.i_accept_shared_host !== undefined && entry.host !== "**";
@@ -66,26 +68,35 @@ function checkHost(reading: Reading, entry: EgressShape & { host: string }, path
       message: `a tunnel is not inspected - remove mode, or "${inspects}"`,
     });
   }
+  if (entry.repos !== undefined) {
+    problems.push({
+      at: source.keyAt([...path, "repos"]),
+      message: '"repos" belongs to a preset - a host has "paths"',
+    });
+  }
 }
 
 export interface Grants {
   readonly egress: EgressRule[];
-  readonly presets: Team["presets"][number][];
+  readonly presets: (Team["presets"][number] & PresetGrant)[];
   /** Presets of the site that are granted and not configured there. */
   readonly unserved: { readonly at: string; readonly preset: string }[];
 }
 
-function isBrokered(preset: string): preset is Preset {
-  return (BROKERED as readonly string[]).includes(preset);
+/** What is wrong with the repositories of a preset, with its place, or null. */
+function presetProblem(reading: Reading, entry: Entry, path: Path): PolicyProblem | null {
+  const preset = entry.preset as string;
+  if (preset === "github" && entry.repos === undefined) {
+    return { at: reading.source.at([...path, "preset"]), message: 'github needs "repos" - it is shared by everybody' };
+  }
+  if (preset !== "github" && entry.repos !== undefined) {
+    return { at: nth(reading.source, [...path, "repos"], 0), message: `${preset} has no repositories` };
+  }
+  return null;
 }
 
 /** Compiles the egress entries at `path`. Complaints go to `reading.problems`. */
-export function compileGrants(
-  reading: Reading,
-  entries: readonly (EgressShape | null)[],
-  path: Path,
-  site: SiteConfig,
-): Grants {
+export function compileGrants(reading: Reading, entries: readonly (EgressShape | null)[], path: Path): Grants {
   const grants: Grants = { egress: [], presets: [], unserved: [] };
   entries.forEach((entry, index) => {
     if (entry === null) return;
@@ -93,23 +104,36 @@ export function compileGrants(
     const at = reading.source.at(here);
     const { host, preset } = entry;
     if (host !== undefined) {
-      checkHost(reading, { ...entry, host }, here, site);
+      checkHost(reading, { ...entry, host }, here);
       grants.egress.push(egressRule({ ...entry, host }, at));
-    } else if (preset !== undefined && isBrokered(preset)) {
-      if (entry.repos !== undefined) {
-        reading.problems.push({
-          at: nth(reading.source, [...here, "repos"], 0),
-          message: `${preset} has no repositories`,
-        });
-      }
-      grants.presets.push({ name: preset, ref: { at, text: textOf(entry), why: null } });
-      if (site.presets !== undefined && !site.presets.includes(preset)) grants.unserved.push({ at, preset });
     } else if (preset !== undefined) {
-      reading.problems.push({
-        at: reading.source.at([...here, "preset"]),
-        message: `the preset "${preset}" is not served by this version - known: ${BROKERED.join(", ")}`,
-      });
+      const problem = presetProblem(reading, entry, here);
+      if (problem !== null) reading.problems.push(problem);
+      const ref = { at, text: egressText(entry), why: null };
+      grants.presets.push({ name: preset, repos: entry.repos ?? [], ref });
+      if (!isServed(preset, reading.site)) grants.unserved.push({ at, preset });
+      if (!isBrokered(preset)) grants.egress.push(...presetRules(preset, entry.repos ?? [], reading.site, ref));
     }
   });
   return grants;
+}
+
+function overlap(a: string, b: string): boolean {
+  return containsHost(a, b) || containsHost(b, a);
+}
+
+function denialOf(rule: Rule): EgressDenial {
+  const { globs, except, methods, paths, ref } = rule;
+  return { hosts: globs, except, methods, paths, rule: ref };
+}
+
+/** Takes what the rules deny out of the grants. A denial of a method or path needs a look inside: no tunnel stays there. */
+export function withoutDenied(grants: readonly EgressRule[], rules: readonly Rule[]): EgressRule[] {
+  const denials = rules.filter((rule) => rule.subject === "egress.host" && rule.effect === "deny").map(denialOf);
+  return grants.map((grant) => {
+    const denied = denials.filter((denial) => denial.hosts.some((host) => overlap(host, grant.host)));
+    const looksInside = denied.some(({ methods, paths }) => methods.length + paths.length > 0);
+    if (denied.length === 0) return grant;
+    return { ...grant, denied, mode: looksInside ? "intercept" : grant.mode };
+  });
 }

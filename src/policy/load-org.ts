@@ -1,10 +1,12 @@
-import { type Ceiling, ceilingOf, grantsAbove, limitsAbove } from "./ceiling.ts";
+import { type Ceiling, ceilingOf, grantsAbove } from "./ceiling.ts";
 import type { Source } from "./document.ts";
 import { compileGrants, type Grants } from "./grants.ts";
-import type { AskDefaults, Policy, PolicyProblem, Rule, SiteConfig } from "./policy.ts";
-import { checkGroup, compileRules, type Reading } from "./rules.ts";
+import { limitsAbove, sandboxAbove } from "./limits.ts";
+import type { AskDefaults, Policy, PolicyProblem, Rule } from "./policy.ts";
+import { checkGroup, compileRules, plainRule, type Reading, toolRules } from "./rules.ts";
 import type { Salvaged } from "./salvage.ts";
-import type { OrgShape } from "./schema.ts";
+import type { OrgShape } from "./shapes/org.ts";
+import type { SiteConfig } from "./site.ts";
 import { durationMs } from "./units.ts";
 
 const APPROVALS: AskDefaults = {
@@ -34,6 +36,8 @@ export interface Org {
   readonly ceiling: Ceiling;
   readonly always: readonly Rule[];
   readonly defaults: Grants;
+  /** What tools may do where a team says nothing else. */
+  readonly tools: readonly Rule[];
 }
 
 /** Complaints go to `problems`. */
@@ -45,8 +49,9 @@ export function compileOrg(
 ): Org {
   const approvals = approvalsOf(shape.defaults?.approvals);
   // The schema has checked that each group has exactly one source.
-  const reading: Reading = { source, groups: (shape.groups ?? {}) as Policy["groups"], approvals, problems };
+  const reading: Reading = { source, groups: (shape.groups ?? {}) as Policy["groups"], approvals, site, problems };
   if (shape.owners !== undefined) checkGroup(reading, shape.owners.from, ["owners", "from"]);
+  if (shape.auditors !== undefined) checkGroup(reading, shape.auditors, ["auditors"]);
   const ceiling = ceilingOf(source, shape.ceiling);
   const always = compileRules(reading, shape.always ?? [], ["always"]);
   always.forEach((rule, index) => {
@@ -57,15 +62,20 @@ export function compileOrg(
       });
     }
   });
-  const defaults = compileGrants(reading, shape.defaults?.egress ?? [], ["defaults", "egress"], site);
+  const defaults = compileGrants(reading, shape.defaults?.egress ?? [], ["defaults", "egress"]);
   problems.push(...grantsAbove(ceiling, defaults));
-  problems.push(...limitsAbove(ceiling, shape.defaults?.limits ?? {}, source, ["defaults", "limits"]));
+  const most = { shape: ceiling.limits, source, path: ["ceiling", "limits"], what: "ceiling" };
+  problems.push(...limitsAbove(most, shape.defaults?.limits ?? {}, source, ["defaults", "limits"]));
+  problems.push(
+    ...sandboxAbove({ shape: ceiling.sandbox, source }, shape.defaults?.sandbox, source, ["defaults", "sandbox"]),
+  );
   return {
     shape,
     reading,
     ceiling,
     always: [...always.filter((rule) => rule !== null), ...policyRepoRule(site)],
     defaults,
+    tools: toolRules(reading, shape.defaults?.tools, ["defaults", "tools"]),
   };
 }
 
@@ -74,7 +84,5 @@ function policyRepoRule(site: SiteConfig): Rule[] {
   if (site.policyRepo === undefined) return [];
   const text = `deny git.repo ${site.policyRepo}`;
   const ref = { at: "baseline", text, why: "the repository that holds the policy is never given to a run" };
-  return [
-    { effect: "deny", subject: "git.repo", globs: [site.policyRepo], except: [], in: [], draft: null, ask: null, ref },
-  ];
+  return [{ ...plainRule, effect: "deny", subject: "git.repo", globs: [site.policyRepo], ref }];
 }

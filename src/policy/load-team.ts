@@ -1,20 +1,28 @@
-import { grantsAbove, limitsAbove, limitsFrom, rulesAbove } from "./ceiling.ts";
+import { askOf } from "./ask.ts";
+import { type Ceiling, grantsAbove, rulesAbove } from "./ceiling.ts";
 import type { Source } from "./document.ts";
-import { compileGrants, type Grants } from "./grants.ts";
+import { compileGrants, type Grants, withoutDenied } from "./grants.ts";
+import { limitsAbove, limitsFrom, sandboxAbove, sandboxFrom, sharesFrom } from "./limits.ts";
 import type { Org } from "./load-org.ts";
-import type { SiteConfig, Team, TeamCheck } from "./policy.ts";
-import { checkGroup, compileRules, list, type Reading } from "./rules.ts";
+import type { Rule, Team, TeamCheck, Trial } from "./policy.ts";
+import { checkGroup, checkQuestion, compileRules, list, type Reading, toolRules } from "./rules.ts";
 import type { Salvaged } from "./salvage.ts";
-import type { TeamShape } from "./schema.ts";
+import { matchesSecret } from "./secrets.ts";
+import type { CheckShape, TeamShape } from "./shapes/team.ts";
 import { durationMs } from "./units.ts";
 
 export const DEFAULT_CHECK_MS = 10 * 60_000;
 
-function present<Item>(items: readonly (Item | null)[]): Item[] {
+/** A list without the items that did not parse. */
+export function present<Item>(items: readonly (Item | null)[]): Item[] {
   return items.filter((item) => item !== null);
 }
 
-function compileChecks({ source, problems }: Reading, shapes: NonNullable<Salvaged<TeamShape>["checks"]>): TeamCheck[] {
+/** Compiles the checks at `path`; a name may be there once. */
+export function compileChecks(
+  { source, problems }: Pick<Reading, "source" | "problems">,
+  shapes: readonly (CheckShape | null)[],
+): TeamCheck[] {
   const names = new Map<string, number>();
   return shapes.flatMap((check, index) => {
     if (check === null) return [];
@@ -33,42 +41,91 @@ function compileChecks({ source, problems }: Reading, shapes: NonNullable<Salvag
       command: check.command,
       timeoutMs: timeoutMs ?? DEFAULT_CHECK_MS,
       required: check.required ?? true,
+      paths: list(check.paths),
       in: list(check.in),
     };
   });
 }
 
+/** Rules on trial: they may only narrow, since a trial that grants would be a grant. */
+function compileTrial(reading: Reading, shape: Salvaged<TeamShape>["trial"]): Trial | null {
+  if (shape === undefined) return null;
+  const rules = compileRules(reading, shape.rules, ["trial", "rules"]);
+  rules.forEach((rule, index) => {
+    if (rule?.effect !== "allow") return;
+    reading.problems.push({
+      at: reading.source.at(["trial", "rules", index]),
+      message: "a trial holds deny and ask - an allow on trial would already be a grant",
+    });
+  });
+  return { until: shape.until, at: reading.source.keyAt(["trial"]), rules: present(rules) };
+}
+
+/** A secret that a rule denies cannot be granted with a host. */
+function deniedSecrets(reading: Reading, grants: Grants, rules: readonly Rule[]): void {
+  const denials = rules.filter((rule) => rule.subject === "secret.name" && rule.effect === "deny");
+  for (const { secret, rule } of grants.egress) {
+    if (secret === null) continue;
+    const denial = denials.find(
+      ({ globs, except }) => matchesSecret(globs, secret.name) && !matchesSecret(except, secret.name),
+    );
+    if (denial === undefined) continue;
+    reading.problems.push({ at: rule.at, message: `the secret ${secret.name} is denied at ${denial.ref.at}` });
+  }
+}
+
+function ceilingPart(ceiling: Ceiling) {
+  return { shape: ceiling.limits, source: ceiling.source, path: ["ceiling", "limits"], what: "ceiling" };
+}
+
 /** Compiles one team and holds it to the ceiling. Complaints go where the organisation's go. */
-export function compileTeam(
-  org: Org,
-  source: Source,
-  shape: Salvaged<TeamShape>,
-  site: SiteConfig,
-): { team: Team; grants: Grants } {
+export function compileTeam(org: Org, source: Source, shape: Salvaged<TeamShape>): { team: Team; grants: Grants } {
   const reading: Reading = { ...org.reading, source };
   const { problems } = reading;
+  const { ceiling, defaults } = org;
   checkGroup(reading, shape.members, ["members"]);
   const rules = compileRules(reading, shape.rules ?? [], ["rules"]);
-  const grants = compileGrants(reading, shape.egress ?? [], ["egress"], site);
-  problems.push(...rulesAbove(org.ceiling, rules, source));
-  problems.push(...grantsAbove(org.ceiling, grants));
-  problems.push(...limitsAbove(org.ceiling, shape.limits ?? {}, source, ["limits"]));
+  const grants = compileGrants(reading, shape.egress ?? [], ["egress"]);
+  problems.push(...rulesAbove(ceiling, rules, source));
+  problems.push(...grantsAbove(ceiling, grants));
+  problems.push(...limitsAbove(ceilingPart(ceiling), shape.limits ?? {}, source, ["limits"]));
+  problems.push(
+    ...sandboxAbove({ shape: ceiling.sandbox, source: ceiling.source }, shape.sandbox, source, ["sandbox"]),
+  );
+  const question = shape.unlisted_egress?.ask;
+  if (question !== undefined) checkQuestion(reading, question, ["unlisted_egress", "ask"]);
   const checks = compileChecks(reading, shape.checks ?? []);
-  const granted = [...org.defaults.presets, ...grants.presets];
+  const own = [...present(rules), ...toolRules(reading, shape.tools, ["tools"]), ...org.tools];
+  const all = [...org.always, ...own];
+  deniedSecrets(reading, grants, all);
+  const granted = [...defaults.presets, ...grants.presets];
+  const limits = [shape.limits ?? {}, org.shape.defaults?.limits ?? {}, ceiling.limits];
   const team: Team = {
     name: shape.team,
     at: source.at(["team"]),
     members: shape.members,
-    rules: present(rules),
-    egress: [...org.defaults.egress, ...grants.egress],
-    presets: granted.filter((preset, index) => granted.findIndex(({ name }) => name === preset.name) === index),
-    limits: {
-      ...org.ceiling.limits,
-      ...limitsFrom(org.shape.defaults?.limits ?? {}),
-      ...limitsFrom(shape.limits ?? {}),
-    },
+    rules: own,
+    egress: withoutDenied([...defaults.egress, ...grants.egress], all),
+    presets: granted
+      .filter((preset, index) => granted.findIndex(({ ref }) => ref.text === preset.ref.text) === index)
+      .map(({ name, ref }) => ({ name, ref })),
+    unlisted:
+      question === undefined
+        ? null
+        : {
+            ...askOf(question, reading.approvals),
+            rule: {
+              at: source.keyAt(["unlisted_egress"]),
+              text: `ask egress outside the list from ${question.from}`,
+              why: null,
+            },
+          },
+    limits: Object.assign({}, ...limits.toReversed().map(limitsFrom)),
+    shares: sharesFrom(limits),
+    sandbox: sandboxFrom([shape.sandbox, org.shape.defaults?.sandbox, ceiling.sandbox]),
     setup: present(shape.setup ?? []).map((step) => ({ in: list(step.in), command: step.command })),
     checks,
+    trial: compileTrial(reading, shape.trial),
   };
   return { team, grants };
 }

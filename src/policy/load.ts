@@ -2,13 +2,19 @@ import type { z } from "zod";
 import { policyDigest } from "./archive.ts";
 import { readDocument, type Source } from "./document.ts";
 import type { Grants } from "./grants.ts";
+import { limitsFrom } from "./limits.ts";
 import { compileOrg, type Org } from "./load-org.ts";
+import { compileRecipe, type TeamSource } from "./load-recipe.ts";
 import { compileTeam } from "./load-team.ts";
 import { hint } from "./nearest.ts";
-import { deepFreeze, type Policy, type PolicyProblem, type SiteConfig, type Team } from "./policy.ts";
+import { deepFreeze, type Policy, type PolicyProblem, type Recipe, type Team } from "./policy.ts";
 import { inOrder, problemsOf } from "./problems.ts";
 import { type Salvaged, salvage } from "./salvage.ts";
-import { OrgShape, TeamShape } from "./schema.ts";
+import type { Limits } from "./scope.ts";
+import { OrgShape } from "./shapes/org.ts";
+import { RecipeShape } from "./shapes/recipe.ts";
+import { TeamShape } from "./shapes/team.ts";
+import type { SiteConfig } from "./site.ts";
 import { warningsOf } from "./warnings.ts";
 
 export type Loaded =
@@ -17,6 +23,7 @@ export type Loaded =
 
 const ORG = "org.yaml";
 const TEAM_FILE = /^teams\/[^/]+\.yaml$/;
+const RECIPE_FILE = /^recipes\/[^/]+\.yaml$/;
 const TEST_FILE = /^tests\/[^/]+\.test\.yaml$/;
 /** `shape`: what the file says, or what could be saved of it when `problems` has its name. */
 interface Parsed<Shape> {
@@ -41,13 +48,9 @@ function parse<Schema extends z.ZodObject>(
 }
 
 type Routes = Policy["routing"]["slack"];
+type Provider = keyof Policy["routing"];
 
-function routes(
-  org: Org,
-  provider: "slack" | "linear",
-  known: readonly string[] | null,
-  compiled: Policy["teams"],
-): Routes {
+function routes(org: Org, provider: Provider, known: readonly string[] | null, compiled: Policy["teams"]): Routes {
   const { source, problems } = org.reading;
   const table = org.shape.routing[provider] ?? {};
   const out: Record<string, { team: string; at: string }> = {};
@@ -70,6 +73,52 @@ function declared(files: number, parsed: readonly Parsed<unknown>[]): readonly s
   return names.length === files ? names.sort() : null;
 }
 
+/** Every file of the kind, parsed; what could be saved of a broken one is read on, to find the rest of its mistakes. */
+function parseAll<Schema extends z.ZodObject>(
+  files: ReadonlyMap<string, string>,
+  kind: RegExp,
+  schema: Schema,
+  needed: readonly string[],
+  problems: PolicyProblem[],
+): Parsed<z.infer<Schema>>[] {
+  return [...files]
+    .filter(([file]) => kind.test(file))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap((file) => parse(schema, file, needed, problems) ?? []);
+}
+
+/** The teams by name; a name may be there once. */
+function compileTeams(org: Org, parsed: readonly Parsed<TeamShape>[], granted: Grants[]): Record<string, TeamSource> {
+  const teams: Record<string, TeamSource> = {};
+  for (const { source, shape } of parsed) {
+    if (shape === null) continue;
+    const { team, grants } = compileTeam(org, source, shape);
+    const other = Object.hasOwn(teams, team.name) ? teams[team.name] : undefined;
+    if (other === undefined) teams[team.name] = { team, source, shape };
+    else org.reading.problems.push({ at: team.at, message: `the team "${team.name}" is already at ${other.team.at}` });
+    granted.push(grants);
+  }
+  return teams;
+}
+
+function compileRecipes(
+  teams: Readonly<Record<string, TeamSource>>,
+  parsed: readonly Parsed<RecipeShape>[],
+  problems: PolicyProblem[],
+): Record<string, Recipe> {
+  const recipes: Record<string, Recipe> = {};
+  for (const { source, shape } of parsed) {
+    const recipe = shape === null ? null : compileRecipe(teams, source, shape, problems);
+    if (recipe === null) continue;
+    const other = Object.hasOwn(recipes, recipe.name) ? recipes[recipe.name] : undefined;
+    if (other === undefined) recipes[recipe.name] = recipe;
+    else problems.push({ at: recipe.ref.at, message: `the recipe "${recipe.name}" is already at ${other.ref.at}` });
+  }
+  return recipes;
+}
+
+const FILES = "a policy is org.yaml, teams/*.yaml, recipes/*.yaml and tests/*.test.yaml";
+
 /**
  * Compiles a folder of policy files (relative name → text). All complaints come at once, in the order of the files.
  * Test files are read by `policyCases`; a broken test never stops a policy.
@@ -81,51 +130,46 @@ export function loadPolicy(
   const site = options.site ?? {};
   const problems: PolicyProblem[] = [];
   for (const file of files.keys()) {
-    if (file === ORG || TEAM_FILE.test(file) || TEST_FILE.test(file)) continue;
-    problems.push({
-      at: `${file}:1:1`,
-      message: "is not read - a policy is org.yaml, teams/*.yaml and tests/*.test.yaml",
-    });
+    if (file === ORG || [TEAM_FILE, RECIPE_FILE, TEST_FILE].some((kind) => kind.test(file))) continue;
+    problems.push({ at: `${file}:1:1`, message: `is not read - ${FILES}` });
   }
   const orgText = files.get(ORG);
   if (orgText === undefined)
     problems.push({ at: `${ORG}:1:1`, message: "is missing - it holds groups, routing and the ceiling" });
   const org =
     orgText === undefined ? null : parse(OrgShape, [ORG, orgText], ["groups", "routing", "ceiling"], problems);
-  const teamFiles = [...files].filter(([file]) => TEAM_FILE.test(file)).sort(([a], [b]) => (a < b ? -1 : 1));
-  const parsed = teamFiles.flatMap((file) => parse(TeamShape, file, ["team", "members"], problems) ?? []);
+  const teamFiles = parseAll(files, TEAM_FILE, TeamShape, ["team", "members"], problems);
+  const recipeFiles = parseAll(files, RECIPE_FILE, RecipeShape, ["recipe", "team", "repo", "prompt"], problems);
   if (org === null || org.shape === null) return { ok: false, problems: deepFreeze(inOrder(problems)) };
 
   const compiled = compileOrg(org.source, org.shape, site, problems);
-  const teams: Record<string, Team> = {};
   const granted: Grants[] = [compiled.defaults];
-  for (const { source, shape } of parsed) {
-    if (shape === null) continue;
-    const { team, grants } = compileTeam(compiled, source, shape, site);
-    const other = Object.hasOwn(teams, team.name) ? teams[team.name] : undefined;
-    if (other !== undefined)
-      problems.push({ at: team.at, message: `the team "${team.name}" is already at ${other.at}` });
-    else teams[team.name] = team;
-    granted.push(grants);
-  }
-  const known = declared(teamFiles.length, parsed);
+  const sources = compileTeams(compiled, teamFiles, granted);
+  const teams: Record<string, Team> = Object.fromEntries(
+    Object.entries(sources).map(([name, { team }]) => [name, team]),
+  );
+  const recipes = compileRecipes(sources, recipeFiles, problems);
+  const known = declared([...files.keys()].filter((file) => TEAM_FILE.test(file)).length, teamFiles);
+  const routing = (provider: Provider) => routes(compiled, provider, known, teams);
+  const { owners, auditors, defaults } = compiled.shape;
   const body = {
     commit: options.commit,
     owners:
-      compiled.shape.owners === undefined
-        ? null
-        : { from: compiled.shape.owners.from, quorum: compiled.shape.owners.quorum ?? 1 },
+      owners === undefined ? null : { from: owners.from, quorum: owners.quorum ?? 1, channel: owners.channel ?? null },
+    auditors: auditors ?? null,
     groups: compiled.reading.groups,
-    routing: { slack: routes(compiled, "slack", known, teams), linear: routes(compiled, "linear", known, teams) },
+    routing: { slack: routing("slack"), linear: routing("linear"), github: routing("github") },
     always: compiled.always,
     ceiling: {
       models: compiled.ceiling.models,
       modelsRef: { at: compiled.ceiling.modelsAt, text: `models ${compiled.ceiling.models.join(", ")}`, why: null },
-      limits: compiled.ceiling.limits,
+      limits: limitsFrom(compiled.ceiling.limits) as Limits,
+      askable: compiled.ceiling.askable,
     },
-    branch: compiled.shape.defaults?.branch ?? "agent/{run}",
+    branch: defaults?.branch ?? "agent/{run}",
     approvals: compiled.reading.approvals,
     teams,
+    recipes,
   };
   if (problems.length > 0) return { ok: false, problems: deepFreeze(inOrder(problems)) };
   const policy: Policy = deepFreeze({ ...body, digest: policyDigest(body) });

@@ -33,5 +33,5 @@ function nearest(word: string, known: readonly string[]): string | null {
 export function hint(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   if (near !== null) return ` - did you mean "${near}"?`;
-  return known.length > 0 && known.length <= 12 ? ` - known: ${known.join(", ")}` : "";
+  return known.length > 0 && known.length <= 15 ? ` - known: ${known.join(", ")}` : "";
 }

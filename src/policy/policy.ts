@@ -1,6 +1,7 @@
 import type { Ask, Position, RuleRef } from "./decision.ts";
 import type { EgressRule } from "./egress.ts";
-import type { Check, Limits } from "./scope.ts";
+import type { Preset } from "./presets.ts";
+import type { Check, Limits, SandboxNeeds } from "./scope.ts";
 
 /** Something an author has to change, or (as a warning) should look at. */
 export interface PolicyProblem {
@@ -18,7 +19,18 @@ export type GroupRef =
 export type Effect = "allow" | "ask" | "deny";
 
 /** What a rule may speak of. Each has one place where it is enforced: see `pointOf`. */
-export const SUBJECTS = ["git.repo", "git.branch", "git.path", "command", "action", "model", "tool"] as const;
+export const SUBJECTS = [
+  "git.repo",
+  "git.branch",
+  "git.path",
+  "git.size",
+  "command",
+  "action",
+  "egress.host",
+  "secret.name",
+  "model",
+  "tool",
+] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
 /** A rule, compiled: globs only, every default filled in. */
@@ -31,17 +43,58 @@ export interface Rule {
   readonly in: readonly string[];
   /** For actions on pull requests: only drafts, only others, or (`null`) both. */
   readonly draft: boolean | null;
+  /** Of `egress.host`: only these methods and URL paths; empty: any. */
+  readonly methods: readonly string[];
+  readonly paths: readonly string[];
   readonly ask: Omit<Ask, "rule"> | null;
   readonly ref: RuleRef;
 }
 
-export const BROKERED = ["model-openai", "model-anthropic", "npm-read"] as const;
-/** A grant whose hosts the operator configures; the gateway serves it and no sandbox can name its host. */
-export type Preset = (typeof BROKERED)[number];
-
 export interface TeamCheck extends Check {
   /** Repository globs; empty: every repository of the team. */
   readonly in: readonly string[];
+}
+
+/** What is shared by runs, each `null` where nothing limits it. A month is a calendar month in UTC. */
+export interface Shares {
+  readonly perRepo: { readonly concurrentRuns: number | null };
+  readonly perPerson: { readonly concurrentRuns: number | null };
+  readonly perMonth: { readonly costUsd: number | null; readonly tokens: number | null };
+  readonly perPersonMonth: { readonly costUsd: number | null; readonly tokens: number | null };
+}
+
+/** Rules that are tried and not enforced, until a day. */
+export interface Trial {
+  /** "2027-01-31": the last day, UTC. */
+  readonly until: string;
+  readonly at: Position;
+  readonly rules: readonly Rule[];
+}
+
+/** A named prompt of a team; narrower than the team or it does not load. */
+export interface Recipe {
+  readonly name: string;
+  readonly team: string;
+  readonly title: string;
+  readonly repo: string;
+  readonly fields: Readonly<Record<string, RecipeField>>;
+  /** With "{field}" where a field's words go. */
+  readonly prompt: string;
+  /** File globs; empty: what the team may change. */
+  readonly paths: readonly string[];
+  readonly checks: readonly TeamCheck[];
+  /** Only the ones that were written. */
+  readonly limits: Partial<Limits>;
+  readonly ref: RuleRef;
+}
+
+export interface RecipeField {
+  readonly label: string;
+  readonly required: boolean;
+  /** Characters. */
+  readonly max: number;
+  /** Empty: any words. */
+  readonly options: readonly string[];
 }
 
 interface SetupCommand {
@@ -58,10 +111,15 @@ export interface Team {
   /** The organisation's defaults and its own. */
   readonly egress: readonly EgressRule[];
   readonly presets: readonly { readonly name: Preset; readonly ref: RuleRef }[];
+  /** The question that a host outside `egress` and inside the ceiling is put as; `null`: it is only denied. */
+  readonly unlisted: Ask | null;
   /** The smaller of the team's (or the default) and the ceiling's. */
   readonly limits: Limits;
+  readonly shares: Shares;
+  readonly sandbox: SandboxNeeds;
   readonly setup: readonly SetupCommand[];
   readonly checks: readonly TeamCheck[];
+  readonly trial: Trial | null;
 }
 
 export interface AskDefaults {
@@ -78,28 +136,28 @@ export interface Policy {
   readonly commit: string;
   /** Of all it says and where. With the commit it identifies the policy. */
   readonly digest: string;
-  readonly owners: { readonly from: string; readonly quorum: number } | null;
+  readonly owners: { readonly from: string; readonly quorum: number; readonly channel: string | null } | null;
+  /** Who may read every run; `null`: nobody beyond its own people. */
+  readonly auditors: string | null;
   readonly groups: Readonly<Record<string, GroupRef>>;
   readonly routing: {
     readonly slack: Readonly<Record<string, { readonly team: string; readonly at: Position }>>;
     readonly linear: Readonly<Record<string, { readonly team: string; readonly at: Position }>>;
+    readonly github: Readonly<Record<string, { readonly team: string; readonly at: Position }>>;
   };
   readonly always: readonly Rule[];
-  readonly ceiling: { readonly models: readonly string[]; readonly modelsRef: RuleRef; readonly limits: Limits };
+  readonly ceiling: {
+    readonly models: readonly string[];
+    readonly modelsRef: RuleRef;
+    readonly limits: Limits;
+    /** What a person may add for one run. */
+    readonly askable: readonly EgressRule[];
+  };
   /** "agent/{run}". */
   readonly branch: string;
   readonly approvals: AskDefaults;
   readonly teams: Readonly<Record<string, Team>>;
-}
-
-/** What the operator's configuration tells the loader. */
-export interface SiteConfig {
-  /** Presets the gateway can serve here; another one that policy grants is a warning. Absent: not known. */
-  readonly presets?: readonly string[];
-  /** Hosts of model APIs, registry and forge. No rule may name them. */
-  readonly upstreams?: readonly string[];
-  /** "owner/name" of the repository the policy comes from: never granted to a run. */
-  readonly policyRepo?: string;
+  readonly recipes: Readonly<Record<string, Recipe>>;
 }
 
 /** `null` when there is no such team. */

@@ -3,7 +3,8 @@ import { readDocument } from "./document.ts";
 import { DEFAULT_CHECK_MS } from "./load-team.ts";
 import type { PolicyProblem } from "./policy.ts";
 import { problemsOf } from "./problems.ts";
-import { Duration, expected, strict, Text, version, Yes } from "./scalars.ts";
+import { list } from "./rules.ts";
+import { Duration, expected, FilePath, oneOrMany, strict, Text, version, Yes } from "./scalars.ts";
 import type { Check, Scope } from "./scope.ts";
 import { durationMs } from "./units.ts";
 
@@ -18,6 +19,7 @@ const Shape = strict("what to run on this repository", {
       strict("a check like {name: tests, command: npm test}", {
         name: Text,
         command: Text,
+        paths: oneOrMany("a path or a list of them", FilePath).optional(),
         timeout: Duration.optional(),
         required: Yes.optional(),
       }),
@@ -39,11 +41,12 @@ export function readRepositoryFile(text: string): Additions {
   return {
     ok: true,
     setup: parsed.data.setup ?? [],
-    checks: (parsed.data.checks ?? []).map(({ name, command, timeout, required }) => ({
+    checks: (parsed.data.checks ?? []).map(({ name, command, paths, timeout, required }) => ({
       name,
       command,
       timeoutMs: (timeout === undefined ? null : durationMs(timeout)) ?? DEFAULT_CHECK_MS,
       required: required ?? true,
+      paths: list(paths),
     })),
   };
 }

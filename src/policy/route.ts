@@ -4,7 +4,8 @@ import type { Policy } from "./policy.ts";
 /** A place that people write in, by id: names can be changed and reused. */
 export type Place =
   | { readonly provider: "slack"; readonly channel: string }
-  | { readonly provider: "linear"; readonly team: string };
+  | { readonly provider: "linear"; readonly team: string }
+  | { readonly provider: "github"; readonly repo: string };
 
 export type Route =
   | { readonly team: string; readonly at: Position }
@@ -16,13 +17,13 @@ export type Route =
 
 /** The team of a channel or ticket team. Text never selects it, and nothing is guessed. */
 export function route(policy: Policy, place: Place): Route {
-  const id = place.provider === "slack" ? place.channel : place.team;
+  const id = place.provider === "slack" ? place.channel : place.provider === "linear" ? place.team : place.repo;
   const table = policy.routing[place.provider];
   const found = Object.hasOwn(table, id) ? table[id] : undefined;
   if (found !== undefined) return found;
   const teams = Object.keys(policy.teams).sort();
   // An id comes from outside: one that cannot be a key is not repeated into a line to paste.
-  const key = /^[A-Z0-9]{1,24}$/.test(id) ? id : "ID";
+  const key = /^(?:[A-Z0-9]{1,24}|[\w.-]{1,60}\/[\w.-]{1,100})$/.test(id) ? id : "ID";
   const choice = teams.length > 1 ? `; one of ${teams.join(", ")}` : "";
   return {
     deny: "no_mapping",

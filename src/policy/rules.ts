@@ -1,5 +1,5 @@
 import { actionProblem } from "./actions.ts";
-import type { Ask } from "./decision.ts";
+import { askOf } from "./ask.ts";
 import type { Path, Source } from "./document.ts";
 import { pathGlobProblem } from "./glob.ts";
 import { hint } from "./nearest.ts";
@@ -12,14 +12,15 @@ import {
   SUBJECTS,
   type Subject,
 } from "./policy.ts";
-import type { RuleShape } from "./schema.ts";
-import { durationMs } from "./units.ts";
+import type { QuestionShape, RuleShape } from "./shapes/rule.ts";
+import type { SiteConfig } from "./site.ts";
 
 /** What compiling one file's rules needs to know, and where it complains. */
 export interface Reading {
   readonly source: Source;
   readonly groups: Readonly<Record<string, GroupRef>>;
   readonly approvals: AskDefaults;
+  readonly site: SiteConfig;
   readonly problems: PolicyProblem[];
 }
 
@@ -43,18 +44,26 @@ export function checkGroup(reading: Reading, reference: string, path: Path): voi
   });
 }
 
-function askOf(shape: RuleShape, defaults: AskDefaults): Omit<Ask, "rule"> {
-  return {
-    from: shape.from as string,
-    quorum: shape.quorum ?? defaults.quorum,
-    self: shape.self ?? defaults.self,
-    expiresMs: shape.expires === undefined ? defaults.expiresMs : (durationMs(shape.expires) as number),
-    grants: { for: shape.grants?.for ?? "run" },
-  };
+/** Complaints about a question beyond its shape: groups that are not there, and what nobody here could answer. */
+export function checkQuestion(reading: Reading, question: QuestionShape, path: Path): void {
+  const { source, problems, site } = reading;
+  if (question.from !== undefined && question.from !== "codeowners") {
+    checkGroup(reading, question.from, [...path, "from"]);
+  }
+  if (question.escalate !== undefined) checkGroup(reading, question.escalate.to, [...path, "escalate", "to"]);
+  if (question.assurance === "step_up" && !(site.assurances ?? ["chat"]).includes("step_up")) {
+    problems.push({
+      at: source.at([...path, "assurance"]),
+      message: "nobody can sign in here, so nobody could answer - configure sign-in, or remove it",
+    });
+  }
 }
 
+/** The rule as one sentence. */
 function textOf(rule: Omit<Rule, "ref">): string {
   const parts = [rule.effect, rule.subject, rule.globs.join(", ")];
+  if (rule.methods.length > 0) parts.push(rule.methods.join(", "));
+  if (rule.paths.length > 0) parts.push(rule.paths.join(", "));
   if (rule.draft !== null) parts.push(rule.draft ? "(draft)" : "(not a draft)");
   if (rule.except.length > 0) parts.push(`except ${rule.except.join(", ")}`);
   if (rule.in.length > 0) parts.push(`in ${rule.in.join(", ")}`);
@@ -62,37 +71,62 @@ function textOf(rule: Omit<Rule, "ref">): string {
   return parts.join(" ");
 }
 
+const LIMITED_TO_A_REPOSITORY: readonly Subject[] = ["git.path", "git.branch", "git.size"];
+
 /** Complaints that need more than the shape: what a subject can say, and what nothing would enforce. */
 function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void {
   const { source, problems } = reading;
-  const subject = [...path, rule.effect, rule.subject];
+  const { effect, subject } = rule;
+  const objects = [...path, effect, subject];
   const complain = (at: string, message: string) => problems.push({ at, message });
-  if (rule.ask !== null) checkGroup(reading, rule.ask.from, [...path, "from"]);
-  if (rule.in.length > 0 && rule.subject !== "git.path" && rule.subject !== "git.branch") {
-    complain(
-      source.keyAt([...path, "in"]),
-      `"in" limits git.path and git.branch - a ${rule.subject} has no repository`,
-    );
+  if (rule.in.length > 0 && !LIMITED_TO_A_REPOSITORY.includes(subject)) {
+    const limited = LIMITED_TO_A_REPOSITORY.toSorted()
+      .join(", ")
+      .replace(/, ([^,]*)$/, " and $1");
+    complain(source.keyAt([...path, "in"]), `"in" limits ${limited} - a ${subject} has no repository`);
   }
-  if (rule.draft !== null && rule.subject !== "action") {
-    complain(source.keyAt([...path, rule.effect, "draft"]), '"draft" belongs to an action');
+  if (rule.draft !== null && subject !== "action") {
+    complain(source.keyAt([...path, effect, "draft"]), '"draft" belongs to an action');
   }
-  if (rule.subject === "action") {
+  for (const key of ["methods", "paths"] as const) {
+    if (rule[key].length > 0 && subject !== "egress.host") {
+      complain(source.keyAt([...path, effect, key]), `"${key}" belongs to egress.host`);
+    }
+  }
+  if (rule.ask?.from === "codeowners" && subject !== "git.path") {
+    complain(source.at([...path, "from"]), `code owners own paths - a ${subject} has none`);
+  }
+  if (subject === "action") {
     rule.globs.forEach((pattern, index) => {
-      const problem = actionProblem(rule.effect, pattern);
-      if (problem !== null) complain(nth(source, subject, index), problem);
+      const problem = actionProblem(effect, pattern);
+      if (problem !== null) complain(nth(source, objects, index), problem);
     });
   }
-  if (rule.subject === "git.branch" && rule.effect === "allow") {
+  if (subject === "git.branch" && effect === "allow") {
     complain(
-      source.at(subject),
+      source.at(objects),
       "git.branch cannot be allowed - a run pushes to its own branch only, the one in defaults.branch",
     );
   }
-  if (rule.subject === "model" && (rule.effect !== "allow" || rule.except.length > 0)) {
+  if (subject === "git.size" && effect === "allow") {
+    complain(
+      source.at(objects),
+      "git.size cannot be allowed - it says from which size on a person is asked or nothing goes",
+    );
+  }
+  if (subject === "egress.host" && effect !== "deny") {
+    complain(
+      source.at(objects),
+      `egress.host can only be denied here - ${effect === "allow" ? 'a grant belongs under "egress"' : 'a question belongs under "unlisted_egress"'}`,
+    );
+  }
+  if (subject === "model" && (effect !== "allow" || rule.except.length > 0)) {
     complain(source.at(path), "models can only be allowed, without except - name the ones the team may use");
   }
-  if (rule.subject === "git.path") {
+  if (subject === "git.size" && rule.except.length > 0) {
+    complain(source.keyAt([...path, "except"]), '"except" has nothing to spare here - a size has no names');
+  }
+  if (subject === "git.path" || subject === "secret.name") {
     rule.except.forEach((pattern, index) => {
       const problem = pattern.startsWith("/") ? 'starts with "/"' : pathGlobProblem(pattern);
       if (problem !== null) complain(nth(source, [...path, "except"], index), `"${pattern}" ${problem}`);
@@ -115,9 +149,30 @@ export function compileRules(reading: Reading, shapes: readonly (RuleShape | nul
       except: list(shape.except),
       in: list(shape.in),
       draft: body.draft ?? null,
+      methods: list(body.methods),
+      paths: list(body.paths),
       ask: effect === "ask" ? askOf(shape, reading.approvals) : null,
     };
+    if (effect === "ask") checkQuestion(reading, shape, at);
     checkRule(reading, rule, at);
     return { ...rule, ref: { at: reading.source.at(at), text: textOf(rule), why: shape.why ?? null } };
   });
+}
+
+/** The parts of a rule that most rules do not have. */
+export const plainRule = { except: [], in: [], draft: null, methods: [], paths: [], ask: null } as const;
+
+/** `tools: {browser: deny}` as rules; they act where the agent asks. */
+export function toolRules(
+  { source }: Reading,
+  tools: Readonly<Record<string, "allow" | "deny">> | undefined,
+  path: Path,
+): Rule[] {
+  return Object.entries(tools ?? {}).map(([tool, effect]) => ({
+    ...plainRule,
+    effect,
+    subject: "tool",
+    globs: [tool],
+    ref: { at: source.keyAt([...path, tool]), text: `${effect} tool ${tool}`, why: null },
+  }));
 }

@@ -3,7 +3,7 @@ import { privateRangeProblem } from "./cidr.ts";
 import { pathGlobProblem } from "./glob.ts";
 import { hostProblem } from "./hosts.ts";
 import { hint } from "./nearest.ts";
-import { count, durationMs, sizeBytes } from "./units.ts";
+import { count, durationMs, isDay, sizeBound, sizeBytes } from "./units.ts";
 
 /** A value as an author would recognise it. */
 function said(input: unknown): string {
@@ -62,7 +62,25 @@ export const Text = form(
 export const Name = form("a name like shop (small letters, digits and dashes)", (text) =>
   /^[a-z][a-z0-9-]{0,62}$/.test(text),
 );
-export const Group = form("a group like group:leads", (text) => /^group:[a-z][a-z0-9-]{0,62}$/.test(text));
+const GROUP = /^group:[a-z][a-z0-9-]{0,62}$/;
+/** Who is asked: a group, or the owners that the repository's CODEOWNERS names for the changed paths. */
+export const Whom = form(
+  "a group like group:leads, or codeowners",
+  (text) => text === "codeowners" || GROUP.test(text),
+);
+/** A secret's name may have folders: prod/db. */
+export const SecretGlob = checked("a secret like cms-read or prod/**", (text) => {
+  const problem = /^[a-z0-9*][a-z0-9_*-]*(?:\/[a-z0-9*][a-z0-9_*-]*)*$/.test(text)
+    ? pathGlobProblem(text)
+    : "is not a secret's name - small letters, digits, dashes, folders";
+  return problem === null ? null : `"${text}" ${problem}`;
+});
+export const SizeBound = form(
+  'a bound like "> 20 files", "> 500 lines" or "> 2MB"',
+  (text) => sizeBound(text) !== null,
+);
+export const Day = form("a day like 2027-01-31", (text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && isDay(text));
+export const Group = form("a group like group:leads", (text) => GROUP.test(text));
 export const Yes = z.boolean({ error: expected("true or false") });
 export const Duration = form("a duration like 30s, 45m, 4h or 7d", (text) => (durationMs(text) ?? 0) > 0);
 export const Size = form("a size like 20MB", (text) => sizeBytes(text) !== null);

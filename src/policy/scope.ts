@@ -1,6 +1,18 @@
 import type { EgressRule } from "./egress.ts";
 import type { PathRule } from "./paths.ts";
 
+/** The least a run's sandbox has to be. */
+export interface SandboxNeeds {
+  /** Names; empty: any. */
+  readonly providers: readonly string[];
+  readonly images: readonly string[];
+  readonly isolation: "process" | "container" | "microvm";
+  /** `null`: what the provider gives by itself. */
+  readonly cpu: number | null;
+  readonly memoryBytes: number | null;
+  readonly diskBytes: number | null;
+}
+
 export interface Limits {
   readonly costUsd: number;
   readonly tokens: number;
@@ -15,6 +27,8 @@ export interface Check {
   readonly command: string;
   readonly timeoutMs: number;
   readonly required: boolean;
+  /** File globs: run only when one of these was changed. Empty: always. */
+  readonly paths: readonly string[];
 }
 
 /** Everything a run may touch, compiled from policy for one team and one repository, and pinned when it starts. */
@@ -28,6 +42,7 @@ export interface Scope {
   readonly models: readonly string[];
   readonly registry: boolean;
   readonly limits: Limits;
+  readonly sandbox: SandboxNeeds;
   readonly setup: readonly string[];
   readonly checks: readonly Check[];
   readonly policy: { readonly commit: string; readonly digest: string };

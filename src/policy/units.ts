@@ -32,3 +32,24 @@ export function count(value: string | number): number | null {
   const parts = COUNT.exec(value);
   return parts === null ? null : Math.round(Number(parts[1]) * (parts[2] === "M" ? 1e6 : 1e3));
 }
+
+export interface SizeBound {
+  readonly what: "files" | "lines" | "bytes";
+  /** The rule speaks of what is larger. */
+  readonly above: number;
+}
+
+/** "> 20 files", "> 500 lines", "> 2MB"; `null` when it is not such a bound. */
+export function sizeBound(text: string): SizeBound | null {
+  const parts = /^> ?(?:(\d{1,7}) (files|lines)|(\S+))$/.exec(text);
+  if (parts === null) return null;
+  if (parts[2] !== undefined) return { what: parts[2] as "files" | "lines", above: Number(parts[1]) };
+  const bytes = sizeBytes(parts[3] as string);
+  return bytes === null ? null : { what: "bytes", above: bytes };
+}
+
+/** Whether "2027-02-30" and the like are days of the calendar. */
+export function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}

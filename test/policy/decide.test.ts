@@ -242,8 +242,8 @@ checks:
   const scope = scopeOf(loaded(load(file)));
   expect(scope.setup).toEqual(["npm ci", "git --version"]);
   expect(scope.checks).toEqual([
-    { name: "tests", command: "npm test", timeoutMs: 300_000, required: true },
-    { name: "lint", command: "sh lint.sh", timeoutMs: 600_000, required: false },
+    { name: "tests", command: "npm test", timeoutMs: 300_000, required: true, paths: [] },
+    { name: "lint", command: "sh lint.sh", timeoutMs: 600_000, required: false, paths: [] },
   ]);
   expect(scopeOf(loaded(load(file)), "acme/site").checks.map(({ name }) => name)).toEqual(["lint"]);
 });

@@ -75,7 +75,7 @@ test("every mistake of every file is said in one go, in the order of the files",
     ["notes.yaml", "a: 1\n"],
   ]);
   expect(complaints(loadPolicy(files, { commit: "c0ffee" }))).toEqual([
-    "notes.yaml:1:1 is not read - a policy is org.yaml, teams/*.yaml and tests/*.test.yaml",
+    "notes.yaml:1:1 is not read - a policy is org.yaml, teams/*.yaml, recipes/*.yaml and tests/*.test.yaml",
     'org.yaml:4:38 unknown team "sales" - known: data, shop',
     'teams/data.yaml:4:10 unknown group "group:dta" - known: group:shop, group:leads',
     'teams/shop.yaml:5:1 unknown key "egres" - did you mean "egress"?',

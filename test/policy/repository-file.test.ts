@@ -11,8 +11,9 @@ const scope: Scope = {
   models: ["*"],
   registry: true,
   limits: { costUsd: 1, tokens: 1, runtimeMs: 1, uploadBytes: 1, concurrentRuns: 1 },
+  sandbox: { providers: [], images: [], isolation: "process", cpu: null, memoryBytes: null, diskBytes: null },
   setup: ["npm ci"],
-  checks: [{ name: "unit tests", command: "npm test", timeoutMs: 1_000, required: true }],
+  checks: [{ name: "unit tests", command: "npm test", timeoutMs: 1_000, required: true, paths: [] }],
   policy: { commit: "c", digest: "d" },
 };
 
@@ -23,7 +24,7 @@ test("a repository adds setup and checks, after policy's own", () => {
   expect(added).toEqual({
     ok: true,
     setup: ["make deps"],
-    checks: [{ name: "lint", command: "make lint", timeoutMs: 120_000, required: true }],
+    checks: [{ name: "lint", command: "make lint", timeoutMs: 120_000, required: true, paths: [] }],
   });
   if (!added.ok) return;
   expect(withAdditions(scope, added).setup).toEqual(["npm ci", "make deps"]);

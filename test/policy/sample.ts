@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type Loaded, loadPolicy } from "#policy/load.ts";
-import type { Policy, SiteConfig } from "#policy/policy.ts";
+import type { Policy } from "#policy/policy.ts";
+import type { SiteConfig } from "#policy/site.ts";
 
 /** The files of the repository's sample organisation. */
 export function sampleFiles(): Map<string, string> {

@@ -7,20 +7,9 @@ const IN_A_TEAM: [string, string, string[]][] = [
   [
     "a key nobody knows",
     "colour: red\n",
-    ['5:1 unknown key "colour" - known: version, kind, team, members, rules, egress, limits, setup, checks'],
-  ],
-  [
-    "a part of the format that nothing enforces yet",
-    "trial: {until: 2027-01-01}\nunlisted_egress: {}\n",
     [
-      '5:1 "trial" is not enforced by this version - remove it, or it would only look like a rule',
-      '6:1 "unlisted_egress" is not enforced by this version - remove it, or it would only look like a rule',
+      '5:1 unknown key "colour" - known: version, kind, team, members, rules, egress, unlisted_egress, limits, sandbox, tools, setup, checks, trial',
     ],
-  ],
-  [
-    "a subject that nothing enforces yet",
-    "rules:\n  - deny: {secret.name: prod/**}\n",
-    ['6:12 "secret.name" is not enforced by this version - remove it, or it would only look like a rule'],
   ],
   [
     "a number where a text is due",
@@ -41,12 +30,16 @@ const IN_A_TEAM: [string, string, string[]][] = [
   [
     "two subjects in one rule",
     "rules:\n  - allow: {git.repo: acme/a, command: ls}\n",
-    ["6:12 a rule is about exactly one of git.repo, git.branch, git.path, command, action, model, tool"],
+    [
+      "6:12 a rule is about exactly one of git.repo, git.branch, git.path, git.size, command, action, egress.host, secret.name, model, tool",
+    ],
   ],
   [
     "no subject",
     "rules:\n  - deny: {}\n",
-    ["6:11 a rule is about exactly one of git.repo, git.branch, git.path, command, action, model, tool"],
+    [
+      "6:11 a rule is about exactly one of git.repo, git.branch, git.path, git.size, command, action, egress.host, secret.name, model, tool",
+    ],
   ],
   [
     "an ask of nobody",
@@ -66,7 +59,7 @@ const IN_A_TEAM: [string, string, string[]][] = [
   [
     "a group without its prefix",
     "rules:\n  - {ask: {git.path: src/**}, from: leads}\n",
-    ['6:37 expected a group like group:leads, got "leads"'],
+    ['6:37 expected a group like group:leads, or codeowners, got "leads"'],
   ],
   [
     "a misspelt action",
@@ -132,7 +125,7 @@ const IN_A_TEAM: [string, string, string[]][] = [
   [
     "a command limited to a repository",
     "rules:\n  - {deny: {command: make}, in: acme/shop}\n",
-    ['6:29 "in" limits git.path and git.branch - a command has no repository'],
+    ['6:29 "in" limits git.branch, git.path and git.size - a command has no repository'],
   ],
   [
     "a draft that is no action",
@@ -213,15 +206,18 @@ const IN_A_TEAM: [string, string, string[]][] = [
     ["6:5 egress preset model-anthropic is above the ceiling at org.yaml:7:3"],
   ],
   [
-    "a preset of a later version",
+    "a shared forge without its repositories",
     "egress:\n  - preset: github\n",
-    ['6:13 the preset "github" is not served by this version - known: model-openai, model-anthropic, npm-read'],
+    [
+      "6:5 egress preset github is above the ceiling at org.yaml:7:3",
+      '6:13 github needs "repos" - it is shared by everybody',
+    ],
   ],
   [
     "a misspelt preset",
     "egress:\n  - preset: npm-raed\n",
     [
-      '6:13 "npm-raed" is not one of model-openai, model-anthropic, npm-read, pypi-read, github - did you mean "npm-read"?',
+      '6:13 "npm-raed" is not one of model-openai, model-anthropic, npm-read, github, pypi-read - did you mean "npm-read"?',
     ],
   ],
   [

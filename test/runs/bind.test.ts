@@ -45,6 +45,7 @@ const scope: Scope = {
   models: ["*"],
   registry: false,
   limits: { costUsd: 1, tokens: 1_000, runtimeMs: 60_000, uploadBytes: 1_000, concurrentRuns: 1 },
+  sandbox: { providers: [], images: [], isolation: "process", cpu: null, memoryBytes: null, diskBytes: null },
   setup: [],
   checks: [],
   policy: { commit: "c0ffee", digest: "sha256:00" },
@@ -83,7 +84,7 @@ const OTHER: Record<string, readonly [string, string]> = {
   "to start with more money": [start(), start({ scope: { limits: { ...scope.limits, costUsd: 2 } } })],
   "to start with another setup": [start(), start({ scope: { setup: ["npm ci"] } })],
   "to start without a check": [
-    start({ scope: { checks: [{ name: "tests", command: "npm test", timeoutMs: 1, required: true }] } }),
+    start({ scope: { checks: [{ name: "tests", command: "npm test", timeoutMs: 1, required: true, paths: [] }] } }),
     start(),
   ],
   "to start under another policy": [start(), start({ scope: { policy: { commit: "c0ffee", digest: "sha256:01" } } })],

@@ -3,7 +3,8 @@ import { watch } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { type Loaded, loadPolicy } from "#policy/load.ts";
-import type { Policy, PolicyProblem, SiteConfig } from "#policy/policy.ts";
+import type { Policy, PolicyProblem } from "#policy/policy.ts";
+import type { SiteConfig } from "#policy/site.ts";
 
 /** One byte more than the loader takes: a larger file is refused by it, and never read whole. */
 const READ_AT_MOST = 256 * 1024 + 1;

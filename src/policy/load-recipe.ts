@@ -1,0 +1,111 @@
+import type { Source } from "./document.ts";
+import { containsPath, fold, pathGlob, speaksOf } from "./glob.ts";
+import { limitsAbove, limitsFrom } from "./limits.ts";
+import { compileChecks, present } from "./load-team.ts";
+import { hint } from "./nearest.ts";
+import type { PolicyProblem, Recipe, RecipeField, Team } from "./policy.ts";
+import { list, nth } from "./rules.ts";
+import type { Salvaged } from "./salvage.ts";
+import type { RecipeShape } from "./shapes/recipe.ts";
+import type { TeamShape } from "./shapes/team.ts";
+
+const FIELD_CHARACTERS = 500;
+const PLACEHOLDER = /\{([a-z][a-z0-9-]{0,62})\}/g;
+
+/** A team as it was compiled, and the file that says so. */
+export interface TeamSource {
+  readonly team: Team;
+  readonly source: Source;
+  readonly shape: Salvaged<TeamShape>;
+}
+
+/** Placeholders without a field, and fields without a placeholder. */
+function checkPrompt(source: Source, shape: Salvaged<RecipeShape>, problems: PolicyProblem[]): void {
+  const fields = Object.keys(shape.fields ?? {});
+  const used = [...shape.prompt.matchAll(PLACEHOLDER)].map((match) => match[1] as string);
+  for (const name of new Set(used)) {
+    if (!fields.includes(name)) {
+      problems.push({ at: source.at(["prompt"]), message: `"{${name}}" is no field${hint(name, fields)}` });
+    }
+  }
+  for (const name of fields) {
+    if (!used.includes(name)) {
+      problems.push({
+        at: source.keyAt(["fields", name]),
+        message: `the prompt has no "{${name}}" - use it, or remove the field`,
+      });
+    }
+  }
+}
+
+/** Proves that nothing in the recipe is more than its team may do. */
+function checkTeam(of: TeamSource, source: Source, shape: Salvaged<RecipeShape>, problems: PolicyProblem[]): void {
+  const { team } = of;
+  const granting = team.rules.filter((rule) => rule.subject === "git.repo" && rule.effect !== "deny");
+  const within = (glob: string) => containsPath(pathGlob(fold(glob)), pathGlob(fold(shape.repo)));
+  if (shape.repo.includes("*")) {
+    problems.push({ at: source.at(["repo"]), message: "a recipe works on one repository - name it without *" });
+  } else if (!granting.some((rule) => rule.globs.some(within) && !rule.except.some(within))) {
+    problems.push({ at: source.at(["repo"]), message: `${shape.repo} is not granted to the team at ${team.at}` });
+  }
+  const rules = team.rules.filter((rule) => rule.subject === "git.path" && speaksOf(rule.in, shape.repo));
+  const open = rules.filter((rule) => rule.effect !== "deny");
+  if (rules.some((rule) => rule.effect === "allow")) {
+    list(shape.paths).forEach((path, index) => {
+      if (open.some((rule) => rule.globs.some((glob) => containsPath(pathGlob(fold(glob)), pathGlob(fold(path))))))
+        return;
+      const places = open.map(({ ref }) => ref.at).join(", ");
+      problems.push({
+        at: nth(source, ["paths"], index),
+        message: `git.path ${path} is more than the team's rules at ${places} allow`,
+      });
+    });
+  }
+  const outer = { shape: of.shape.limits ?? {}, source: of.source, path: ["limits"], what: "team's" };
+  problems.push(...limitsAbove(outer, shape.limits ?? {}, source, ["limits"]));
+}
+
+function fieldsOf(shape: Salvaged<RecipeShape>): Record<string, RecipeField> {
+  return Object.fromEntries(
+    Object.entries(shape.fields ?? {}).map(([name, field]) => [
+      name,
+      {
+        label: field.label ?? name,
+        required: field.required ?? true,
+        max: field.max ?? FIELD_CHARACTERS,
+        options: field.options ?? [],
+      },
+    ]),
+  );
+}
+
+/** Compiles one recipe and holds it to its team. Complaints go to `problems`; `null` when its team is not there. */
+export function compileRecipe(
+  teams: Readonly<Record<string, TeamSource>>,
+  source: Source,
+  shape: Salvaged<RecipeShape>,
+  problems: PolicyProblem[],
+): Recipe | null {
+  const of = Object.hasOwn(teams, shape.team) ? teams[shape.team] : undefined;
+  checkPrompt(source, shape, problems);
+  if (of === undefined) {
+    problems.push({
+      at: source.at(["team"]),
+      message: `unknown team "${shape.team}"${hint(shape.team, Object.keys(teams))}`,
+    });
+    return null;
+  }
+  checkTeam(of, source, shape, problems);
+  return {
+    name: shape.recipe,
+    team: shape.team,
+    title: shape.title,
+    repo: shape.repo,
+    fields: fieldsOf(shape),
+    prompt: shape.prompt,
+    paths: present(list(shape.paths)),
+    checks: compileChecks({ source, problems }, shape.checks ?? []),
+    limits: limitsFrom(shape.limits ?? {}),
+    ref: { at: source.at(["recipe"]), text: `recipe ${shape.recipe} of ${shape.team}`, why: null },
+  };
+}

@@ -1,0 +1,98 @@
+import type { EgressRule } from "./egress.ts";
+import { containsPath, fold, pathGlob } from "./glob.ts";
+import type { SiteConfig } from "./site.ts";
+
+/** Grants whose hosts the operator configures: the gateway serves them itself and no sandbox can name their hosts. */
+export const BROKERED = ["model-openai", "model-anthropic", "npm-read"] as const;
+export type Brokered = (typeof BROKERED)[number];
+
+/** Shared hosts, granted only as these methods on these paths. */
+export const HOSTED = ["github", "pypi-read"] as const;
+export type Hosted = (typeof HOSTED)[number];
+
+export type Preset = Brokered | Hosted;
+
+export function isBrokered(preset: string): preset is Brokered {
+  return (BROKERED as readonly string[]).includes(preset);
+}
+
+/** Where the forge answers. An enterprise installation has its own. */
+const GITHUB = {
+  web: "github.com",
+  api: "api.github.com",
+  files: ["raw.githubusercontent.com", "codeload.github.com"],
+};
+
+const READ = ["GET", "HEAD"] as const;
+
+interface Way {
+  readonly host: string;
+  readonly methods: readonly string[];
+  readonly paths: readonly string[];
+}
+
+/**
+ * Reading of the named repositories, over the web, the API and git's own protocol. A push needs a POST to
+ * git-receive-pack, which is not here: our relay is the only way in (git's HTTP protocol, gitprotocol-http(5)).
+ */
+function github(repos: readonly string[], site: SiteConfig): Way[] {
+  const { web, api, files } = site.github ?? GITHUB;
+  const below = (repo: string) => [`/${repo}/**`, `/${repo}.git/**`];
+  return [
+    { host: web, methods: READ, paths: repos.flatMap(below) },
+    {
+      host: web,
+      methods: ["POST"],
+      paths: repos.flatMap((repo) => [`/${repo}/git-upload-pack`, `/${repo}.git/git-upload-pack`]),
+    },
+    { host: api, methods: READ, paths: repos.flatMap((repo) => [`/repos/${repo}`, `/repos/${repo}/**`]) },
+    ...files.map((host) => ({ host, methods: READ, paths: repos.map((repo) => `/${repo}/**`) })),
+  ];
+}
+
+/** Whether the site's configuration has what the preset needs; `presets` absent: nobody knows. */
+export function isServed(preset: Preset, site: SiteConfig): boolean {
+  if (preset === "github") return true;
+  if (preset === "pypi-read") return (site.pypi ?? []).length > 0;
+  return site.presets === undefined || site.presets.includes(preset);
+}
+
+/** The rules a hosted preset stands for. */
+export function presetRules(
+  preset: Hosted,
+  repos: readonly string[],
+  site: SiteConfig,
+  rule: EgressRule["rule"],
+): EgressRule[] {
+  const ways =
+    preset === "github"
+      ? github(repos, site)
+      : (site.pypi ?? []).map(({ host, paths }): Way => ({ host, methods: READ, paths }));
+  return ways.map(({ host, methods, paths }) => ({
+    host,
+    methods,
+    paths,
+    ports: [443],
+    mode: "intercept",
+    private: [],
+    maxBodyBytes: null,
+    secret: null,
+    rule,
+  }));
+}
+
+/** One preset as it is granted. */
+export interface PresetGrant {
+  readonly name: Preset;
+  /** Empty: the preset has no repositories. */
+  readonly repos: readonly string[];
+}
+
+/** Whether everything the inner grant opens is opened by the outer one. */
+export function containsPreset(outer: PresetGrant, inner: PresetGrant): boolean {
+  const wide = outer.repos.map((repo) => pathGlob(fold(repo)));
+  return (
+    outer.name === inner.name &&
+    inner.repos.every((repo) => wide.some((one) => containsPath(one, pathGlob(fold(repo)))))
+  );
+}

@@ -1,0 +1,89 @@
+import { z } from "zod";
+import {
+  Duration,
+  expected,
+  form,
+  Group,
+  kind,
+  Name,
+  oneOf,
+  RepoGlob,
+  strict,
+  Text,
+  version,
+  Whole,
+  Yes,
+} from "#policy/scalars.ts";
+import { CeilingEgressShape, EgressShape } from "./egress.ts";
+import { CeilingLimits, SandboxShape, SomeLimits } from "./limits.ts";
+import { RuleShape } from "./rule.ts";
+
+const GroupShape = strict("where the group's people come from, like {slack_usergroup: S0LEADS}", {
+  slack_usergroup: form("a user group id like S0LEADS, not a name", (text) =>
+    /^S[A-Z0-9]{2,20}$/.test(text),
+  ).optional(),
+  github_team: form("a team like acme/leads", (text) => /^[\w.-]+\/[\w.-]+$/.test(text)).optional(),
+  idp: Text.optional(),
+  people: z
+    .array(Text, { error: expected("a list of people") })
+    .min(1, { error: "a group of nobody" })
+    .optional(),
+}).refine((group) => Object.values(group).filter((source) => source !== undefined).length === 1, {
+  error: "a group has exactly one source: slack_usergroup, github_team, idp or people",
+});
+
+const Channel = form("a channel id like C0SHOP, not a name", (text) => /^[CG][A-Z0-9]{2,20}$/.test(text));
+const TeamKey = form("a Linear team key like SHOP", (text) => /^[A-Z][A-Z0-9]{0,9}$/.test(text));
+const Label = form("a repository like acme/site", (text) => /^[\w.-]+\/[\w.-]+$/.test(text));
+const Deny = z.literal("deny", { error: expected('"deny" - it cannot be widened') });
+
+/** What a tool may do when no rule names it: a shell, a browser … Advisory, like every tool rule. */
+export const ToolsShape = z.record(Name, oneOf(["allow", "deny"]), {
+  error: expected("tools like {shell: allow, browser: deny}"),
+});
+
+export const OrgShape = strict("an organisation's policy", {
+  version,
+  kind: kind("org"),
+  owners: strict("owners like {from: group:security, quorum: 2}", {
+    from: Group,
+    quorum: Whole("a number of people from 1 to 20", 20).optional(),
+    channel: Channel.optional(),
+  }).optional(),
+  auditors: Group.optional(),
+  groups: z.record(Name, GroupShape, { error: expected("groups by name") }).optional(),
+  routing: strict("routing by channel and ticket team", {
+    default: Deny.optional(),
+    slack: z.record(Channel, Name, { error: expected("teams by channel id") }).optional(),
+    linear: z.record(TeamKey, Name, { error: expected("teams by Linear team key") }).optional(),
+    github: z.record(Label, Name, { error: expected("teams by repository") }).optional(),
+    guests: Deny.optional(),
+  }),
+  always: z.array(RuleShape, { error: expected("a list of rules") }).optional(),
+  ceiling: strict("the most any team may grant", {
+    repos: z.array(RepoGlob, { error: expected("a list of repositories") }),
+    egress: z.array(CeilingEgressShape, { error: expected("a list of egress entries") }),
+    limits: CeilingLimits,
+    models: z.array(Text, { error: expected("a list of models") }),
+    sandbox: SandboxShape.optional(),
+  }),
+  defaults: strict("what a silent team gets", {
+    branch: form("a branch like agent/{run}", (text) =>
+      /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9_-]*)*\/\{run\}$/.test(text),
+    ).optional(),
+    egress: z.array(EgressShape, { error: expected("a list of egress entries") }).optional(),
+    limits: SomeLimits.optional(),
+    sandbox: SandboxShape.optional(),
+    tools: ToolsShape.optional(),
+    approvals: strict("approvals like {quorum: 1, self: false, expires: 30m}", {
+      quorum: Whole("a number of people from 1 to 20", 20),
+      self: Yes,
+      expires: Duration,
+      remind: Duration,
+      give_up: Duration,
+    })
+      .partial()
+      .optional(),
+  }).optional(),
+});
+export type OrgShape = z.infer<typeof OrgShape>;

@@ -1,0 +1,15 @@
+/** What the operator's configuration tells the loader. */
+export interface SiteConfig {
+  /** Presets the gateway can serve here; another one that policy grants is a warning. Absent: not known. */
+  readonly presets?: readonly string[];
+  /** Hosts of model APIs, registry and forge. No rule may name them. */
+  readonly upstreams?: readonly string[];
+  /** Where the forge answers when it is not github.com. */
+  readonly github?: { readonly web: string; readonly api: string; readonly files: readonly string[] };
+  /** Hosts and URL paths of the Python package index; absent: `pypi-read` grants nothing. */
+  readonly pypi?: readonly { readonly host: string; readonly paths: readonly string[] }[];
+  /** What a person can prove here. Absent: only that the chat account is theirs. */
+  readonly assurances?: readonly ("chat" | "step_up")[];
+  /** "owner/name" of the repository the policy comes from: never granted to a run. */
+  readonly policyRepo?: string;
+}

@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { policyCases, tryCase } from "#policy/cases.ts";
+import { decide } from "#policy/decide.ts";
+import type { PolicyObject } from "#policy/decision.ts";
+import { loadPolicy } from "#policy/load.ts";
+import { tryTrial } from "#policy/trial.ts";
+import { loaded } from "#test/policy/sample.ts";
+
+/** The example organisation of the format's specification, byte for byte. */
+const folder = path.join(import.meta.dirname, "..", "fixtures", "policy", "specification");
+const files = new Map(
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => [name, readFileSync(path.join(folder, name), "utf8")]),
+);
+const policy = loaded(loadPolicy(files, { commit: "c0ffee" }));
+const ask = (team: string, ...objects: PolicyObject[]) => decide(policy, { team, objects });
+const http = (host: string, method: string, at = "/"): PolicyObject => ({
+  subject: "egress",
+  host,
+  port: 443,
+  method,
+  path: at,
+});
+
+test("the example files load as they stand", () => {
+  expect(Object.keys(policy.teams).sort()).toEqual(["data", "infra", "marketing", "product"]);
+});
+
+test("the examples' own tests pass", () => {
+  const { cases, problems } = policyCases(files);
+  expect(problems).toEqual([]);
+  expect(cases).toHaveLength(4);
+  expect(cases.flatMap((one) => tryCase(policy, one) ?? [])).toEqual([]);
+});
+
+test("a secret that is asked for names who is asked, for how long and how often a yes holds", () => {
+  const decision = ask("data", { subject: "secret.name", secret: "snowflake-ro" });
+  expect(decision).toMatchObject({
+    outcome: "ask",
+    asks: [{ from: "group:data", quorum: 1, expiresMs: 900_000, grants: { for: "once", uses: 1, ms: 1_800_000 } }],
+  });
+});
+
+test("no team can be given a secret that the organisation denies", () => {
+  expect(ask("data", { subject: "secret.name", secret: "prod/db" })).toMatchObject({
+    outcome: "deny",
+    reason: "rule",
+    rules: [{ at: expect.stringMatching(/^org\.yaml:/) }],
+  });
+});
+
+test("a host outside a team's list is asked about where the team says so and the ceiling has it", () => {
+  expect(ask("product", http("docs.example.org", "GET"))).toMatchObject({
+    outcome: "ask",
+    asks: [{ from: "group:product", grants: { for: "run", uses: null, ms: null } }],
+  });
+  expect(ask("product", http("docs.example.org", "POST"))).toMatchObject({ outcome: "deny" });
+  expect(ask("marketing", http("docs.example.org", "GET"))).toMatchObject({ outcome: "deny", reason: "no_rule" });
+});
+
+test("code owners are asked about the files that the team says they own", () => {
+  expect(ask("product", { subject: "git.path", repo: "acme/app", path: "package-lock.json" })).toMatchObject({
+    outcome: "ask",
+    asks: [{ from: "codeowners" }],
+  });
+});
+
+test("a rule on trial decides nothing and is reported until its last day", () => {
+  const post = { team: "product", objects: [http("billing.internal.acme.dev", "POST")] };
+  expect(decide(policy, post).outcome).toBe("allow");
+  expect(tryTrial(policy, post, "2026-12-15")).toMatchObject({
+    outcome: "deny",
+    until: "2026-12-15",
+    rules: [{ text: "deny egress.host *.internal.acme.dev POST" }],
+  });
+  expect(tryTrial(policy, post, "2026-12-16")).toBeNull();
+  const get = { team: "product", objects: [http("billing.internal.acme.dev", "GET")] };
+  expect(tryTrial(policy, get, "2026-12-01")).toBeNull();
+});
+
+test("the forge's preset reads the team's repositories and nobody else's, and pushes nowhere", () => {
+  expect(ask("product", http("api.github.com", "GET", "/repos/acme/app/pulls")).outcome).toBe("allow");
+  expect(ask("product", http("github.com", "POST", "/acme/app.git/git-upload-pack")).outcome).toBe("allow");
+  expect(ask("product", http("github.com", "POST", "/acme/app.git/git-receive-pack")).outcome).toBe("deny");
+  expect(ask("product", http("api.github.com", "GET", "/repos/other/app")).outcome).toBe("ask");
+  expect(ask("product", http("api.github.com", "POST", "/repos/acme/app/issues")).outcome).toBe("deny");
+  expect(ask("marketing", http("api.github.com", "GET", "/repos/acme/app")).outcome).toBe("deny");
+});
