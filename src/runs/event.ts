@@ -228,6 +228,8 @@ export const EventBody = z.discriminatedUnion("kind", [
     branch: z.string().nullable(),
   }),
   z.strictObject({ kind: z.literal("notice"), text: z.string() }),
+  /** It was asked for in the thread of a run that takes no more words. `pull`: of that run; `null` while it is being opened. */
+  z.strictObject({ kind: z.literal("run.beside"), number: z.number(), repo: z.string(), pull: z.number().nullable() }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;
 

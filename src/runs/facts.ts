@@ -67,6 +67,8 @@ export interface CheckFacts {
 /** A run as its events tell it. The status message, the page and the receipt are drawn from this and nothing else. */
 export interface RunFacts {
   request: Extract<EventBody, { kind: "run.requested" }> & { at: Date };
+  /** The run of the same thread that this one does not go on from. */
+  beside: { number: number; repo: string; pull: number | null } | null;
   state: RunState;
   moves: { from: RunState; to: RunState; by: Person | null; why: string | null; at: Date }[];
   authors: Person[];
@@ -154,6 +156,7 @@ export function facts(events: readonly RunEvent[]): RunFacts {
   if (first?.body.kind !== "run.requested") throw new Error("a run's first event must be run.requested");
   const all: RunFacts = {
     request: { ...first.body, at: first.at },
+    beside: null,
     state: "requested",
     moves: [],
     authors: [first.body.by],
@@ -193,6 +196,9 @@ export function facts(events: readonly RunEvent[]): RunFacts {
 function fold(all: RunFacts, body: EventBody, at: Date): void {
   switch (body.kind) {
     case "run.requested":
+      return;
+    case "run.beside":
+      all.beside = body;
       return;
     case "run.moved":
       all.state = body.to;

@@ -50,9 +50,10 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
       if (!there) return { kind: "refused", refusal: { code: "no_run_here" } };
       return stop(core, { runId: there.id, account: heard.account, place: heard.place });
     case "task": {
-      const noted = run && !said.fresh ? await followUp(core, heard, run, said.text) : null;
+      const before = said.fresh ? null : run;
+      const noted = before ? await followUp(core, heard, before, said.text) : null;
       if (noted) return noted;
-      const made = await request(core, heard, here, said);
+      const made = await request(core, heard, here, said, before?.id ?? null);
       return "refused" in made ? { kind: "refused", refusal: made.refused } : null;
     }
     default:

@@ -9,6 +9,8 @@ import type { Heard } from "./heard.ts";
 import { newId } from "./ids.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
+import type { RunId } from "./run.ts";
+import { isFinal } from "./state.ts";
 import { tell } from "./tell.ts";
 
 type Requested = { readonly created: boolean } | { readonly refused: Refusal };
@@ -79,12 +81,16 @@ export function chooseRepository(
   return { refused: { code: "no_repository", choices: repos } };
 }
 
-/** Makes a run out of a request. The same request twice is one run; `created` says which call made it. */
+/**
+ * Makes a run out of a request. The same request twice is one run; `created` says which call made it. `beside`: the run
+ * of this thread that could not take the words any more; the new one says so.
+ */
 export async function request(
   core: Core,
   heard: Heard,
   here: Standing,
   task: { text: string; repo: string | null },
+  beside: RunId | null,
 ): Promise<Requested> {
   const repos = await choices(core, here);
   const others = Object.keys(here.policy.teams)
@@ -94,6 +100,7 @@ export async function request(
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
   const because = `this channel belongs to team ${here.team} (${here.at}); ${found.because}`;
+  const other = beside === null ? null : await core.stores.runs.get(beside);
   const made = await core.store.tx(async (tx) => {
     const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);
     const run = await core.stores.runs.insert(tx, {
@@ -129,6 +136,16 @@ export async function request(
         agent: run.agent,
         model: run.model,
       },
+      ...(other === null || isFinal(other.state)
+        ? []
+        : [
+            {
+              kind: "run.beside" as const,
+              number: other.number,
+              repo: other.repo,
+              pull: other.pullRequest?.number ?? null,
+            },
+          ]),
     ]);
     await core.stores.turns.add(tx, { runId: id, cause: "request", person, text: task.text });
     await tell(core, tx, run, "status");

@@ -97,6 +97,12 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
         text: body.text,
       });
       return;
+    case "run.beside":
+      add("info", [
+        `A new run, because run ${body.number} takes no more words`,
+        body.pull === null ? "" : `: its pull request ${body.repo}#${body.pull} is open`,
+      ]);
+      return;
     case "run.moved":
       if (body.to === "merged" || body.to === "closed" || body.to === "handed_off" || body.to === "answered") return;
       if (body.to === "denied") add("no", ["Denied", body.why === null ? "" : `: ${body.why}`]);

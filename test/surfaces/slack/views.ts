@@ -56,6 +56,8 @@ const command = (text: string): View =>
 export const views: Readonly<Record<string, View>> = {
   "status-requested": story.statusOf(story.accepted),
   "status-waiting": story.statusOf(story.waiting),
+  "status-beside-an-open-pull-request": story.statusOf([...story.accepted, story.beside]),
+  "status-beside-one-that-is-being-opened": story.statusOf([...story.accepted, { ...story.beside, pull: null }]),
   "status-queued": story.statusOf([
     ...story.approved,
     { kind: "notice", text: "2 of shop's 2 runs are at work; this one starts when a place is free." },

@@ -33,6 +33,7 @@ export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status"
         `*Run ${run.number}* for ${name(request.by)} on ${code(run.repo)} *${state}*.`,
         quoted(request.text, 600),
       ),
+      beside(facts),
       plan(planTitle(facts, stopping), tasks),
       waiting(facts),
       !over && notice !== undefined && notice.at.getTime() === facts.last.getTime()
@@ -70,6 +71,15 @@ export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status"
         whyButton(run),
       ),
     ],
+  );
+}
+
+/** Whoever said "also" in a thread may think that the run there goes on. */
+function beside({ beside: other }: RunFacts) {
+  if (other === null) return null;
+  const pull = other.pull === null ? "" : ` ${said(other.repo, 80)} #${other.pull}`;
+  return section(
+    `The pull request${pull} of run ${other.number} ${other.pull === null ? "is being opened" : "is open already"}, so this is a new run, with an approval of its own where policy asks for one; it starts from the default branch, without the changes of run ${other.number}.`,
   );
 }
 
