@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sandboxContract } from "#test/contracts/sandbox.ts";
+import { sandboxAround } from "#test/contracts/sandbox-around.ts";
 import { sandboxWalls } from "#test/contracts/sandbox-walls.ts";
 import { localBench, noBubblewrap } from "./sandbox-local-bench.ts";
 
@@ -9,4 +10,5 @@ if (noBubblewrap !== null) {
 } else {
   sandboxContract("local", localBench);
   sandboxWalls("local", localBench);
+  sandboxAround("local", localBench);
 }

@@ -1,10 +1,7 @@
-import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Sandbox } from "#ports/sandbox.ts";
-import { collect, refused, type SandboxBench, until } from "./sandbox-bench.ts";
-
-const QUICK = { timeoutMs: 20_000 };
-const calm = () => AbortSignal.timeout(25_000);
+import { calm, collect, refused, type SandboxBench, until } from "./sandbox-bench.ts";
+import { evaluate, sh } from "./sandbox-inside.ts";
 
 /** What holds of the inside of a sandbox that runs real programs on a real kernel, beyond the contract. */
 export function sandboxWalls(name: string, makeBench: () => Promise<SandboxBench>): void {
@@ -17,16 +14,6 @@ export function sandboxWalls(name: string, makeBench: () => Promise<SandboxBench
         { key, image: bench.image, labels: {}, gateway: null, limits: { memoryMiB: 512, pids: 64 }, ttlMs: 600_000 },
         calm(),
       );
-    const sh = async (sandbox: Sandbox, script: string, ...args: string[]) =>
-      sandbox.exec({ argv: ["sh", "-c", script, "sh", ...args] }, QUICK);
-    /** A JavaScript expression's value, evaluated inside; promises are awaited. */
-    const evaluate = async (sandbox: Sandbox, script: string): Promise<unknown> => {
-      const program = `(async () => { console.log(JSON.stringify(await (${script})())) })()`;
-      const result = await sandbox.exec({ argv: ["node", "-e", program] }, QUICK);
-      expect(result).toMatchObject({ stderr: "", exitCode: 0, timedOut: false });
-      return JSON.parse(result.stdout);
-    };
-
     /** Arguments of every `sleep` in there. */
     const sleepers = async (sandbox: Sandbox): Promise<unknown> =>
       evaluate(
@@ -46,50 +33,6 @@ export function sandboxWalls(name: string, makeBench: () => Promise<SandboxBench
     afterAll(async () => {
       for (const sandbox of [one, two]) await bench.provider.destroy(sandbox.id);
       await bench.dispose();
-    });
-
-    test("no address can be reached: IPv4, IPv6, metadata, by TCP or by UDP", async () => {
-      const outcome = await evaluate(
-        one,
-        `async () => {
-          const net = require("node:net"), dgram = require("node:dgram");
-          const tcp = (host) => new Promise((done) => {
-            const socket = net.connect({ host, port: 80, timeout: 3000 });
-            socket.on("connect", () => done("connected")).on("timeout", () => done("timeout")).on("error", (error) => done(error.code));
-          });
-          const udp = (host, type) => new Promise((done) => {
-            const socket = dgram.createSocket(type);
-            const say = (error) => { socket.close(); done(error ? error.code : "sent"); };
-            socket.send("x", 53, host, say);
-          });
-          return [await tcp("1.1.1.1"), await tcp("2606:4700:4700::1111"), await tcp("169.254.169.254"), await tcp("10.0.0.1"),
-            await udp("8.8.8.8", "udp4"), await udp("2001:4860:4860::8888", "udp6")].map(String);
-        }`,
-      );
-      expect(new Set(outcome as string[])).toEqual(new Set(["ENETUNREACH"]));
-    });
-
-    test("no name resolves, with or without the proxy variables", async () => {
-      const lookup = `async () => require("node:dns").promises.lookup("example.com").then((found) => found.address, (error) => error.code)`;
-      expect(["EAI_AGAIN", "ENOTFOUND"]).toContain(await evaluate(one, lookup));
-      const cleared = await sh(one, "unset HTTP_PROXY HTTPS_PROXY http_proxy https_proxy; getent hosts example.com");
-      expect(cleared).toMatchObject({ stdout: "", exitCode: 2 });
-    });
-
-    test("what listens on the host's loopback is not there", async () => {
-      const server = createServer((socket) => socket.end("host"));
-      const port = await new Promise<number>((resolve) => {
-        server.listen({ host: "127.0.0.1", port: 0 }, () => resolve((server.address() as { port: number }).port));
-      });
-      const knock = `async () => new Promise((done) => require("node:net").connect(${port}, "127.0.0.1")
-        .on("connect", () => done("connected")).on("error", (error) => done(error.code)))`;
-      expect(await evaluate(one, knock)).toBe("ECONNREFUSED");
-      server.close();
-    });
-
-    test("without a gateway nothing answers at its address either", async () => {
-      const knock = `async () => fetch(${JSON.stringify(one.gatewayUrl)}).then(() => "answered", (error) => error.cause.code)`;
-      expect(await evaluate(one, knock)).toBe("ECONNREFUSED");
     });
 
     test("two processes run at once and share the loopback, which the neighbour does not", async () => {

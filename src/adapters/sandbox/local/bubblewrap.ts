@@ -3,6 +3,7 @@ import path from "node:path";
 import type { RunnerConfig } from "#runner/main.ts";
 import { type Box, INSIDE } from "./box.ts";
 import type { HostNpm } from "./npm.ts";
+import { FILTER } from "./staging.ts";
 
 /** The walls: every namespace new, no way to make more, no capability, no environment, dead with the supervisor. */
 export const WALLS = [
@@ -70,7 +71,10 @@ const ENVIRONMENT = {
   TERM: "dumb",
 };
 
-/** Arguments for bubblewrap that start the runner. Descriptors: 3 node's IPC, 4 the link, 5 bubblewrap's own report. */
+/**
+ * Arguments for bubblewrap that start the runner. Descriptors: 3 node's IPC, 4 the link, 5 bubblewrap's own report, 6 the
+ * filter on system calls.
+ */
 function bubblewrapArgs(box: Box, npm: HostNpm | null): string[] {
   const proxyPort = box.spec.gateway === null ? null : INSIDE.proxyPort;
   const runner: RunnerConfig = {
@@ -90,7 +94,7 @@ function bubblewrapArgs(box: Box, npm: HostNpm | null): string[] {
       : [box.prlimit, `--nproc=${pids}:${pids}`, `--fsize=${FILE_SIZE}:${FILE_SIZE}`, "--core=0:0", "--"];
   return [
     ...WALLS,
-    ...["--info-fd", "5"],
+    ...["--info-fd", "5", "--seccomp", "6"],
     ...systemBinds(),
     ...synthetic.flatMap((file) => ["--ro-bind", path.join(box.runtime, "etc", file), `/etc/${file}`]),
     ...["--proc", "/proc", "--dev", "/dev"],
@@ -123,16 +127,25 @@ function bubblewrapArgs(box: Box, npm: HostNpm | null): string[] {
   ];
 }
 
+/** What the supervisor's program starts. `filter`: the file to have open as descriptor 6. */
+export interface LaunchLine {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly uid: number | null;
+  readonly filter: string;
+}
+
 /**
  * The whole command line. As root the process first joins its control groups and then gives its uid up, in that order
  * and before bubblewrap runs, so that nothing inside was ever outside of its limits.
  */
-export function launchLine(box: Box, npm: HostNpm | null): { file: string; args: string[]; uid: number | null } {
+export function launchLine(box: Box, npm: HostNpm | null): LaunchLine {
   const args = bubblewrapArgs(box, npm);
   const groups = [box.memoryGroup, box.pidsGroup].filter((group) => group !== null);
-  if (groups.length === 0 || box.uid === null) return { file: box.bwrap, args, uid: box.uid };
+  const filter = path.join(box.runtime, FILTER);
+  if (groups.length === 0 || box.uid === null) return { file: box.bwrap, args, uid: box.uid, filter };
   const join = [...new Set(groups)].map((group) => `echo 0 > '${group}/cgroup.procs'`).join(" && ");
   const uid = String(box.uid);
   const drop = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--", box.bwrap];
-  return { file: "/bin/sh", args: ["-c", `${join} && exec "$@"`, "sh", ...drop, ...args], uid: null };
+  return { file: "/bin/sh", args: ["-c", `${join} && exec "$@"`, "sh", ...drop, ...args], uid: null, filter };
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { closeSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import type { LaunchLine } from "./bubblewrap.ts";
 
 /**
  * The supervisor's program: one detached process per sandbox. Standard input: a line with the state directory, for
@@ -32,16 +33,16 @@ closeInherited();
 if (process.argv[2] === "spare") await import("./supervisor.ts");
 const dir = readFileSync(0, "utf8").trim();
 if (dir === "") process.exit(0); // Its maker died, or needs it no more.
-const line: { file: string; args: string[]; uid: number | null } = JSON.parse(
-  readFileSync(`${dir}/launch.json`, "utf8"),
-);
+const line: LaunchLine = JSON.parse(readFileSync(`${dir}/launch.json`, "utf8"));
+const filter = openSync(line.filter, "r");
 const child = spawn(line.file, line.args, {
   cwd: "/",
   env: { PATH: "/usr/bin:/bin" },
   // The log file itself must not be a descriptor inside: with our own uid it could be written to.
-  stdio: ["ignore", "ignore", "pipe", "ipc", "pipe", "pipe"],
+  stdio: ["ignore", "ignore", "pipe", "ipc", "pipe", "pipe", filter],
   ...(line.uid === null ? {} : { uid: line.uid, gid: line.uid }),
 });
+closeSync(filter);
 // Events do not wait for a listener, so these are taken before anything is awaited.
 const ended = new Promise<void>((resolve) => {
   child.once("exit", () => resolve());

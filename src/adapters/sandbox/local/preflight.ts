@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Capabilities, Problem } from "#ports/sandbox.ts";
 import { systemBinds, WALLS } from "./bubblewrap.ts";
 import { type CgroupHome, findCgroups } from "./cgroups.ts";
+import { hasFilter } from "./seccomp.ts";
 
 const OLDEST = [0, 8] as const;
 const PROBE_MS = 10_000;
@@ -27,7 +28,8 @@ export async function survey(o: { bwrap: string | null; uid: number | null }): P
   const setpriv = found("/usr/bin/setpriv", "/bin/setpriv");
   const bwrap = o.bwrap === null ? found("/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap") : found(o.bwrap);
   const cgroups = o.uid !== null && setpriv !== null ? findCgroups() : null;
-  const problem = process.platform === "linux" ? await problemOf(bwrap, o.uid) : notLinux();
+  const problem =
+    process.platform !== "linux" ? notLinux() : hasFilter(process.arch) ? await problemOf(bwrap, o.uid) : notKnown();
   const works = problem === null;
   return {
     bwrap,
@@ -59,6 +61,13 @@ function notLinux(): Problem {
   return {
     what: "the local sandbox needs Linux",
     fix: "Run Countersign on Linux (or in WSL 2), or configure a hosted sandbox provider.",
+  };
+}
+
+function notKnown(): Problem {
+  return {
+    what: `the local sandbox knows no filter on system calls for ${process.arch}`,
+    fix: "Run Countersign on x86-64 or 64-bit ARM, or configure a hosted sandbox provider.",
   };
 }
 

@@ -17,6 +17,10 @@ import { copyFile, link, lstat, mkdir, readdir, readlink, symlink } from "node:f
 import path from "node:path";
 import { promisify } from "node:util";
 import { bundle, closure } from "./bundle.ts";
+import { callFilter } from "./seccomp.ts";
+
+/** The filter on system calls, in the folder of our programs. */
+export const FILTER = "calls.bpf";
 
 const SOURCES = path.resolve(import.meta.dirname, "../../..");
 const PROGRAMS = { "runner.cjs": "runner/main.ts", "supervisor.cjs": "adapters/sandbox/local/main.ts" };
@@ -99,9 +103,11 @@ const source = (file: string) => readFileSync(path.join(SOURCES, file), "utf8").
  */
 export async function stageRuntime(folder: string, node: string): Promise<string> {
   const programs = Object.entries(PROGRAMS).map(([name, entry]) => ({ name, entry, sources: closure(entry, source) }));
+  const filter = callFilter(process.arch);
   const everything = JSON.stringify([
     process.version,
     ETC,
+    filter.toString("base64"),
     bundle.toString(),
     programs.map(({ sources }) => [...sources].sort()),
   ]);
@@ -115,7 +121,7 @@ export async function stageRuntime(folder: string, node: string): Promise<string
   );
   inPlace(target, (fresh) => {
     mkdirSync(path.join(fresh, "etc"), { mode: 0o755 });
-    for (const [name, content] of [...files, ...codes]) {
+    for (const [name, content] of [...files, ...codes, [FILTER, filter] as const]) {
       writeFileSync(path.join(fresh, name), content, { mode: 0o644 });
       chmodSync(path.join(fresh, name), 0o644);
     }
