@@ -1,5 +1,4 @@
 import type { Check } from "#policy/scope.ts";
-import type { Sandbox } from "#ports/sandbox.ts";
 import { failedChecks, judgeCheck } from "./checks.ts";
 import type { Core } from "./core.ts";
 import type { CHECK_VERDICTS, EventBody } from "./event.ts";
@@ -21,7 +20,7 @@ const OUTPUT_KEPT = 16_000;
 type Verdict = (typeof CHECK_VERDICTS)[number];
 
 /**
- * "checking": the push door is closed and the commit is recorded; the commands of policy run on base and head in a
+ * "checking": the push door is closed and the commit is recorded; the commands of policy run on base and head, each in a
  * fresh sandbox without secrets; the diff is scanned. Everything from here on binds that commit.
  */
 export async function check(core: Core, run: Run, signal: AbortSignal): Promise<void> {
@@ -145,23 +144,19 @@ async function runChecks(
   headOid: string,
   signal: AbortSignal,
 ): Promise<Judged[]> {
-  // Checks that were interrupted begin anew where the change has never run: it could have left anything behind.
-  await release(core, run, run.epoch, "check");
-  const { sandbox, token } = await sandboxFor(core, run, "check", "plain");
-  const env = reachEnv(sandbox, token);
-  const failed = await checkout(sandbox, run.repo, run.branch, signal);
-  if (failed !== null) throw new Error(`the checks' clone failed: ${failed}`);
-  const base = await onCommit(core, run, sandbox, env, "base", baseOid, checks, signal);
-  const head = await onCommit(core, run, sandbox, env, "head", headOid, checks, signal);
+  const base = await onCommit(core, run, "base", baseOid, checks, signal);
+  const head = await onCommit(core, run, "head", headOid, checks, signal);
+  const doubtful = checks.filter((_, index) => {
+    const after = head[index] ?? null;
+    return base[index]?.exitCode === 0 && after !== null && after.exitCode !== 0;
+  });
+  const again = doubtful.length === 0 ? [] : await onCommit(core, run, "head_again", headOid, doubtful, signal);
   const results: Judged[] = [];
   for (const [index, check] of checks.entries()) {
     const before = base[index] ?? null;
     const after = head[index] ?? null;
-    let again: Ran | null = null;
-    if (before?.exitCode === 0 && after !== null && after.exitCode !== 0) {
-      again = (await onCommit(core, run, sandbox, env, "head_again", headOid, [check], signal))[0] ?? null;
-    }
-    const verdict = judgeCheck(before?.exitCode ?? null, after?.exitCode ?? null, again?.exitCode ?? null);
+    const rerun = again[doubtful.indexOf(check)] ?? null;
+    const verdict = judgeCheck(before?.exitCode ?? null, after?.exitCode ?? null, rerun?.exitCode ?? null);
     results.push({
       check,
       verdict,
@@ -183,27 +178,27 @@ interface Ran {
   readonly output: string;
 }
 
-/** One commit in a clean work tree: setup, then each check. `null` where it could not be run. */
+/**
+ * One commit in a sandbox of its own: setup, then each check. `null` where it could not be run. Of what another commit,
+ * or an earlier try at this one, left behind there is nothing: a check could tell by it that it has run before.
+ */
 async function onCommit(
   core: Core,
   run: Run,
-  sandbox: Sandbox,
-  env: Readonly<Record<string, string>>,
   on: "base" | "head" | "head_again",
   oid: string,
   checks: readonly Check[],
   signal: AbortSignal,
 ): Promise<(Ran | null)[]> {
-  await sandbox.killAll();
-  // What the setup or a check wrote into the repository's own configuration (husky does) is not run by our checkout.
-  const git = "git -c core.hooksPath=/dev/null -c core.fsmonitor=false";
-  const clean = await sandbox.exec(
-    shell(`${git} checkout --quiet --force --detach ${oid} && ${git} clean -ffdxq`, {}),
-    {
-      timeoutMs: 60_000,
-      signal,
-    },
-  );
+  await release(core, run, run.epoch, "check");
+  const { sandbox, token } = await sandboxFor(core, run, "check", "plain");
+  const env = reachEnv(sandbox, token);
+  const failed = await checkout(sandbox, run.repo, run.branch, signal);
+  if (failed !== null) throw new Error(`the checks' clone failed: ${failed}`);
+  const clean = await sandbox.exec(shell(`git checkout --quiet --force --detach ${oid}`, {}), {
+    timeoutMs: 60_000,
+    signal,
+  });
   if (clean.exitCode !== 0) throw new Error(`a clean checkout of ${oid} failed: ${clean.stderr.slice(-500)}`);
   const setup = await setUp(sandbox, run.scope?.setup ?? [], env, signal);
   await core.store.tx((tx) => record(core, tx, run.id, run.epoch, setup.events));

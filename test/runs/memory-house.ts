@@ -13,7 +13,8 @@ import { memoryGateway } from "#gateway/memory.ts";
 import { loadPolicy } from "#policy/load.ts";
 import type { Chat, Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
-import type { Changes } from "#ports/gateway.ts";
+import type { Changes, Gateway } from "#ports/gateway.ts";
+import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import { deliver } from "#runs/deliver.ts";
 import { hear } from "#runs/hear.ts";
@@ -53,8 +54,15 @@ export interface Script {
   checks?: (on: "base" | "head", times: number, command: string) => number | Promise<number>;
 }
 
+/** A real wall instead of the one in memory, and a repository behind it that can be cloned. */
+export interface Wall {
+  readonly gateway: Gateway;
+  readonly sandboxes: SandboxProvider;
+  readonly cloneUrl: string;
+}
+
 /** The core over memory adapters and a real (embedded) database, with the sample policies. Nothing of it is a mock. */
-export async function memoryHouse(script: Script = {}) {
+export async function memoryHouse(script: Script = {}, wall: Wall | null = null) {
   const database = await memoryDatabase();
   const orgId = await ensureOrg(database.db, "test");
   const policyFiles = await readPolicyFolder(POLICIES);
@@ -70,6 +78,7 @@ export async function memoryHouse(script: Script = {}) {
     name,
     defaultBranch: "main",
     oid: BASE,
+    ...(wall === null ? {} : { cloneUrl: wall.cloneUrl }),
   }));
   for (const { name } of repositories) gateway.holdRef(name, "refs/heads/main", BASE);
   const repoHost = memoryRepoHost({
@@ -127,7 +136,7 @@ export async function memoryHouse(script: Script = {}) {
     if (name === "bash") {
       const line = args[1] ?? "";
       return async () => {
-        const checkout = /^git .*checkout .* ([0-9a-f]{40}) /.exec(line);
+        const checkout = /^git .*checkout .* ([0-9a-f]{40})\b/.exec(line);
         if (checkout) {
           world.on = checkout[1] === BASE ? "base" : "head";
           return 0;
@@ -138,7 +147,7 @@ export async function memoryHouse(script: Script = {}) {
     }
     return null;
   };
-  const sandboxes = memorySandboxes({ program });
+  const sandboxes = wall?.sandboxes ?? memorySandboxes({ program });
   const agent = scriptedAgents({
     profile: { id: "scripted" },
     play: (prompt) => {
@@ -170,7 +179,7 @@ export async function memoryHouse(script: Script = {}) {
     engine: memoryEngine(),
     directory,
     policy: () => policy.current,
-    gateway,
+    gateway: wall?.gateway ?? gateway,
     sandboxes,
     agents: new Map([["scripted", agent]]),
     defaultAgent: { id: "scripted", model: "scripted" },
