@@ -149,7 +149,6 @@ export function runStore(db: Db, orgId: string): RunStore {
           .where(
             and(
               eq(runs.orgId, orgId),
-              notInArray(runs.state, FINAL),
               or(isNull(runs.sweptUntil), lte(runs.sweptUntil, sql`clock_timestamp()`)),
               or(
                 lte(runs.wakeAt, sql`clock_timestamp()`),

@@ -2,10 +2,7 @@ import type { Core } from "./core.ts";
 import { move } from "./move.ts";
 import type { Run, RunId } from "./run.ts";
 import { release } from "./sandbox.ts";
-import { isFinal, type RunState } from "./state.ts";
-
-/** After these the relay's copy of the work is of no use to anyone; after the others a person may still want it. */
-const FORGETTABLE: readonly RunState[] = ["denied", "answered", "merged", "closed"];
+import { isFinal } from "./state.ts";
 
 /**
  * The control queue: ends a run that someone asked to stop, and frees what an ended run held. Idempotent; works when
@@ -25,7 +22,10 @@ export async function control(core: Core, runId: RunId): Promise<void> {
   core.nudge();
 }
 
+/** Comes with the end, and again when `wakeAt` says that what was kept may go: see `kept.ts`. */
 async function cleanUp(core: Core, run: Run): Promise<void> {
   await release(core, run, null);
-  if (FORGETTABLE.includes(run.state)) await core.gateway.forget(run.id);
+  if (run.wakeAt !== null && run.wakeAt > core.clock.now()) return;
+  await core.gateway.forget(run.id);
+  if (run.wakeAt !== null) await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: null }));
 }

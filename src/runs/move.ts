@@ -1,6 +1,7 @@
 import type { Tx } from "#ports/store.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
+import { keptUntil } from "./kept.ts";
 import { record } from "./record.ts";
 import { Fenced, type Person, type Run, type RunPatch } from "./run.ts";
 import { canMove, isFinal, isParked, queueOf, type RunState } from "./state.ts";
@@ -24,7 +25,8 @@ export async function move(
   } = {},
 ): Promise<Run> {
   if (!canMove(run.state, to)) throw new Error(`a run cannot move from ${run.state} to ${to}`);
-  const moved = await core.stores.runs.move(tx, run, to, o.patch ?? {});
+  const ending = isFinal(to) ? { wakeAt: keptUntil(to, core.clock.now()) } : {};
+  const moved = await core.stores.runs.move(tx, run, to, { ...o.patch, ...ending });
   if (!moved) throw new Fenced(`run ${run.id} is no longer ${run.state} at epoch ${run.epoch}`);
   await record(core, tx, run.id, o.epoch === undefined ? run.epoch : o.epoch, [
     ...(o.events ?? []),

@@ -50,6 +50,7 @@ export const isParked = (state: RunState): boolean => PARKED.includes(state) || 
 
 /** The queue that carries a run in this state: what may take minutes never stands before what takes milliseconds. */
 export function queueOf(state: RunState): Queue {
+  if (isFinal(state)) return "control";
   return state === "preparing" || state === "working" || state === "checking" || state === "publishing"
     ? "agent"
     : "tick";

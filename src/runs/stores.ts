@@ -49,7 +49,7 @@ export interface RunStore {
   recent(orgId: string, limit: number): Promise<readonly Run[]>;
   byRequester(orgId: string, personId: string, limit: number): Promise<readonly Run[]>;
   byPullRequest(repo: string, number: number): Promise<Run | null>;
-  /** Not final, and `wake_at` has passed; or carried by a queue but untouched for `idleMs`. With the queue to wake. */
+  /** `wake_at` has passed; or carried by a queue but untouched for `idleMs`. With the queue to wake. */
   due(idleMs: number, limit: number): Promise<readonly { id: RunId; state: RunState; queue: Queue }[]>;
   /** Running now (preparing to publishing) for this team. Counted under the transaction's view. */
   countActive(tx: Tx, orgId: string, team: string): Promise<number>;

@@ -117,6 +117,14 @@ export function storeContract(name: string, open: () => Promise<Pair>): void {
       expect(await one.runs.due(3_600_000, 10)).toEqual([]);
     });
 
+    test("a run that has ended is due when what it kept may go, and not for being idle", async () => {
+      const one = await house(opened.first, "ended");
+      const [kept, over] = [await one.run(), await one.run()];
+      await one.tx((tx) => one.runs.move(tx, kept, "cancelled", { wakeAt: new Date(Date.now() - 1_000) }));
+      await one.tx((tx) => one.runs.move(tx, over, "cancelled", { wakeAt: null }));
+      expect(await one.runs.due(-60_000, 10)).toEqual([{ id: kept.id, state: "cancelled", queue: "control" }]);
+    });
+
     test("a run that a queue should carry is due once when nobody has touched it; a parked one is not", async () => {
       const one = await house(opened.first, "idle");
       const other = await house(opened.second, "idle");
