@@ -59,8 +59,9 @@ export async function callModel(
 
 /** Piece by piece, each when the client has seen the one before, until all is said or nobody listens. */
 async function streamOn(res: ServerResponse, seen: EventEmitter): Promise<void> {
+  const gone = once(res, "close");
   for (let i = 0; i < CHUNKS && !res.destroyed; i += 1) {
-    const next = Promise.race([once(seen, "piece"), once(res, "close")]);
+    const next = Promise.race([once(seen, "piece"), gone]);
     res.write(delta("x".repeat(35)));
     await next;
   }

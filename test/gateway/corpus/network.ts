@@ -154,7 +154,7 @@ async function tryThen(world: World, each: CorpusCase, client: Client): Promise<
 }
 
 /** The corpus writes requests short; this is what goes onto the wire. */
-function wireText(request: string, host = ""): Buffer {
+export function wireText(request: string, host = ""): Buffer {
   const filled = expandBase64(request).replace("<70 KB>", "a".repeat(70_000)).replace("<64 KB>", "a".repeat(64_000));
   if (/ HTTP\/\d/.test(filled) && filled.includes("\n")) {
     const [head = "", body = ""] = splitOnce(filled, "\n\n");
