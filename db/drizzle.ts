@@ -20,9 +20,11 @@ export const { readMigrationFiles }: typeof import("drizzle-orm/migrator") = req
 /** The embedded database and its driver: another 26 MB, which a process on Postgres does not load. */
 export function loadPglite(): {
   PGlite: typeof import("@electric-sql/pglite").PGlite;
+  parse: typeof import("@electric-sql/pglite").parse;
+  protocol: typeof import("@electric-sql/pglite").protocol;
   overPglite: typeof import("drizzle-orm/pglite").drizzle;
 } {
-  const { PGlite }: typeof import("@electric-sql/pglite") = require("@electric-sql/pglite");
+  const { PGlite, parse, protocol }: typeof import("@electric-sql/pglite") = require("@electric-sql/pglite");
   const { drizzle: overPglite }: typeof import("drizzle-orm/pglite") = require("drizzle-orm/pglite");
-  return { PGlite, overPglite };
+  return { PGlite, parse, protocol, overPglite };
 }

@@ -5,6 +5,7 @@ import { Pool } from "pg";
 import { fromPglite, type Db as Statements } from "pg-boss";
 import { isNotNull, isNull, loadPglite, or, overPg, sql } from "./drizzle.ts";
 import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
+import { lite } from "./lite.ts";
 import { takeLock } from "./lock.ts";
 import { alone, migrate } from "./migrate.ts";
 import { schema } from "./schema.ts";
@@ -68,7 +69,9 @@ async function openPglite(folder: string | null, o: OpenOptions): Promise<Databa
 /** A database over an open PGlite, which it closes. */
 export async function pgliteDatabase(client: PGlite, release: () => void, o: OpenOptions = {}): Promise<Database> {
   const onError = o.onError ?? (() => {});
-  const db = loadPglite().overPglite(client, { schema });
+  const statements = lite(client);
+  // Of PGlite it calls `query` and `transaction`.
+  const db = loadPglite().overPglite(statements as unknown as PGlite, { schema });
   let hub: Hub;
   let soleSince: Date;
   try {
@@ -83,7 +86,7 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
     kind: "pglite",
     soleSince,
     db,
-    boss: fromPglite(client),
+    boss: fromPglite(statements),
     on: hub.on,
     alone: (work) => work(),
     onError,
