@@ -49,9 +49,6 @@ async function attempt(each: CorpusCase): Promise<Outcome | null> {
       return tryPolicy(each);
     case "sandbox":
       return around && (await tryAround(world, around, each));
-    // Not served yet.
-    case "socks5":
-      return null;
     default:
       if (isBrokered(each)) return await tryBroker(brokered, rules, each);
       return await tryNetwork(each.input.trickle_ms === undefined ? world : impatient, rules, each);

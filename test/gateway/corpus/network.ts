@@ -82,6 +82,12 @@ async function drive(world: World, each: CorpusCase, client: Client): Promise<Pa
       const [answer] = await readAnswers(socket);
       return { status: answer?.status ?? null, clientBytes: answer?.body ?? "" };
     }
+    if (each.via === "socks5") {
+      // Not served: a greeting is refused as what it is to an HTTP server.
+      socket.write(Buffer.from([5, 1, 0]));
+      const [answer] = await readAnswers(socket);
+      return { status: answer?.status ?? null };
+    }
     const answer = await askConnect(socket, each.input.authority ?? "", client.authorization);
     if (answer?.status !== 200) return { status: answer?.status ?? null };
     if (each.via === "connect+tls+http") return await insideTls(world, each, client, socket);
