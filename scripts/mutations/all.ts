@@ -2,6 +2,7 @@ import { APPROVALS } from "./approvals.ts";
 import { EDGES } from "./edges.ts";
 import { GATEWAY } from "./gateway.ts";
 import { GIT } from "./git.ts";
+import { MODEL } from "./model.ts";
 import type { Mutation } from "./mutation.ts";
 import { POLICY } from "./policy.ts";
 import { RUNS } from "./runs.ts";
@@ -14,6 +15,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...RUNS,
   ...POLICY,
   ...GATEWAY,
+  ...MODEL,
   ...GIT,
   ...EDGES,
 ];

@@ -1,11 +1,7 @@
 import { expect, test } from "vitest";
-import { estimateInput, type ModelCall, outgoingBody, reachesOut, readCall } from "#gateway/model/call.ts";
-import { openLedger } from "#gateway/model/ledger.ts";
-import { bodyMeter, type ModelApi, streamMeter } from "#gateway/model/meter.ts";
-import { costOf, priceOf } from "#gateway/model/prices.ts";
-import { openPurse } from "#gateway/model/purse.ts";
-import type { Grant } from "#ports/gateway.ts";
-import { bareGrant } from "#test/contracts/gateway.ts";
+import type { ModelApi } from "#gateway/model/dialect.ts";
+import { bodyMeter, streamMeter } from "#gateway/model/meter.ts";
+import { costOf, priceOf, pricesFor } from "#gateway/model/prices.ts";
 
 const event = (value: unknown) => `event: x\ndata: ${JSON.stringify(value)}\n\n`;
 
@@ -80,102 +76,13 @@ test("a model that the table does not know costs as much as the dearest", () => 
   }
 });
 
+test("a call of a model that the table does not know says that it was charged as the dearest", () => {
+  expect(pricesFor("brand-new")).toBe("2026-11-21, dearest: not in the table");
+  expect(pricesFor("openai/gpt-5")).toBe("2026-11-21");
+});
+
 test("cached input is charged as such", () => {
   const tokens = { input: 1_000_000, cached: 1_000_000, cacheWrite: 0, output: 0 };
   expect(costOf("claude-sonnet-4-5", tokens)).toBeCloseTo(0.3);
   expect(costOf("openai/gpt-4.1", { ...tokens, cached: 0 })).toBeCloseTo(2);
-});
-
-const call = (body: object, api: ModelApi = "chat") => readCall(api, Buffer.from(JSON.stringify(body))) as ModelCall;
-
-test("a body that is no object with a model name is no call", () => {
-  for (const text of ["", "[]", "{}", '{"model":""}', '{"model":7}', "nonsense"]) {
-    expect(readCall("chat", Buffer.from(text))).toBeNull();
-  }
-});
-
-test("usage is asked for in a chat stream even where the client said not to", () => {
-  const body = JSON.parse(
-    outgoingBody(call({ model: "m", stream: true, stream_options: { include_usage: false } }), null),
-  );
-  expect(body.stream_options).toEqual({ include_usage: true });
-});
-
-test("a bound on the answer goes where the dialect has it", () => {
-  expect(JSON.parse(outgoingBody(call({ model: "m" }, "responses"), 7))).toMatchObject({ max_output_tokens: 7 });
-  expect(JSON.parse(outgoingBody(call({ model: "m", max_completion_tokens: 90 }), 7))).toMatchObject({
-    max_completion_tokens: 7,
-  });
-  expect(JSON.parse(outgoingBody(call({ model: "m", max_tokens: 90 }, "messages"), 7))).toMatchObject({
-    max_tokens: 7,
-  });
-});
-
-test.each([
-  ["a server-side fetch tool", { tools: [{ type: "web_fetch_20250910" }] }],
-  ["a server-side search tool", { tools: [{ type: "web_search_preview" }] }],
-  ["a remote MCP server", { mcp_servers: [{ url: "https://x" }] }],
-  ["an MCP tool", { tools: [{ type: "mcp", server_url: "https://x" }] }],
-  ["search options", { web_search_options: {} }],
-  ["an image by URL", { messages: [{ content: [{ type: "image_url", image_url: { url: "https://x/y.png" } }] }] }],
-  ["a document by URL", { messages: [{ content: [{ type: "document", source: { type: "url", url: "https://x" } }] }] }],
-  ["an uploaded file", { input: [{ content: [{ type: "input_file", file_id: "file-1" }] }] }],
-  [
-    "an image inside a tool result",
-    { messages: [{ content: [{ type: "tool_result", content: [{ source: { type: "url" } }] }] }] },
-  ],
-])("%s makes the provider reach out", (_name, body) => {
-  expect(reachesOut(call({ model: "m", ...body }))).not.toBeNull();
-});
-
-test.each([
-  [
-    "a function tool",
-    {
-      tools: [
-        { type: "function", function: { name: "bash" } },
-        { name: "edit", input_schema: {} },
-      ],
-    },
-  ],
-  [
-    "an inlined image",
-    { messages: [{ content: [{ type: "image_url", image_url: { url: "data:image/png;base64,AA" } }] }] },
-  ],
-  ["plain text", { messages: [{ role: "user", content: "https://x/y.png" }] }],
-])("%s does not", (_name, body) => {
-  expect(reachesOut(call({ model: "m", ...body }))).toBeNull();
-});
-
-test("an inlined image is estimated as an image, not as its text", () => {
-  const image = `data:image/png;base64,${"A".repeat(1_000_000)}`;
-  expect(estimateInput(call({ model: "m", messages: [{ content: [{ image_url: { url: image } }] }] }))).toBeLessThan(
-    3_000,
-  );
-});
-
-const grant = (usd: number, tokens = 1_000_000): Grant =>
-  bareGrant({ sandbox: "s", run: "r", budget: { usd, tokens } });
-
-test("calls under way hold their share, so that many at once cannot spend more than there is", () => {
-  const ledger = openLedger();
-  const one = () => openPurse(ledger, grant(0.025), call({ model: "scripted", max_tokens: 1_000 }));
-  const purses = Array.from({ length: 10 }, one);
-  // Three whole answers, and a fourth bounded by what is left.
-  expect(purses.filter((purse) => purse && purse.maxOutput === null).length).toBe(3);
-  expect(purses.filter((purse) => purse && purse.maxOutput !== null).length).toBeLessThanOrEqual(1);
-  for (const purse of purses) purse?.release();
-  expect(one()?.maxOutput).toBeNull();
-});
-
-test("the token budget holds as the money does", () => {
-  expect(openPurse(openLedger(), grant(100, 50), call({ model: "scripted", max_tokens: 1_000 }))).toBeNull();
-});
-
-test("an answer may grow while there is money, and no further", () => {
-  const ledger = openLedger();
-  const purse = openPurse(ledger, grant(0.1), call({ model: "scripted" }));
-  expect(purse?.grow(8_000)).toBe(true);
-  expect(purse?.grow(12_000)).toBe(true);
-  expect(purse?.grow(13_000)).toBe(false);
 });

@@ -7,11 +7,12 @@ import { below, callUpstream } from "#gateway/upstream.ts";
 import { admit, record, type Wall } from "#gateway/wall.ts";
 import { matchesAnyText } from "#policy/glob.ts";
 import type { Grant } from "#ports/gateway.ts";
-import { outgoingBody, reachesOut, readCall } from "./call.ts";
+import { outgoingBody, readCall } from "./call.ts";
+import type { ModelApi } from "./dialect.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Ledger } from "./ledger.ts";
-import type { ModelApi } from "./meter.ts";
-import { openPurse } from "./purse.ts";
+import { openPurse, shortOf } from "./purse.ts";
+import { reachesOut } from "./reach.ts";
 import { streamAnswer } from "./stream.ts";
 
 interface Route {
@@ -84,11 +85,12 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
     }
     const reach = reachesOut(call);
     if (reach) return await deny({ status: 403, reason: "model_tool", rule: null, detail: `It was ${reach}.` });
-    if (route.api === null) return await passOn(wall, grant, res, (signal) => send(bytes.toString("utf8"), signal));
+    // As we have read it, not as it came: of a doubled field the service might read the other one.
+    if (route.api === null) return await passOn(wall, grant, res, (signal) => send(JSON.stringify(call.body), signal));
     const purse = openPurse(ledger, grant, call);
-    if (!purse) return await deny({ status: 403, reason: "budget", rule: null });
+    if (!purse) return await deny({ status: 403, reason: "budget", rule: null, detail: shortOf(ledger, grant, call) });
     try {
-      const body = outgoingBody(call, purse.maxOutput);
+      const body = outgoingBody(call, purse.maxOutput, isOpenAi(upstream));
       const place = placeOf(upstream);
       await streamAnswer(wall, ledger, {
         inFlight,
@@ -104,6 +106,9 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
     }
   };
 }
+
+const isOpenAi = (upstream: ModelUpstream): boolean =>
+  /(?:^|\.)openai(?:\.azure)?\.com$/.test(new URL(upstream.baseUrl).hostname);
 
 function keyHeader(req: IncomingMessage): string | null {
   const value = req.headers["x-api-key"];

@@ -1,104 +1,73 @@
-import { estimateTokens, type ModelApi } from "./meter.ts";
+import type { ModelApi } from "./dialect.ts";
+import { DIALECTS, thinks } from "./dialect.ts";
 
 type Json = Record<string, unknown>;
 
-/** One model request as we read it. `body` is what will be sent. */
+/** One model request as we read it. */
 export interface ModelCall {
   readonly api: ModelApi;
   readonly model: string;
   readonly streamed: boolean;
-  /** What the client allows one answer to be; `null` when it said nothing. */
+  /** The longest answer the client allows, by its own dialect; `null` when it said nothing. */
   readonly maxOutput: number | null;
   /** How many answers it wants at once. */
   readonly answers: number;
+  /** All that was sent. */
+  readonly asked: Readonly<Json>;
+  /** What of it goes out, without the answer's bound. */
   readonly body: Readonly<Json>;
 }
 
-/** `null`: not a JSON object with a model name. */
+const DEEPEST = 100;
+
+/** `null`: not a JSON object with a model name, or one that servers may read differently. */
 export function readCall(api: ModelApi, bytes: Uint8Array): ModelCall | null {
-  let body: unknown;
+  let read: unknown;
   try {
-    body = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    read = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     return null;
   }
-  if (typeof body !== "object" || body === null || Array.isArray(body)) return null;
-  const call = body as Json;
-  if (typeof call.model !== "string" || call.model === "" || call.model.length > 200) return null;
-  const limits = [call.max_tokens, call.max_completion_tokens, call.max_output_tokens];
-  const maxOutput = limits.find((value): value is number => typeof value === "number" && value > 0) ?? null;
-  const answers = typeof call.n === "number" && call.n > 1 ? Math.ceil(call.n) : 1;
-  return { api, model: call.model, streamed: call.stream === true, maxOutput, answers, body: call };
+  if (typeof read !== "object" || read === null || Array.isArray(read) || !isShallow(read, DEEPEST)) return null;
+  const asked = read as Json;
+  if (typeof asked.model !== "string" || asked.model === "" || asked.model.length > 200) return null;
+  const answers = api === "chat" ? (asked.n ?? 1) : 1;
+  if (typeof answers !== "number" || !Number.isSafeInteger(answers) || answers < 1) return null;
+  const { fields, limits } = DIALECTS[api];
+  const given = limits.map((name) => asked[name]).filter((value): value is number => typeof value === "number");
+  const maxOutput = Math.ceil(Math.max(0, ...given)) || null;
+  const body = Object.fromEntries(Object.entries(asked).filter(([name]) => fields.has(name)));
+  return { api, model: asked.model, streamed: asked.stream === true, maxOutput, answers, asked, body };
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1));
 }
 
 /**
- * What is sent: the client's body, with usage asked for where the dialect leaves that to the client, and the answer's
- * length bounded by what the run can pay.
+ * What is sent: what of the client's body its dialect knows, with usage asked for where that is left to the client, and
+ * the answer bounded by what was reserved for it. `openai`: the service is OpenAI's own, which wants the newer field.
  */
-export function outgoingBody(call: ModelCall, maxOutput: number | null): string {
-  const body: Json = { ...call.body };
-  if (call.api === "chat" && call.streamed) {
-    const given = typeof body.stream_options === "object" && body.stream_options !== null ? body.stream_options : {};
-    body.stream_options = { ...given, include_usage: true };
-  }
-  if (maxOutput !== null) {
-    const field =
-      call.api === "responses"
-        ? "max_output_tokens"
-        : "max_completion_tokens" in body
-          ? "max_completion_tokens"
-          : "max_tokens";
-    body[field] = maxOutput;
-  }
+export function outgoingBody(call: ModelCall, maxOutput: number, openai: boolean): string {
+  const body: Json = { ...call.body, stream: call.streamed, [boundField(call, openai)]: maxOutput };
+  if (call.api === "chat" && call.streamed) body.stream_options = { include_usage: true };
+  if (call.answers > 1) body.n = call.answers;
+  if (call.api === "messages") body.thinking = thinkingWithin(body.thinking, maxOutput);
   return JSON.stringify(body);
 }
 
-/** Input tokens, roughly, and rather too many. An inlined image counts as an image, not as its base64 text. */
-export function estimateInput(call: ModelCall): number {
-  let inlined = 0;
-  const text = JSON.stringify(call.body, (_key, value: unknown) => {
-    if (typeof value !== "string" || value.length < 2_000 || !/^(data:|[A-Za-z0-9+/=]+$)/.test(value)) return value;
-    inlined += 1;
-    return "";
-  });
-  return estimateTokens(Buffer.byteLength(text)) + inlined * TOKENS_PER_IMAGE;
+/** Of chat's two fields a server may read only one, and refuse both. */
+function boundField(call: ModelCall, openai: boolean): string {
+  if (call.api === "chat" && (openai || thinks(call.model))) return "max_completion_tokens";
+  return DIALECTS[call.api].limits[0] ?? "max_tokens";
 }
 
-const TOKENS_PER_IMAGE = 2_000;
-const SERVER_TOOLS =
-  /^(web_search|web_fetch|code_execution|code_interpreter|file_search|image_generation|computer_use|mcp)/;
+const LEAST_THINKING = 1_024;
 
-/**
- * Why the call would make the provider itself reach out, for data to leave or enter past the wall: server-side tools,
- * remote MCP servers, images and files by URL or by id. `null`: it does not.
- */
-export function reachesOut(call: ModelCall): string | null {
-  const { tools, mcp_servers: servers, web_search_options: search } = call.body;
-  if (Array.isArray(servers) && servers.length > 0) return "mcp_servers";
-  if (search !== undefined && search !== null) return "web_search_options";
-  for (const tool of Array.isArray(tools) ? tools : []) {
-    const type = (tool as Json | null)?.type;
-    if (typeof type === "string" && SERVER_TOOLS.test(type)) return `tools: ${type.slice(0, 40)}`;
-  }
-  return remoteContent(call.body.messages) ?? remoteContent(call.body.input);
-}
-
-function remoteContent(value: unknown): string | null {
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      const found = remoteContent(item);
-      if (found) return found;
-    }
-    return null;
-  }
-  if (typeof value !== "object" || value === null) return null;
-  const part = value as Json;
-  const source = part.source as Json | null | undefined;
-  if (typeof source === "object" && source !== null && (source.type === "url" || source.type === "file"))
-    return `source: ${source.type}`;
-  const image =
-    typeof part.image_url === "object" && part.image_url !== null ? (part.image_url as Json).url : part.image_url;
-  if (typeof image === "string" && !image.startsWith("data:")) return "image_url";
-  if (typeof part.file_url === "string" || typeof part.file_id === "string") return "file";
-  return remoteContent(part.content);
+/** Anthropic refuses a budget for thinking that is not below the answer's bound, or below 1,024 tokens. */
+function thinkingWithin(thinking: unknown, maxOutput: number): unknown {
+  const budget = typeof thinking === "object" && thinking !== null ? (thinking as Json).budget_tokens : undefined;
+  if (typeof budget !== "number" || budget < maxOutput) return thinking;
+  return maxOutput > LEAST_THINKING ? { ...(thinking as Json), budget_tokens: maxOutput - 1 } : { type: "disabled" };
 }

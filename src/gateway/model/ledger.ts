@@ -19,12 +19,15 @@ export interface Ledger {
   left(run: string, budget: { usd: number; tokens: number }): { usd: number; tokens: number };
   reserve(run: string, amount: { usd: number; tokens: number }): Reservation;
   count(line: AuditLine): void;
+  /** Input tokens of what the run has sent before, as its provider counted them, by a key of the text. */
+  counted(run: string): Map<string, number>;
   forget(run: string): void;
 }
 
 export function openLedger(): Ledger {
   const spent = new Map<string, Usage>();
   const reserved = new Map<string, Set<Reservation>>();
+  const countedBefore = new Map<string, Map<string, number>>();
   return {
     spent: (run) => spent.get(run) ?? NO_USAGE,
     left(run, budget) {
@@ -46,8 +49,14 @@ export function openLedger(): Ledger {
       if (line.kind !== "model" || line.run === null) return;
       spent.set(line.run, add(spent.get(line.run) ?? NO_USAGE, line.usage));
     },
+    counted(run) {
+      const counted = countedBefore.get(run) ?? new Map<string, number>();
+      countedBefore.set(run, counted);
+      return counted;
+    },
     forget(run) {
       spent.delete(run);
+      countedBefore.delete(run);
       reserved.delete(run);
     },
   };

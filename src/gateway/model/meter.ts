@@ -1,6 +1,5 @@
+import type { ModelApi } from "./dialect.ts";
 import type { Tokens } from "./prices.ts";
-
-export type ModelApi = "chat" | "responses" | "messages";
 
 /** About how many characters a token is; for floors only, the provider's own count is what is charged. */
 const CHARS_PER_TOKEN = 3.5;

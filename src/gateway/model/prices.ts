@@ -1,4 +1,5 @@
 import { matchesText } from "#policy/glob.ts";
+import { bareName } from "./dialect.ts";
 
 /** US dollars per million tokens. */
 export interface Price {
@@ -51,10 +52,21 @@ const HIGHEST: Price = price(
   Math.max(...TABLE.map(([, each]) => each.cacheWrite)),
 );
 
-/** The price of a model by the name in the request; a router's prefix ("openai/gpt-5") is not part of the name. */
-export function priceOf(model: string): Price {
-  const bare = model.slice(model.lastIndexOf("/") + 1);
-  return TABLE.find(([glob]) => matchesText(glob, bare))?.[1] ?? HIGHEST;
+const found = (model: string): Price | undefined => TABLE.find(([glob]) => matchesText(glob, bareName(model)))?.[1];
+
+/** Whether the table has a price for it. One that it has not is charged as the dearest, and every line of it says so. */
+export const isKnown = (model: string): boolean => found(model) !== undefined;
+
+/** The price of a model by the name in the request. */
+export const priceOf = (model: string): Price => found(model) ?? HIGHEST;
+
+/** The price table as a metered call names it. */
+export const pricesFor = (model: string): string => (isKnown(model) ? PRICES : `${PRICES}, dearest: not in the table`);
+
+/** The dearest that a million tokens of input can come to: all of it written to the cache. */
+export function heldInputPrice(model: string): number {
+  const each = priceOf(model);
+  return Math.max(each.input, each.cacheWrite);
 }
 
 /** Tokens of one call. `input` is all of it; `cached` and `cacheWrite` are parts of it. */

@@ -4,10 +4,11 @@ import { denialText, refuse } from "#gateway/denial.ts";
 import { record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
 import type { ModelCall } from "./call.ts";
+import type { ModelApi } from "./dialect.ts";
 import type { InFlight } from "./in-flight.ts";
 import { type Ledger, NO_USAGE } from "./ledger.ts";
-import { bodyMeter, type ModelApi, streamMeter } from "./meter.ts";
-import { PRICES } from "./prices.ts";
+import { bodyMeter, streamMeter } from "./meter.ts";
+import { pricesFor } from "./prices.ts";
 import { type Purse, settled } from "./purse.ts";
 
 const ANSWER_HEADERS = [
@@ -92,9 +93,12 @@ export async function streamAnswer(wall: Wall, ledger: Ledger, exchange: Exchang
   const floor = { input: inputTokens, output: meter.outputFloor() };
   // A call that was stopped before an answer began may still have been computed: its input is the least it cost.
   const charged = answered || ending.why !== null;
-  const usage = charged ? settled(call, meter.usage(), floor) : { ...NO_USAGE, calls: 1 };
+  const counted = meter.usage();
+  const usage = charged ? settled(call, counted, floor) : { ...NO_USAGE, calls: 1 };
+  if (answered && counted !== null) purse.learn(counted.input);
   const durationMs = wall.world.now() - startedAt;
-  const line = { run: grant.run, sandbox: grant.sandbox, model: call.model, status, usage, prices: PRICES, durationMs };
+  const prices = pricesFor(call.model);
+  const line = { run: grant.run, sandbox: grant.sandbox, model: call.model, status, usage, prices, durationMs };
   ledger.count({ kind: "model", id: "", at: "", ...line });
   if (await record(wall, { kind: "model", ...line })) await finished();
   if (ending.why === "budget") {

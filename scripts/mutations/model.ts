@@ -1,0 +1,50 @@
+import type { Mutation, Red } from "./mutation.ts";
+
+const budget = (test: string): Red => ({ file: "test/gateway/budget.int.test.ts", test });
+const calls = (test: string): Red => ({ file: "test/gateway/model-call.test.ts", test });
+
+/** What a model call may cost, and who is told. */
+export const MODEL: readonly Mutation[] = [
+  {
+    name: "a model's answer goes out without the bound that was reserved for it",
+    file: "src/gateway/model/call.ts",
+    find: "[boundField(call, openai)]: maxOutput };",
+    replace: "...(maxOutput === call.maxOutput ? { [boundField(call, openai)]: maxOutput } : {}) };",
+    red: budget("a chat stream that only reasons"),
+  },
+  {
+    name: "of two bounds the first counts",
+    file: "src/gateway/model/call.ts",
+    find: "Math.ceil(Math.max(0, ...given)) || null",
+    replace: "Math.ceil(Math.max(0, ...given.slice(0, 1))) || null",
+    red: calls("the bound that a client gives is the largest of those its dialect has, and of no other"),
+  },
+  {
+    name: "another dialect's bound counts",
+    file: "src/gateway/model/call.ts",
+    find: "const given = limits.map(",
+    replace: 'const given = [...limits, "max_output_tokens"].map(',
+    red: calls("the bound that a client gives is the largest of those its dialect has, and of no other"),
+  },
+  {
+    name: "fields that nobody knows go out with a model call",
+    file: "src/gateway/model/call.ts",
+    find: ".filter(([name]) => fields.has(name))",
+    replace: '.filter(([name]) => fields.size > 0 || name !== "")',
+    red: calls("fields that the dialect does not have, or that cost otherwise, do not go out"),
+  },
+  {
+    name: "several answers are held as one",
+    file: "src/gateway/model/purse.ts",
+    find: "let reservedOutput = bound * call.answers;",
+    replace: "let reservedOutput = bound;",
+    red: budget("several answers at once"),
+  },
+  {
+    name: "a call's input is held at what it likely is",
+    file: "src/gateway/model/purse.ts",
+    find: "const inputUsd = (input.most * heldInputPrice(call.model)) / 1_000_000;",
+    replace: "const inputUsd = (input.likely * heldInputPrice(call.model)) / 1_000_000;",
+    red: budget("a long text that looks like an inlined image"),
+  },
+];
