@@ -19,8 +19,8 @@ const Message = z.looseObject({
 });
 export type Message = z.infer<typeof Message>;
 
-/** A team's channel in the sample workspace; Ana asks there and Bo leads. */
-export const CHANNELS = { shop: "C0SHOP", data: "C0DATA", website: "C0SITE" } as const;
+/** A team's channel in the sample workspace; Ana asks there and Bo leads. `yours` is there with `--repo`. */
+export const CHANNELS = { shop: "C0SHOP", data: "C0DATA", website: "C0SITE", yours: "C0YOURS" } as const;
 export type Team = keyof typeof CHANNELS;
 const [ANA, BO] = ["U0ANA", "U0BO"];
 const AGENT = "U0AGENT";

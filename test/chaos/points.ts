@@ -37,8 +37,9 @@ export const REACHED: Readonly<Record<Point, (seen: Seen) => boolean>> = {
   publishing: (seen) => wasPast(seen, "publishing", "in review"),
 };
 
-/** A lead is asked before the shop's runs start, and before a command of data's that deletes. */
+/** A lead is asked before the shop's runs and yours start, and before a command of data's that deletes. */
 export const ON_THE_WAY: Readonly<Record<Team, readonly Point[]>> = {
+  yours: POINTS.filter((point) => point !== "permission-pending"),
   shop: POINTS.filter((point) => point !== "permission-pending"),
   data: POINTS.filter((point) => point !== "approval-opened" && point !== "approved"),
   website: POINTS.filter((point) => !["approval-opened", "approved", "permission-pending"].includes(point)),

@@ -41,10 +41,14 @@ const READY_MS = 60_000;
 const root = path.resolve(import.meta.dirname, "..", "..");
 
 /**
- * Makes an installation; nothing is started yet. `postgres` is the URL of an empty database, or `null` for PGlite.
- * Disposing kills what still runs of it and removes its folder.
+ * Makes an installation; nothing is started yet. `postgres` is the URL of an empty database, or `null` for PGlite;
+ * `args` go to `serve`, `env` is set beside what we set. Disposing kills what still runs of it and removes its folder.
  */
-export async function installation(o: { postgres: string | null }): Promise<Installation> {
+export async function installation(o: {
+  postgres: string | null;
+  args?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+}): Promise<Installation> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-chaos-"));
   const port = await freePort();
   const env = {
@@ -54,8 +58,9 @@ export async function installation(o: { postgres: string | null }): Promise<Inst
     COUNTERSIGN_DATA: dataDir,
     LOG_LEVEL: "info",
     ...(o.postgres === null ? {} : { DATABASE_URL: o.postgres }),
+    ...o.env,
   };
-  const first = processOf("first", ["--roles", "web,worker"], env, dataDir);
+  const first = processOf("first", ["--roles", "web,worker", ...(o.args ?? [])], env, dataDir);
   const second = o.postgres === null ? null : processOf("second", ["--roles", "worker"], env, dataDir);
   return {
     url: `http://127.0.0.1:${port}`,

@@ -16,6 +16,7 @@ import type { EventBody, RunEvent } from "#runs/event.ts";
 import { eventsOf } from "#runs/look.ts";
 import { verifyEnvelope } from "#runs/receipt.ts";
 import type { Run } from "#runs/run.ts";
+import type { RunState } from "#runs/state.ts";
 import type { Chat, Message } from "./chat.ts";
 import type { Installation } from "./product.ts";
 import type { Played } from "./story.ts";
@@ -79,7 +80,7 @@ export async function expectOneOfEverything(
     expectOneThread(threads.get(one.run.id) ?? [], one, how);
     expectOneBill(one, lines);
     expect(brokenAt(one.run.id, one.events)).toBe(null);
-    if (one.run.state === "in_review") expectOnePublication(one);
+    if (isPublished(one.run.state)) expectOnePublication(one);
   }
   await expectOnePullRequestEach(house.dataDir, kept);
   return kept;
@@ -94,13 +95,18 @@ const leftRunning = (house: Installation): string[] =>
     ),
   );
 
+/** Whether its pull request is there, and what the thread of such a run says last. */
+const isPublished = (state: RunState): boolean => state === "in_review" || state === "merged";
+const endings = (state: string): readonly string[] =>
+  state === "in_review" ? ["receipt"] : state === "merged" ? ["receipt", "forge"] : ["outcome"];
+
 const kindOf = (message: Message): string => message.metadata?.event_payload.key.split(":")[2] ?? "unnamed";
 
 function isComplete(thread: readonly Message[], one: Played): boolean {
   const kinds = thread.map(kindOf);
   const status = thread.find((message) => kindOf(message) === "status");
   return (
-    kinds.includes(one.state === "in review" ? "receipt" : "outcome") &&
+    endings(one.state.replace(" ", "_")).every((kind) => kinds.includes(kind)) &&
     status !== undefined &&
     !/Say stop in the thread/.test(status.text) &&
     !JSON.stringify(thread).includes('"action_id":"approve"')
@@ -133,9 +139,8 @@ async function recordOf(house: Installation, played: readonly Played[]) {
 function expectOneThread(thread: readonly Message[], { run, bodies }: Kept, how: Played): void {
   const ours = thread.filter((message) => message.ts !== how.thread && !message.is_ephemeral);
   const asked = only(bodies, "approval.opened").map((event) => `approval:${event.approval}`);
-  const ending = run.state === "in_review" ? "receipt" : "outcome";
   const keys = ours.map((message) => message.metadata?.event_payload.key ?? message.text);
-  const expected = ["status", ...asked, ending].map((kind) => `slack:${run.id}:${kind}`);
+  const expected = ["status", ...asked, ...endings(run.state)].map((kind) => `slack:${run.id}:${kind}`);
   expect([...keys].sort(), `the messages of run ${run.number}`).toEqual(expected.sort());
 }
 
@@ -168,7 +173,7 @@ function expectOneBill({ run, bodies }: Kept, lines: readonly AuditLine[]): void
   }));
   expect(called, `the bill of run ${run.number}`).toEqual(billed);
   // Two empty bills are equal too; whoever came to a pull request has called the model.
-  if (run.state === "in_review") expect(billed.length, `calls billed to run ${run.number}`).toBeGreaterThan(0);
+  if (isPublished(run.state)) expect(billed.length, `calls billed to run ${run.number}`).toBeGreaterThan(0);
   for (const [line, event] of Object.entries(KINDS)) {
     const [told, kept] = [
       mine.filter((one) => one.kind === line).length,
