@@ -12,6 +12,7 @@ import { startPlayground } from "#playground/slack/playground.ts";
 import type { Chat } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
 import { askAgain } from "#runs/ask-again.ts";
+import { authorsOfPull } from "#runs/authors.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
 import { eventsOf } from "#runs/look.ts";
@@ -131,6 +132,10 @@ export async function openFront(o: {
     "/code",
     localHostPages(o.repoHost, {
       look: pageLook,
+      people: world.users
+        .filter((one) => !one.isBot && !one.isGuest)
+        .map((one) => ({ id: one.id, name: one.realName })),
+      authors: (repo, number) => authorsOfPull(core, repo, number),
       mayView: () => true,
       viewer: (request) => {
         const id = parse(request.headers.get("cookie") ?? "", PERSON_COOKIE)[PERSON_COOKIE];

@@ -18,15 +18,19 @@ const origin = "http://127.0.0.1:3000";
 const people = new Map([
   ["U0BO", { id: "U0BO", name: "Bo" }],
   ["U0ANA", { id: "U0ANA", name: "Ana" }],
+  ["U0CY", { id: "U0CY", name: "Cy <b>" }],
 ]);
 let dir: string;
 let host: LocalRepoHost;
 let app: Hono;
 let told: PromiseWithResolvers<PullRequestChange>;
+/** Whose words the pull request came of. */
+let authors: readonly { id: string }[];
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), "host-pages-"));
   told = Promise.withResolvers();
+  authors = [];
   host = await localRepoHost({
     dir,
     baseUrl: `${origin}/code`,
@@ -43,6 +47,8 @@ beforeEach(async () => {
   });
   const pages = localHostPages(host, {
     look: pageLook,
+    people: [...people.values()],
+    authors: async (repo, number) => (repo === "acme/shop" && number === 1 ? authors : []),
     mayView: (request) => request.headers.get("cookie")?.includes("start=yes") ?? false,
     viewer: (request) =>
       people.get(/playground_user=(\w+)/.exec(request.headers.get("cookie") ?? "")?.[1] ?? "") ?? null,
@@ -151,6 +157,43 @@ test("a person merges, the page says so, and the change is told", async () => {
   expect(page).not.toContain("<form");
   const shown = await gitText(host.ground.git, ["show", "main:a.txt"], { gitDir: gitDirOf(host.ground, repo) });
   expect(shown).toBe("one\nthree");
+});
+
+test("an author has no button to merge and reads who has; others merge, and the author may close", async () => {
+  await openPull({ "a.txt": "one\nthree\n" });
+  authors = [{ id: "U0ANA" }];
+  const page = await (await get("/code/acme/shop/pull/1", "U0ANA")).text();
+  expect(page).toContain("You asked for this change or added to it, so somebody else has to merge it.");
+  expect(page).toContain("Bo or Cy &lt;b&gt; can.");
+  expect(page).not.toContain('<button class="btn">Merge</button>');
+  expect(page).toContain('<button class="btn quiet">Close</button>');
+  const bos = await (await get("/code/acme/shop/pull/1", "U0BO")).text();
+  expect(bos).toContain('<button class="btn">Merge</button>');
+  expect(bos).not.toContain("somebody else has to merge it");
+  expect((await press("close", "U0ANA")).response.status).toBe(303);
+});
+
+test("an author's press on a page from before changes nothing and says who can", async () => {
+  await openPull({ "a.txt": "one\nthree\n" });
+  const page = await get("/code/acme/shop/pull/1", "U0ANA");
+  const cookie = (page.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  const [, token = "", head = ""] =
+    /\/merge">.*?name="token" value="([^"]+)".*?name="head" value="([^"]+)"/.exec(await page.text()) ?? [];
+  const merge = () =>
+    app.request(`${origin}/code/acme/shop/pull/1/merge`, {
+      method: "POST",
+      body: new URLSearchParams({ token, head }),
+      headers: { cookie: `start=yes; playground_user=U0ANA; ${cookie}`, origin },
+    });
+  authors = [{ id: "U0ANA" }, { id: "U0CY" }];
+  const refused = await merge();
+  expect(refused.status).toBe(403);
+  expect(await refused.text()).toMatch(/role="alert".*Nothing was changed\..*somebody else has to merge it\. Bo can\./);
+  expect(await host.pullRequest(repo, 1)).toMatchObject({ state: "open" });
+  authors = [...people.values()];
+  expect(await (await merge()).text()).toContain("Everybody here did, so nobody here can");
+  authors = [];
+  expect((await merge()).status).toBe(303);
 });
 
 test("a person closes, and the change stays to be read", async () => {

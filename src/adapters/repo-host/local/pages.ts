@@ -28,6 +28,10 @@ export function localHostPages(
     viewer: (request: Request) => Person | null;
     /** Whether anything is shown at all. */
     mayView: (request: Request) => boolean | Promise<boolean>;
+    /** Everybody who can be signed in, for the sentence that says who may merge what an author may not. */
+    people: readonly Person[];
+    /** Whose words a pull request came of. They may close it and not merge it, as a forge's branch protection has it. */
+    authors: (repo: string, number: number) => Promise<readonly Pick<Person, "id">[]>;
   },
 ): Hono {
   const { ground } = host;
@@ -91,13 +95,20 @@ export function localHostPages(
   /** What the token of an act is made for: it opens this button and no other. */
   const actOf = ({ pull }: Review, act: string): string => `${act} ${pull.repo}#${pull.number}`;
 
-  function seatOf(c: Context, review: Review): Seat | null {
+  /** Who can merge it instead of this author of it; `null`: this person may. */
+  async function insteadOf(viewer: Person, { pull }: Review): Promise<readonly string[] | null> {
+    const authors = new Set((await o.authors(pull.repo, pull.number)).map(({ id }) => id));
+    return authors.has(viewer.id) ? o.people.filter(({ id }) => !authors.has(id)).map(({ name }) => name) : null;
+  }
+
+  async function seatOf(c: Context, review: Review): Promise<Seat | null> {
     const viewer = o.viewer(c.req.raw);
     if (viewer === null) return null;
     const { id, setCookie } = guard.session(c.req.raw);
     if (setCookie !== null) c.header("set-cookie", setCookie);
     return {
       viewer,
+      instead: await insteadOf(viewer, review),
       mergeToken: guard.token(id, viewer.id, actOf(review, "merge")),
       closeToken: guard.token(id, viewer.id, actOf(review, "close")),
     };
@@ -105,7 +116,7 @@ export function localHostPages(
 
   app.get(PULL, async (c) => {
     const review = await find(c);
-    return review === null ? nothing(c) : send(c, pullPage(look, home, review, seatOf(c, review), null));
+    return review === null ? nothing(c) : send(c, pullPage(look, home, review, await seatOf(c, review), null));
   });
 
   app.post(`${PULL}/:act{merge|close}`, async (c) => {
@@ -114,11 +125,11 @@ export function localHostPages(
     const refuse = async (
       why: Parameters<typeof refusalBanner>[2],
       status: 403 | 409,
-      files: readonly string[] = [],
+      names: readonly string[] = [],
     ) => {
       const now = (await find(c)) ?? review;
-      const banner = refusalBanner(look, now.pull.base, why, files);
-      return send(c, pullPage(look, home, now, seatOf(c, now), banner), status);
+      const banner = refusalBanner(look, now.pull.base, why, names);
+      return send(c, pullPage(look, home, now, await seatOf(c, now), banner), status);
     };
     const viewer = o.viewer(c.req.raw);
     if (viewer === null) return refuse("signed_out", 403);
@@ -126,6 +137,8 @@ export function localHostPages(
     const form = await c.req.parseBody();
     const refusal = guard.check(c.req.raw, form.token, viewer.id, actOf(review, act));
     if (refusal !== null) return refuse(refusal, 403);
+    const instead = act === "merge" ? await insteadOf(viewer, review) : null;
+    if (instead !== null) return refuse("own", 403, instead);
 
     const { repo, number } = review.pull;
     const press = { repo, number, by: viewer, headOid: typeof form.head === "string" ? form.head : "" };

@@ -6,11 +6,13 @@ import type { HostLook, Html } from "./look.ts";
 import { markdown } from "./markdown.ts";
 import type { Person } from "./records.ts";
 import type { Review } from "./review.ts";
-import { counts, crumbs, files, shortOid, statePill, symbol, when } from "./words.ts";
+import { counts, crumbs, files, listed, shortOid, statePill, symbol, when } from "./words.ts";
 
 /** Who looks at the page, with the tokens of the two acts they may press; `null` for somebody who may only read. */
 export interface Seat {
   readonly viewer: Person;
+  /** Set for an author of the pull request, who may not merge it: the names of those who may. */
+  readonly instead: readonly string[] | null;
   readonly mergeToken: string;
   readonly closeToken: string;
 }
@@ -49,11 +51,14 @@ function decisionBox(look: HostLook, here: string, review: Review, seat: Seat | 
   if (seat === null) {
     return h`<section><h2>Decide</h2>${hint}<p class="who">Merging and closing are acts of a person. Open the start link, choose who you are, and come back.</p></section>`;
   }
+  const { instead } = seat;
   const able = review.trial?.kind === "clean" || review.trial?.kind === "contained";
   const form = (act: "merge" | "close", token: string, button: Html): Html =>
     h`<form method="post" action="${here}/${act}"><input type="hidden" name="token" value="${token}"><input type="hidden" name="head" value="${pull.headOid}">${button}</form>`;
-  return h`<section><h2>Decide</h2><p class="who">You are <b>${seat.viewer.name}</b>. ${pull.draft ? "This is a draft; merging makes it ready first." : ""}</p>${hint}<div class="acts gap">${
-    able ? form("merge", seat.mergeToken, h`<button class="btn">Merge</button>`) : ""
+  return h`<section><h2>Decide</h2><p class="who">You are <b>${seat.viewer.name}</b>. ${pull.draft ? "This is a draft; merging makes it ready first." : ""}</p>${hint}${
+    able && instead !== null ? h`<p class="gap">${ownWords(instead)}</p>` : ""
+  }<div class="acts gap">${
+    able && instead === null ? form("merge", seat.mergeToken, h`<button class="btn">Merge</button>`) : ""
   }${form("close", seat.closeToken, h`<button class="btn quiet">Close</button>`)}</div></section>`;
 }
 
@@ -97,19 +102,26 @@ function commitsBox(h: HostLook["h"], { change, pull, cloneUrl }: Review): Html 
 export function refusalBanner(
   look: HostLook,
   base: string,
-  why: Exclude<Decided["kind"], "merged" | "closed"> | FormRefusal | "signed_out",
-  files: readonly string[],
+  why: Refused,
+  /** Of a conflict the files, of an author's own merge the people who may. */
+  names: readonly string[],
 ): Html {
   const { h } = look;
-  return h`<section class="banner no" role="alert"><p>${symbol(h, "no")} <b>Nothing was changed.</b> ${REFUSALS[why](base)}</p>${
-    files.length === 0 ? "" : h`<p>${files.map((file, i) => h`${i === 0 ? "" : ", "}<code>${file}</code>`)}</p>`
+  return h`<section class="banner no" role="alert"><p>${symbol(h, "no")} <b>Nothing was changed.</b> ${REFUSALS[why](base, names)}</p>${
+    why !== "conflict" ? "" : h`<p>${names.map((file, i) => h`${i === 0 ? "" : ", "}<code>${file}</code>`)}</p>`
   }</section>`;
 }
 
-const REFUSALS: Record<
-  Exclude<Decided["kind"], "merged" | "closed"> | FormRefusal | "signed_out",
-  (base: string) => string
-> = {
+/** To an author, before the press and after it. */
+const ownWords = (instead: readonly string[]): string =>
+  `You asked for this change or added to it, so somebody else has to merge it. ${
+    instead.length === 0 ? "Everybody here did, so nobody here can. It can be closed." : `${listed(instead)} can.`
+  }`;
+
+type Refused = Exclude<Decided["kind"], "merged" | "closed"> | FormRefusal | "signed_out" | "own";
+
+const REFUSALS: Record<Refused, (base: string, names: readonly string[]) => string> = {
+  own: (_base, instead) => ownWords(instead),
   not_found: () => "The pull request is not there.",
   already: () => "Someone got there first; the page shows what they decided.",
   head_moved: () => "The branch moved while you were reading. Look at the change again, then press.",

@@ -33,6 +33,10 @@ export function counts(h: H, changed: readonly FileDiff[]): Html {
   return h`<span class="num"><span class="add">+${added}</span> <span class="del">−${deleted}</span></span>`;
 }
 
+/** "Bo", "Bo or Cy", "Bo, Cy or Dee". */
+export const listed = (names: readonly string[]): string =>
+  names.length < 2 ? (names[0] ?? "") : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+
 /** "24 Nov, 14:32:20", UTC, with the whole date on hover. */
 export function when(h: H, at: string): Html {
   const date = new Date(at);
