@@ -1,6 +1,6 @@
 import type { Ask } from "#policy/decision.ts";
 import { groupOf, type Policy } from "#policy/policy.ts";
-import type { ExternalId } from "#ports/directory.ts";
+import { DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
 import type { Approval, Gate, OpenAsk } from "./approval.ts";
 import type { Core } from "./core.ts";
@@ -9,14 +9,12 @@ import { record } from "./record.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
-/**
- * Who is in each ask's group now. Done before the transaction: the directory is outside.
- * Throws `DirectoryUnavailable`, and when policy has no such group.
- */
+/** Who is in each ask's group now. Done before the transaction: the directory is outside. Throws `DirectoryUnavailable`. */
 export function withMembers(core: Core, policy: Policy, run: Run, asks: readonly Ask[]): Promise<OpenAsk[]> {
   return Promise.all(asks.map(async (ask) => ({ ...ask, members: await membersOf(core, policy, run, ask.from) })));
 }
 
+/** Throws `DirectoryUnavailable`, also for a group that the policy of the run's start had and the one in force has not. */
 export async function membersOf(
   core: Core,
   policy: Policy,
@@ -24,7 +22,7 @@ export async function membersOf(
   from: string,
 ): Promise<readonly ExternalId[]> {
   const group = groupOf(policy, from);
-  if (group === null) throw new Error(`policy has no ${from}`);
+  if (group === null) throw new DirectoryUnavailable(`policy has no ${from}`);
   return core.directory.members(group, run.place.workspace);
 }
 

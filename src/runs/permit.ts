@@ -3,23 +3,24 @@ import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
 import { allow, decided } from "./allow.ts";
 import { type Approval, covers } from "./approval.ts";
-import { open, withMembers } from "./ask.ts";
+import { open } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
+import { membersOrHold } from "./hold.ts";
 import type { Run } from "./run.ts";
 
 type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
 
 /**
  * What comes of an agent's question. "answered": it was told; `settle` writes the record with the cursor.
- * "parked": people were asked; the run waits without a job until they answer.
+ * "parked": people were asked, or will be as soon as it is known who they are; the run waits without a job.
  */
 export type Permitted =
   | { readonly kind: "answered"; readonly settle: (tx: Tx) => Promise<readonly EventBody[]> }
-  | { readonly kind: "parked"; readonly approval: Approval }
+  | { readonly kind: "parked" }
   /** Nobody answered in time: the wait is now long enough to let the sandbox go. */
-  | { readonly kind: "expired"; readonly approval: Approval };
+  | { readonly kind: "expired" };
 
 const objectsOf = (asked: Asked): readonly PolicyObject[] =>
   asked.command === null
@@ -102,21 +103,21 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked, s
   }
   if (latest?.status === "pending") {
     await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: latest.expiresAt }));
-    return { kind: latest.expiresAt <= core.clock.now() ? "expired" : "parked", approval: latest };
+    return { kind: latest.expiresAt <= core.clock.now() ? "expired" : "parked" };
   }
   const current = core.policy();
   if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
-  const asks = await withMembers(core, current.policy, run, decision.asks);
-  const approval = await core.store.tx(async (tx) => {
+  const asks = await membersOrHold(core, current.policy, run, decision.asks);
+  if (asks === null) return { kind: "parked" };
+  await core.store.tx(async (tx) => {
     const opened = await open(core, tx, run, "command", subject, digest, asks, run.epoch);
     // A person's time is not the agent's: the wait is added here, and what of it was not needed is taken back by the vote.
     const wait = opened.expiresAt.getTime() - core.clock.now().getTime();
     const deadlineAt = run.deadlineAt === null ? null : new Date(run.deadlineAt.getTime() + wait);
     await core.stores.runs.patch(tx, run, { wakeAt: opened.expiresAt, deadlineAt });
-    return opened;
   });
   core.nudge();
-  return { kind: "parked", approval };
+  return { kind: "parked" };
 }
 
 const giving = (approval: Approval, asking: string): string => `grant:${approval.id}:${asking}`;

@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
 import { covers } from "./approval.ts";
-import { open, withMembers } from "./ask.ts";
+import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
+import { membersOrHold } from "./hold.ts";
 import { factsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
@@ -87,7 +88,7 @@ export async function publish(core: Core, run: Run): Promise<void> {
   core.nudge();
 }
 
-/** Whether it may be published now; otherwise the run has been moved to wait or to a handoff. */
+/** Whether it may be published now; otherwise the run has been moved to wait or to a handoff, or is held. */
 async function permitted(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
   const changes = await core.gateway.changes(run.id, baseOid, headOid, 1);
   // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
@@ -129,7 +130,8 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
   }
   const current = core.policy();
   if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
-  const opened = await withMembers(core, current.policy, run, decision.asks);
+  const opened = await membersOrHold(core, current.policy, run, decision.asks);
+  if (opened === null) return false;
   await core.store.tx(async (tx) => {
     await record(core, tx, run.id, run.epoch, [decided("publish", paths.join(", "), decision)]);
     const approval = await open(core, tx, run, "publish", subject, digest, opened, run.epoch);

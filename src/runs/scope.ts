@@ -3,10 +3,11 @@ import { REPOSITORY_FILE, readRepositoryFile, withAdditions } from "#policy/repo
 import type { Scope } from "#policy/scope.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
-import { open, withMembers } from "./ask.ts";
+import { open } from "./ask.ts";
 import { addedWords, bind, startSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
+import { hold, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
@@ -16,7 +17,7 @@ const REPOSITORY_FILE_BYTES = 64 * 1024;
 /** "requested" → denied, waiting or queued: compiles what the run may touch, and asks whom policy names. */
 export async function decideScope(core: Core, run: Run): Promise<void> {
   const current = core.policy();
-  if (!current.ok) return park(core, run, current.problem);
+  if (!current.ok) return hold(core, run, `Policy cannot be read: ${current.problem}`);
   const compiled = compileScope(current.policy, { team: run.team, repo: run.repo, run: run.id.slice(-8) });
   if (!compiled.ok) {
     await core.store.tx((tx) =>
@@ -44,7 +45,8 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   } else if (decision.outcome === "allow") {
     await core.store.tx((tx) => move(core, tx, run, "queued", { why: "policy allows it", events, patch }));
   } else {
-    const asks = await withMembers(core, current.policy, run, decision.asks);
+    const asks = await membersOrHold(core, current.policy, run, decision.asks);
+    if (asks === null) return;
     await core.store.tx(async (tx) => {
       await record(core, tx, run.id, run.epoch, events);
       // The run is locked: who speaks from here on finds the question open and has it put anew.
@@ -99,15 +101,4 @@ async function baseOf(core: Core, run: Run): Promise<{ branch: string; oid: stri
     });
     return null;
   }
-}
-
-/** Policy cannot be read: the run stays where it is and is looked at again in a minute; said once. */
-async function park(core: Core, run: Run, problem: string): Promise<void> {
-  const said = (await core.stores.events.after(run.id, 0, 50)).some((event) => event.body.kind === "notice");
-  await core.store.tx(async (tx) => {
-    await core.stores.runs.patch(tx, run, { wakeAt: new Date(core.clock.now().getTime() + 60_000) });
-    if (!said)
-      await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: `Policy cannot be read: ${problem}` }]);
-  });
-  core.nudge();
 }

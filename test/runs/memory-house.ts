@@ -22,7 +22,7 @@ import { factsOf } from "#runs/look.ts";
 import { redactor } from "#runs/redact.ts";
 import { pullRequestChanged } from "#runs/review.ts";
 import type { Run } from "#runs/run.ts";
-import { isFinal, type RunState } from "#runs/state.ts";
+import { isFinal, queueOf, type RunState } from "#runs/state.ts";
 import { handlers } from "#runs/tick.ts";
 import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
@@ -249,6 +249,15 @@ export async function memoryHouse(script: Script = {}, wall: Wall | null = null)
         await new Promise((resolve) => setImmediate(resolve));
       }
     },
+    /** What people are told beside a run's state, once something is. */
+    async notices(run: Pick<Run, "id">): Promise<readonly string[]> {
+      for (const deadline = Date.now() + 15_000; ; ) {
+        const { notices } = await factsOf(core, run.id);
+        if (notices.length > 0) return notices.map(({ text }) => text);
+        if (Date.now() > deadline) throw new Error(`nothing is said: ${logged.join("\n")}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
     /** The pending question of a run, once it is there. */
     async question(run: Pick<Run, "id">) {
       for (const deadline = Date.now() + 15_000; ; ) {
@@ -282,7 +291,7 @@ export async function memoryHouse(script: Script = {}, wall: Wall | null = null)
       const now = await core.stores.runs.get(run.id);
       if (!now) throw new Error("no such run");
       const { tick, agent: carry } = handlers(core);
-      if (now.state === "working") await carry(run.id, new AbortController().signal);
+      if (queueOf(now.state) === "agent") await carry(run.id, new AbortController().signal);
       else await tick(run.id);
     },
     async show(): Promise<ReadonlyMap<string, View>> {

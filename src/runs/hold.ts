@@ -1,0 +1,62 @@
+import type { Ask } from "#policy/decision.ts";
+import type { Policy } from "#policy/policy.ts";
+import { DirectoryUnavailable } from "#ports/directory.ts";
+import type { OpenAsk } from "./approval.ts";
+import { withMembers } from "./ask.ts";
+import type { Core } from "./core.ts";
+import { handOff } from "./hand-off.ts";
+import { eventsOf } from "./look.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import { tell } from "./tell.ts";
+
+const LOOK_AGAIN_MS = 60_000;
+
+/**
+ * What is needed to decide cannot be read now: nothing is allowed and nothing is given up. The run stays where it is, is
+ * looked at again in a minute, which is not counted as its own time, and says `why` once. After the policy's `give_up` it
+ * is handed off.
+ */
+export async function hold(core: Core, run: Run, why: string): Promise<void> {
+  const events = await eventsOf(core, run.id);
+  const said = events.findLast(({ body }) => body.kind === "notice" && body.text === why);
+  // What was said before it went on is about another time.
+  const saidNow = said !== undefined && !events.some(({ seq, body }) => seq > said.seq && body.kind === "run.moved");
+  const now = core.clock.now().getTime();
+  const current = core.policy();
+  const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
+  if (saidNow && now - said.at.getTime() >= giveUpMs) {
+    return handOff(core, run, {
+      fault: "environment",
+      tried: run.text,
+      failed: why,
+      next: "Mend what cannot be read, then ask again. The run page has what was done so far.",
+    });
+  }
+  await core.store.tx(async (tx) => {
+    const deadlineAt = run.deadlineAt === null ? null : new Date(run.deadlineAt.getTime() + LOOK_AGAIN_MS);
+    await core.stores.runs.patch(tx, run, { wakeAt: new Date(now + LOOK_AGAIN_MS), deadlineAt });
+    if (saidNow) return;
+    await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: why }]);
+    await tell(core, tx, run, "status");
+  });
+  core.nudge();
+}
+
+/** Who is in each ask's group now; `null` when one of them cannot be read, and then the run is held. */
+export async function membersOrHold(
+  core: Core,
+  policy: Policy,
+  run: Run,
+  asks: readonly Ask[],
+): Promise<OpenAsk[] | null> {
+  try {
+    return await withMembers(core, policy, run, asks);
+  } catch (error) {
+    if (!(error instanceof DirectoryUnavailable)) throw error;
+    core.log("a question could not be put", { run: run.number, error: error.message });
+    const groups = asks.map((ask) => ask.from).join(", ");
+    await hold(core, run, `Nobody can be asked: who is in ${groups} cannot be read. It is tried again every minute.`);
+    return null;
+  }
+}

@@ -1,0 +1,123 @@
+import { afterEach, expect, test } from "vitest";
+import { DirectoryUnavailable } from "#ports/directory.ts";
+import type { Run } from "#runs/run.ts";
+import type { RunState } from "#runs/state.ts";
+import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
+
+let house: Awaited<ReturnType<typeof memoryHouse>>;
+afterEach(async () => {
+  await house.close();
+});
+
+const MINUTE = 61_000;
+
+/** From now on nobody can say who the leads are; everyone else is known. Returns what ends it. */
+function leadsAway(): () => void {
+  const { directory } = house;
+  const members = directory.members;
+  directory.members = async (group, workspace) => {
+    if ("slack_usergroup" in group && group.slack_usergroup === "S0LEADS")
+      throw new DirectoryUnavailable("rate limited");
+    return members(group, workspace);
+  };
+  return () => {
+    directory.members = members;
+  };
+}
+
+/** The run stands where it was, has said so once, and asks nobody, however often it looks. */
+async function held(run: Run, state: RunState): Promise<void> {
+  expect(await house.notices(run)).toEqual([
+    "Nobody can be asked: who is in group:leads cannot be read. It is tried again every minute.",
+  ]);
+  const { approvals, runs } = house.core.stores;
+  const asked = (await approvals.ofRun(run.id)).length;
+  for (let look = 0; look < 4; look += 1) {
+    const before = await runs.get(run.id);
+    expect(before).toMatchObject({ state, cancelRequestedBy: null });
+    expect(before?.wakeAt?.getTime()).toBeLessThanOrEqual(Date.now() + house.world.offset + MINUTE);
+    await house.pass(MINUTE, run);
+  }
+  expect((await runs.get(run.id))?.state).toBe(state);
+  expect(await approvals.ofRun(run.id)).toHaveLength(asked);
+  expect(await house.notices(run)).toHaveLength(1);
+}
+
+const PACKAGE: Script = {
+  changes: { files: [{ path: "package.json", status: "modified", additions: 1, deletions: 0 }] },
+};
+const ASKED: Script = {
+  play: () => [{ run: "rm -rf build", ask: true }, { write: "sql/x.sql", content: "x" }, { say: "Done." }],
+  changes: { files: [{ path: "sql/x.sql", status: "added", additions: 1, deletions: 0 }] },
+};
+
+test("a start that nobody can be asked about waits, says so once, and is asked when its group can be read", async () => {
+  house = await memoryHouse();
+  const back = leadsAway();
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("requested");
+  await held(run, "requested");
+  back();
+  await house.pass(MINUTE, run);
+  await house.until("waiting");
+  await house.answer(BO, (await house.question(run)).id);
+  await house.until("in_review");
+});
+
+test("a command that nobody can be asked about keeps the agent waiting, and the wait is not the run's own time", async () => {
+  house = await memoryHouse(ASKED);
+  const back = leadsAway();
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  await house.notices(run);
+  const before = await house.core.stores.runs.get(run.id);
+  await held(run, "working");
+  const after = await house.core.stores.runs.get(run.id);
+  expect((after?.deadlineAt?.getTime() ?? 0) - (before?.deadlineAt?.getTime() ?? 0)).toBe(4 * 60_000);
+  back();
+  await house.pass(MINUTE, run);
+  await house.answer(BO, (await house.question(run)).id);
+  await house.until("in_review");
+});
+
+test("a result that nobody can be asked about is kept, and published when somebody could be asked and said yes", async () => {
+  house = await memoryHouse(PACKAGE);
+  await house.say(ANA, "add a package");
+  const waiting = await house.until("waiting");
+  await house.answer(BO, (await house.question(waiting)).id);
+  const back = leadsAway();
+  const run = await house.until("publishing");
+  await held(run, "publishing");
+  expect(house.repoHost.pushes).toEqual([]);
+  back();
+  await house.pass(MINUTE, run);
+  await house.until("suspended");
+  await house.answer(BO, (await house.question(run)).id);
+  await house.until("in_review");
+  expect(house.repoHost.pushes).toHaveLength(1);
+});
+
+test("a second time that nobody can be asked is said again", async () => {
+  house = await memoryHouse(PACKAGE);
+  const back = leadsAway();
+  await house.say(ANA, "add a package");
+  const requested = await house.until("requested");
+  await house.notices(requested);
+  back();
+  await house.pass(MINUTE, requested);
+  const waiting = await house.until("waiting");
+  await house.answer(BO, (await house.question(waiting)).id);
+  leadsAway();
+  await house.until("publishing");
+  while ((await house.notices(waiting)).length < 2) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test("a group that cannot be read for longer than policy's patience ends in a handoff that says so", async () => {
+  house = await memoryHouse();
+  leadsAway();
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("requested");
+  await house.notices(run);
+  await house.pass(7 * 24 * 3_600_000 + MINUTE, run);
+  await house.until("handed_off");
+});
