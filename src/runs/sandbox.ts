@@ -23,7 +23,9 @@ export const LABEL = { app: "countersign" } as const;
 export function grantOf(core: Core, run: Run, key: string, slot: Slot): Grant {
   const { scope } = run;
   if (!scope || run.baseOid === null) throw new Error(`run ${run.id} has no scope to grant`);
-  const until = (run.deadlineAt ?? core.clock.now()).getTime() + TTL_MARGIN_MS;
+  // Checks have their own time limits and may begin at the end of the agent's: their way out lives as their sandbox does.
+  const now = core.clock.now().getTime();
+  const until = slot === "check" ? now + ttlOf(run) : (run.deadlineAt?.getTime() ?? now) + TTL_MARGIN_MS;
   return {
     sandbox: key,
     run: run.id,
@@ -76,7 +78,7 @@ export async function sandboxFor(
       labels: { ...LABEL, run: run.id, slot },
       gateway: core.gateway.address,
       limits: { memoryMiB: MEMORY_MIB, pids: PIDS },
-      ttlMs: (run.scope?.limits.runtimeMs ?? 0) + TTL_MARGIN_MS,
+      ttlMs: ttlOf(run),
     },
     AbortSignal.timeout(CREATE_MS),
   );
@@ -97,6 +99,8 @@ export async function sandboxFor(
   });
   return { sandbox, token, fresh: true };
 }
+
+const ttlOf = (run: Run): number => (run.scope?.limits.runtimeMs ?? 0) + TTL_MARGIN_MS;
 
 export const isGone = (error: unknown): boolean =>
   error instanceof SandboxError && (error.code === "gone" || error.code === "not_found");

@@ -147,7 +147,8 @@ export async function memoryHouse(script: Script = {}, wall: Wall | null = null)
     }
     return null;
   };
-  const sandboxes = wall?.sandboxes ?? memorySandboxes({ program });
+  const clock = { now: () => new Date(Date.now() + world.offset) };
+  const sandboxes = wall?.sandboxes ?? memorySandboxes({ program, clock });
   const agent = scriptedAgents({
     profile: { id: "scripted" },
     play: (prompt) => {
@@ -173,7 +174,7 @@ export async function memoryHouse(script: Script = {}, wall: Wall | null = null)
   const core: Core = {
     orgId,
     baseUrl: "http://127.0.0.1:3000",
-    clock: { now: () => new Date(Date.now() + world.offset) },
+    clock,
     store: store(database.db),
     stores: stores(database, { orgId }),
     engine: memoryEngine(),
