@@ -1,5 +1,5 @@
 import { approvalState, approvals, approvalVotes, choice, gate } from "./schema/approvals.ts";
-import { identities, orgs, people, policies } from "./schema/orgs.ts";
+import { identities, installations, orgs, people, policies } from "./schema/orgs.ts";
 import { installationHeads, receipts, runEvents, runHeads } from "./schema/record.ts";
 import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
 import { cursors, effectState, effects, inbox, nodes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
@@ -10,6 +10,7 @@ import { cursors, effectState, effects, inbox, nodes, outbox, sandboxes, sandbox
  */
 export const schema = {
   orgs,
+  installations,
   people,
   identities,
   policies,

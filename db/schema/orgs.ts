@@ -18,6 +18,14 @@ export const orgs = pgTable("orgs", {
   createdAt: time("created_at").notNull().defaultNow(),
 });
 
+/** Whose keys, sandboxes and gateway the runs of an organisation are bound to: see `installation.ts`. */
+export const installations = pgTable("installations", {
+  orgId: org().primaryKey(),
+  /** Of the key that signs receipts. */
+  keyId: text("key_id").notNull(),
+  since: time("since").notNull().defaultNow(),
+});
+
 export const people = pgTable("people", {
   id: uuid("id").primaryKey(),
   orgId: org(),
