@@ -8,7 +8,7 @@ import { and, asc, desc, eq, gt, gte, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import type { Database } from "./open.ts";
 import { installationHeads, runEvents, runHeads } from "./schema/record.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, outside, rows } from "./store.ts";
 
 export function eventStore(database: Database, orgId: string): EventStore {
   const { db } = database;
@@ -22,6 +22,24 @@ export function eventStore(database: Database, orgId: string): EventStore {
         .where(and(eq(id, runId), gt(runEvents.seq, seq)))
         .orderBy(asc(runEvents.seq))
         .limit(limit);
+    },
+    async spent(runIds) {
+      if (runIds.length === 0) return new Map();
+      // First by their text: reading a body as JSON fails on what agents print, and only ours are of this kind.
+      const found = await outside(db).execute(sql`
+        with called as materialized (
+          select run_id, body from run_events
+          where run_id in ${runIds} and strpos(body::text, '"kind":"model.called"') > 0
+        )
+        select run_id, sum((body->>'usd')::float8) as usd,
+          sum((body->>'inputTokens')::float8 + (body->>'outputTokens')::float8) as tokens
+        from called where body->>'kind' = 'model.called' group by run_id`);
+      return new Map(
+        rows<{ run_id: RunId; usd: number; tokens: number }>(found).map(({ run_id, usd, tokens }) => [
+          run_id,
+          { usd: Number(usd), tokens: Number(tokens) },
+        ]),
+      );
     },
     changes: (signal) => changes(database, signal),
     seal: (tx, runId) => seal(tx, orgId, runId),

@@ -118,7 +118,11 @@ export async function openFront(o: {
     "/",
     webPages({
       load: (runId) => loadPage(core, runId),
-      list: async () => (await core.stores.runs.recent(core.orgId, LISTED)).map(runLine),
+      async list() {
+        const runs = await core.stores.runs.recent(core.orgId, LISTED);
+        const spent = await core.stores.events.spent(runs.map((run) => run.id));
+        return runs.map((run) => runLine(run, spent.get(run.id)));
+      },
       watch: (runId, signal) => watchPage(core, runId, signal),
       receipt: (runId) => core.stores.receipts.get(runId),
       patch: (runId) => unpublished(core, runId),

@@ -64,6 +64,8 @@ export interface EventStore {
   append(tx: Tx, runId: RunId, epoch: number | null, bodies: readonly EventBody[]): Promise<readonly RunEvent[]>;
   /** After `seq`, oldest first. The page, the receipt and the export all read through here. */
   after(runId: RunId, seq: number, limit: number): Promise<readonly RunEvent[]>;
+  /** What the model calls of these runs came to: `facts().spent` without reading each record. Who made none is left out. */
+  spent(runIds: readonly RunId[]): Promise<ReadonlyMap<RunId, { readonly tokens: number; readonly usd: number }>>;
   /** Ids of runs as their events are committed, from now on. */
   changes(signal: AbortSignal): AsyncIterable<RunId>;
   /** Adds the head of an ended run to the installation's own chain, so that a deleted run shows. Once per run. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { brokenAt } from "#runs/chain.ts";
-import type { RunEvent } from "#runs/event.ts";
+import type { EventBody, RunEvent } from "#runs/event.ts";
 import { newId } from "#runs/ids.ts";
 import { Fenced, type Run } from "#runs/run.ts";
 import { type House, house, newRun, note, type Pair } from "#test/db/house.ts";
@@ -176,6 +176,25 @@ export function storeContract(name: string, open: () => Promise<Pair>): void {
       const events = await b.events.after(run.id, 0, 10);
       expect(events.map((event: RunEvent) => event.body)).toEqual(bodies);
       expect(brokenAt(run.id, events)).toBeNull();
+    });
+
+    test("what the model calls of runs came to is summed, whatever else their records hold", async () => {
+      const [run, other, idle] = [await a.run(), await a.run(), await a.run()];
+      const called = (inputTokens: number, outputTokens: number, usd: number): EventBody => ({
+        ...{ kind: "model.called", model: "m", status: 200, cachedTokens: 1, prices: "p", durationMs: 5 },
+        ...{ inputTokens, outputTokens, usd },
+      });
+      const decoy = note('nul \0 {"kind":"model.called","usd":9} \ud83d');
+      await a.tx((tx) => a.events.append(tx, run.id, null, [called(100, 20, 0.25), decoy, called(3, 4, 0.5)]));
+      await a.tx((tx) => a.events.append(tx, other.id, null, [called(7, 0, 0)]));
+      await a.tx((tx) => a.events.append(tx, idle.id, null, [decoy]));
+      expect(await b.events.spent([run.id, other.id, idle.id])).toEqual(
+        new Map([
+          [run.id, { tokens: 127, usd: 0.75 }],
+          [other.id, { tokens: 7, usd: 0 }],
+        ]),
+      );
+      expect(await a.events.spent([])).toEqual(new Map());
     });
 
     test("watchers hear of a commit from the moment they ask, and not of a rollback", async () => {

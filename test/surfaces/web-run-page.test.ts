@@ -144,9 +144,21 @@ test("fragments are the page: each is in it as it would be sent", () => {
   }
 });
 
+test("the index says of each run who asked for it, what it cost and how many tokens it took", () => {
+  const rows = [...renderRunIndex(runLines).matchAll(/<tr role="row">(.*?)<\/tr>/gs)].map(([, cells = ""]) =>
+    [...cells.matchAll(/<t[dh][^>]*>(.*?)<\/t[dh]>/gs)].map(([, cell = ""]) => seen(cell).trim()).slice(2, 4),
+  );
+  expect(rows).toEqual([
+    ["Asked by", "Cost"],
+    ["Ana in payments", "under $0.01 1 token"],
+    ["Ana in payments", "$0.31 41,204 tokens"],
+    ["Cy in marketing", "$0.00 0 tokens"],
+  ]);
+});
+
 test("the index lists runs with their state in words, and says what to do when there is none", () => {
   const text = seen(renderRunIndex(runLines));
-  expect(text).toContain("143 Load the new cart fixtures Ana in payments · acme/shop");
+  expect(text).toMatch(/143 Load the new cart fixtures acme\/shop · .*? Ana in payments/);
   expect(text).toContain("handed off");
   expect(seen(renderRunIndex([]))).toContain("Write to @agent in a channel");
 });

@@ -83,8 +83,8 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
   };
 }
 
-/** One line for the list; the list shows many runs and folds none. */
-export function runLine(run: Run): RunLine {
+/** One line for the list; the list shows many runs and folds none. `spent`: of its model calls, if it made any. */
+export function runLine(run: Run, spent: Pick<RunLine, "usd" | "tokens"> | undefined): RunLine {
   return {
     id: run.id,
     number: run.number,
@@ -94,6 +94,8 @@ export function runLine(run: Run): RunLine {
     repo: run.repo,
     requester: run.requester.name,
     startedAt: run.createdAt.toISOString(),
+    usd: spent?.usd ?? 0,
+    tokens: spent?.tokens ?? 0,
     pullRequest: run.pullRequest ? { ref: `${run.repo}#${run.pullRequest.number}`, href: run.pullRequest.url } : null,
   };
 }

@@ -3,21 +3,37 @@ import type { Html } from "./markup.ts";
 import { h, link } from "./markup.ts";
 import { statePill } from "./run-page.ts";
 import type { RunLine } from "./run-view.ts";
-import { day } from "./text.ts";
+import { counted, day, money } from "./text.ts";
 
 /** The list of runs, as given: newest first. */
 export function renderRunIndex(runs: readonly RunLine[]): string {
   const list =
     runs.length === 0
       ? h`<p class="who">There is no run yet. Write to <b>@agent</b> in a channel, and it appears here.</p>`
-      : h`<table>${runs.map(line)}</table>`;
+      : h`<table class="runs" role="table"><tr role="row">${HEAD}</tr>${runs.map(line)}</table>`;
   return renderPage({
     title: "Runs · Countersign",
     body: h`<header class="top"><h1>Runs</h1></header><section>${list}</section>`,
   });
 }
 
+const HEAD = [
+  h`<th role="columnheader" scope="col"><span class="sr">Number</span></th>`,
+  h`<th role="columnheader" scope="col">Request</th>`,
+  h`<th role="columnheader" scope="col">Asked by</th>`,
+  h`<th role="columnheader" scope="col" class="n">Cost</th>`,
+  h`<th role="columnheader" scope="col" class="n">State</th>`,
+];
+
+/** The roles are said because a narrow screen draws the rows as blocks, and they would be lost with the table. */
 function line(run: RunLine): Html {
   const pull = run.pullRequest === null ? "" : h` · ${link(run.pullRequest.ref, run.pullRequest.href)}`;
-  return h`<tr><td class="who num">${run.number}</td><td><a href="/runs/${run.id}">${run.title}</a><br><span class="who">${run.requester} in ${run.team} · ${run.repo} · ${day(run.startedAt)}, ${time(run.startedAt)}${pull}</span></td><td class="n">${statePill(run.state)}</td></tr>`;
+  const cells = [
+    h`<td role="cell" class="who num">${run.number}</td>`,
+    h`<td role="cell"><a href="/runs/${run.id}">${run.title}</a><br><span class="who">${run.repo} · ${day(run.startedAt)}, ${time(run.startedAt)}${pull}</span></td>`,
+    h`<td role="cell">${run.requester}<br> <span class="who">in ${run.team}</span></td>`,
+    h`<td role="cell" class="n">${money(run.usd)}<br> <span class="who">${counted(run.tokens, "token")}</span></td>`,
+    h`<td role="cell" class="n">${statePill(run.state)}</td>`,
+  ];
+  return h`<tr role="row">${cells}</tr>`;
 }

@@ -190,5 +190,8 @@ export interface RunLine {
   readonly repo: string;
   readonly requester: string;
   readonly startedAt: Instant;
+  readonly usd: number;
+  /** In and out. */
+  readonly tokens: number;
   readonly pullRequest: { readonly ref: string; readonly href: string } | null;
 }

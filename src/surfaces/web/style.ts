@@ -32,6 +32,7 @@ pre{margin:0;padding:10px 12px;background:color-mix(in srgb,var(--ink) 4%,transp
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .top{margin-bottom:16px}aside td{overflow-wrap:anywhere}aside .n{overflow-wrap:normal}td:first-child.num{width:1%;padding-right:14px}
+.runs td:nth-child(2){width:100%;padding-right:18px}.runs :nth-child(4).n{padding:6px 18px}.runs .who{white-space:nowrap}.runs td:nth-child(2) .who{white-space:normal}@media(max-width:680px){.runs tr{display:grid;grid-template-columns:auto 1fr auto;border-top:1px solid var(--line);padding:6px 0}.runs tr:first-child{display:none}.runs tr:nth-child(2){border-top:0}.runs td{border:0;padding:2px 8px 2px 0}.runs td:nth-child(2){grid-column:2/4}.runs td:nth-child(3){grid-column:2}.runs td:nth-child(5){grid-column:3;grid-row:2;padding-right:0}.runs td:nth-child(4).n{grid-column:2/4;text-align:left!important;padding:2px 0}.runs td br{display:none}.runs td:nth-child(2) br{display:inline}}
 .note{max-width:560px;margin:12vh auto 0}.note p{margin:8px 0}
 `;
 
