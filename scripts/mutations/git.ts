@@ -3,6 +3,7 @@ import { corpus, type Mutation, type Red } from "./mutation.ts";
 
 const relay = (test: string): Red => ({ file: "test/gateway/relay.int.test.ts", test });
 const guards = (test: string): Red => ({ file: "test/gateway/push-guards.int.test.ts", test });
+const audited = (test: string): Red => ({ file: "test/gateway/relay-audit.int.test.ts", test });
 const host = (test: string): Red => ({ file: "test/adapters/repo-host-local.int.test.ts", test });
 
 /** What a push may hold, and where it may go. */
@@ -69,6 +70,27 @@ export const GIT: readonly Mutation[] = [
     find: "if (grant.git?.repo !== asked.repo)",
     replace: "if (false)",
     red: relay("another repository is refused, and forgetting a run deletes its own"),
+  },
+  {
+    name: "a fetch is served without a line in the record",
+    file: "src/gateway/git/relay.ts",
+    find: "    await serve(body);",
+    replace: "    await run(parts, { grant, asked, req, res, body: bodyOf(body), push: null });",
+    red: audited("a fetch by hand, without asking for the refs first, is one line of the record"),
+  },
+  {
+    name: "git is started though its line is not on disk",
+    file: "src/gateway/git/relay.ts",
+    find: 'if (!(await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null }))) {',
+    replace: 'if ((await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null })) === null) {',
+    red: audited("while nothing can be recorded, "),
+  },
+  {
+    name: "a push whose verdict is not on disk is accepted",
+    file: "src/gateway/git/pushes.ts",
+    find: "if (!written)",
+    replace: "if (false)",
+    red: audited("while nothing can be recorded, a push moves nothing"),
   },
   {
     name: "a push that cannot be checked is accepted",

@@ -34,7 +34,10 @@ export async function verifyPush(
 ): Promise<readonly RefVerdict[]> {
   const faults = new Map<RefCommand, Fault>();
   for (const command of commands) {
-    const fault = refFault(git, command) ?? (faults.size === 0 ? await contentFault(view, git, command) : null);
+    const fault =
+      refFault(git, command) ??
+      twiceFault(commands, command) ??
+      (faults.size === 0 ? await contentFault(view, git, command) : null);
     if (fault) faults.set(command, fault);
   }
   return commands.map((command) => {
@@ -57,6 +60,12 @@ function refFault(git: NonNullable<Grant["git"]>, command: RefCommand): Fault | 
   if (command.new === ZERO_OID)
     return { reason: "ref_delete", rule: null, detail: `${command.ref}: may not be deleted.` };
   return null;
+}
+
+/** git would move it once and not say to which of the two. */
+function twiceFault(commands: readonly RefCommand[], command: RefCommand): Fault | null {
+  if (commands.filter((each) => each.ref === command.ref).length === 1) return null;
+  return { reason: "ref", rule: null, detail: `${command.ref}: was pushed twice at once.` };
 }
 
 async function contentFault(

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
 import type { Git } from "./git.ts";
-import { type RefCommand, ZERO_OID } from "./pkt-line.ts";
+import type { RefCommand } from "./pkt-line.ts";
 import { printable, type RefVerdict, verifyPush } from "./push-policy.ts";
 
 /** A push between its first byte and git's exit. */
@@ -41,7 +41,8 @@ export function openPushes(wall: Wall, git: Git): Pushes {
 
   async function judgeKnown(push: Push, question: { lines: string; objects: string; alternates: string }) {
     const commands = readLines(question.lines);
-    if (!commands || !push.grant.git) return { ok: false, text: "countersign: the push cannot be read.\n" };
+    if (!commands || !push.grant.git || !isSame(commands, push.commands))
+      return { ok: false, text: "countersign: the push cannot be read.\n" };
     const env = { GIT_OBJECT_DIRECTORY: question.objects, GIT_ALTERNATE_OBJECT_DIRECTORIES: question.alternates };
     const verdicts = await verifyPush({ git, gitDir: push.gitDir, env }, push.grant.git, commands);
     // Until here the run may have been stopped: the last word is the grant that stands now.
@@ -69,11 +70,8 @@ export function openPushes(wall: Wall, git: Git): Pushes {
       return await judgeKnown(push, question);
     },
     async recordRefused(push, reason, detail) {
-      const refs =
-        push.commands.length > 0
-          ? push.commands
-          : [{ old: ZERO_OID, new: ZERO_OID, ref: push.grant.git?.branch ?? "" }];
-      for (const command of refs) await recordVerdict(push, { command, outcome: "deny", reason, rule: null, detail });
+      for (const command of push.commands)
+        await recordVerdict(push, { command, outcome: "deny", reason, rule: null, detail });
     },
   };
 }
@@ -91,6 +89,16 @@ function readLines(lines: string): readonly RefCommand[] | null {
     commands.push({ old: match[1] ?? "", new: match[2] ?? "", ref: match[3] ?? "" });
   }
   return commands.length > 0 ? commands : null;
+}
+
+/** Whether git was told what we have read: every announced ref is judged, and no other. */
+function isSame(told: readonly RefCommand[], announced: readonly RefCommand[]): boolean {
+  const text = (commands: readonly RefCommand[]) =>
+    commands
+      .map((each) => `${each.old} ${each.new} ${each.ref}`)
+      .sort()
+      .join("\n");
+  return text(told) === text(announced);
 }
 
 function words(denied: readonly RefVerdict[]): string {

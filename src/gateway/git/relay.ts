@@ -19,6 +19,8 @@ export const GIT_PATH = "/git/";
 const FETCH_BYTES = 16_000_000;
 /** Pack headers and commands on top of what the objects may weigh. */
 const PUSH_OVERHEAD = 131_072;
+/** "0000": the end of a list, also of an empty one. */
+const FLUSH_BYTES = 4;
 
 export interface RelayParts {
   readonly repositories: Repositories;
@@ -70,18 +72,18 @@ export function gitRelay(wall: Wall, parts: RelayParts): Broker {
     if (writes && grant.git.branch === null) return await deny({ status: 403, reason: "read_only", rule: null });
     if (writes && parts.repositories.isClosed(grant.run))
       return await deny({ status: 403, reason: "push_closed", rule: null });
-    if (asked.rest === "info/refs") {
+    /** One line per request that is served, on disk before git starts. A push has a line per ref instead. */
+    const serve = async (body: Buffer | null) => {
       if (!(await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null }))) {
         return refuseGit(res, { status: 403, reason: "fail_closed", rule: null });
       }
-      return await run(parts, { grant, asked, req, res, body: null, push: null });
-    }
-    if (!writes) {
-      const body = await readFetch(req);
-      if (!body) return await deny({ status: 400, reason: "bad_request", rule: null });
-      return await run(parts, { grant, asked, req, res, body: bodyOf(body), push: null });
-    }
-    await receive(parts, { grant, gitDir, asked, req, res, deny });
+      await run(parts, { grant, asked, req, res, body: body && bodyOf(body), push: null });
+    };
+    if (asked.rest === "info/refs") return await serve(null);
+    if (writes) return await receive(parts, { grant, gitDir, asked, req, res, deny, serve });
+    const body = await readFetch(req);
+    if (!body) return await deny({ status: 400, reason: "bad_request", rule: null });
+    await serve(body);
   };
 }
 
@@ -95,6 +97,7 @@ async function receive(
     req: IncomingMessage;
     res: ServerResponse;
     deny: (denial: Denial) => Promise<void>;
+    serve: (body: Buffer) => Promise<void>;
   },
 ): Promise<void> {
   const { grant, gitDir, req, res } = o;
@@ -112,6 +115,11 @@ async function receive(
     commands = readCommands(head);
   }
   if (commands.kind !== "commands") return await o.deny({ status: 400, reason: "bad_request", rule: null });
+  // Before a large push git asks with an empty list whether its credential is good (remote-curl's probe).
+  if (commands.commands.length === 0) {
+    if (head.length > FLUSH_BYTES) return await o.deny({ status: 400, reason: "bad_request", rule: null });
+    return await o.serve(head);
+  }
   const endPush = parts.repositories.beginPush(grant.run, () => {
     req.destroy();
     res.destroy();
@@ -141,7 +149,7 @@ async function receive(
     await run(parts, { grant, asked: o.asked, req, res, body, push });
     body.destroy();
     await Promise.race([feeding, new Promise((resolve) => setImmediate(resolve))]);
-    if (!push.decided && push.commands.length > 0) {
+    if (!push.decided) {
       const detail = "git refused the push before it could be judged: its size, or an object that is not sound.";
       await parts.pushes.recordRefused(push, cutFor ?? "unsound", detail);
     }
