@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Files at the top of `src` that wire the rest together (docs/adr/0002). Nothing imports them. */
-const ROOTS = ["main", "house", "parts", "loops", "front", "gateway-role", "places", "config"].map(
+const ROOTS = ["main", "house", "parts", "loops", "front", "run-pages", "gateway-role", "places", "config"].map(
   (name) => `src/${name}.ts`,
 );
 
