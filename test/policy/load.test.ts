@@ -57,6 +57,7 @@ test("a silent team gets the defaults, and without them the ceiling", () => {
 test("approvals have defaults, and the organisation may set them", () => {
   const minute = 60_000;
   expect(loaded(load(teamFile(""))).approvals).toEqual({
+    from: null,
     quorum: 1,
     self: false,
     expiresMs: 30 * minute,

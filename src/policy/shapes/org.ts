@@ -76,6 +76,7 @@ export const OrgShape = strict("an organisation's policy", {
     sandbox: SandboxShape.optional(),
     tools: ToolsShape.optional(),
     approvals: strict("approvals like {quorum: 1, self: false, expires: 30m}", {
+      from: Group,
       quorum: Whole("a number of people from 1 to 20", 20),
       self: Yes,
       expires: Duration,
