@@ -15,6 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/adapters": ["#policy", "#ports", "#runner", "*"],
   "src/surfaces": ["#runs", "#policy", "#ports", "*"],
   "src/playground": ["*"],
+  "src/command": ["#policy", "#ports", "#adapters/policy", "node:"],
   db: ["#runs", "#policy", "#ports", "*"],
   images: ["node:"],
 };

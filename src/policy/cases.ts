@@ -4,31 +4,45 @@ import type { Decision, PolicyObject } from "./decision.ts";
 import { readDocument } from "./document.ts";
 import type { Policy, PolicyProblem } from "./policy.ts";
 import { inOrder, problemsOf } from "./problems.ts";
-import { Group, kind, oneOrMany, strict, Text, version, Whole } from "./scalars.ts";
+import { form, kind, oneOrMany, strict, Text, version, Whole, Whom, Yes } from "./scalars.ts";
 
-const Do = strict("what is tried, like {git.push: acme/site, paths: [docs/a.md]}", {
+const HTTP = /^([A-Z]+) (https?):\/\/([^/:\s]+)(?::(\d{1,5}))?(\/\S*)?$/;
+
+/** One thing that is tried, as an author of policy writes it. */
+export const Tried = strict("what is tried, like {git.push: acme/site, paths: [docs/a.md]}", {
   "git.push": Text.optional(),
   paths: z.array(Text).optional(),
-  http: Text.optional(),
+  size: strict("a size like {files: 3, lines: 40}", {
+    files: Whole("a number of files", 1_000_000),
+    lines: Whole("a number of lines", 100_000_000),
+    bytes: Whole("a number of bytes", 1_000_000_000),
+  })
+    .partial()
+    .optional(),
+  http: form('a method and an address like "GET https://api.example.com/v1"', (text) => HTTP.test(text)).optional(),
   command: Text.optional(),
   action: Text.optional(),
+  draft: Yes.optional(),
   model: Text.optional(),
-}).refine((tried) => Object.keys(tried).filter((key) => key !== "paths").length === 1, {
-  error: "a case tries exactly one of git.push, http, command, action, model",
+  tool: Text.optional(),
+  secret: Text.optional(),
+}).refine((tried) => Object.keys(tried).filter((key) => !["paths", "size", "draft"].includes(key)).length === 1, {
+  error: "exactly one thing is tried: git.push, http, command, action, model, tool, secret",
 });
+export type Tried = z.infer<typeof Tried>;
 
-const CasesShape = strict("policy tests", {
+export const CasesShape = strict("policy tests", {
   version,
   kind: kind("test"),
   cases: z.array(
     strict("a case", {
       name: Text,
       as: strict("who tries, like {team: shop}", { team: Text, user: Text.optional() }),
-      do: Do,
+      do: Tried,
       expect: z.union([
         z.enum(["allow", "ask", "deny"], { error: "expected allow, ask, deny or {ask: group:leads}" }),
         strict("{ask: group:leads, quorum: 1}", {
-          ask: oneOrMany("a group", Group),
+          ask: oneOrMany("a group", Whom),
           quorum: Whole("a number", 20).optional(),
         }),
       ]),
@@ -63,17 +77,27 @@ export function policyCases(files: ReadonlyMap<string, string>): {
   return { cases, problems: inOrder(problems) };
 }
 
-function objectsOf(policy: Policy, tried: PolicyCase["do"]): PolicyObject[] {
-  const repo = tried["git.push"];
-  if (repo !== undefined) {
-    const branch = policy.branch.replace("{run}", "test");
-    const paths = (tried.paths ?? []).map((path): PolicyObject => ({ subject: "git.path", repo, path }));
-    return [{ subject: "git.repo", repo }, { subject: "git.branch", repo, branch }, ...paths];
-  }
-  if (tried.command !== undefined) return [{ subject: "command", command: tried.command }];
-  if (tried.action !== undefined) return [{ subject: "action", action: tried.action }];
-  if (tried.model !== undefined) return [{ subject: "model", model: tried.model }];
-  const http = /^([A-Z]+) (https?):\/\/([^/:]+)(?::(\d+))?(\/.*)?$/.exec(tried.http ?? "");
+function pushed(policy: Policy, repo: string, { paths = [], size }: Tried): PolicyObject[] {
+  const branch = policy.branch.replace("{run}", "test");
+  const { files = paths.length, lines = 0, bytes = 0 } = size ?? {};
+  return [
+    { subject: "git.repo", repo },
+    { subject: "git.branch", repo, branch },
+    ...paths.map((path): PolicyObject => ({ subject: "git.path", repo, path })),
+    ...(files > 0 ? [{ subject: "git.size", repo, files, lines, bytes } as const] : []),
+  ];
+}
+
+/** What is tried, as objects of a decision; none when nothing is named. */
+export function objectsOf(policy: Policy, tried: Tried): PolicyObject[] {
+  const { "git.push": repo, command, action, draft, model, tool, secret } = tried;
+  if (repo !== undefined) return pushed(policy, repo, tried);
+  if (command !== undefined) return [{ subject: "command", command }];
+  if (action !== undefined) return [{ subject: "action", action, ...(draft === undefined ? {} : { draft }) }];
+  if (model !== undefined) return [{ subject: "model", model }];
+  if (tool !== undefined) return [{ subject: "tool", tool }];
+  if (secret !== undefined) return [{ subject: "secret.name", secret }];
+  const http = HTTP.exec(tried.http ?? "");
   if (http === null) return [];
   const [, method = "", scheme, host = "", port, path = "/"] = http;
   return [{ subject: "egress", host, port: Number(port ?? (scheme === "https" ? 443 : 80)), method, path }];

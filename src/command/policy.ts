@@ -1,0 +1,233 @@
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { readPolicyFolder } from "#adapters/policy/folder.ts";
+import { capabilitiesOf, diffCapabilities } from "#policy/capabilities.ts";
+import { objectsOf, policyCases, Tried, tryCase } from "#policy/cases.ts";
+import { coverageOf } from "#policy/coverage.ts";
+import { explain } from "#policy/explain.ts";
+import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
+import { loadPolicy } from "#policy/load.ts";
+import { hint } from "#policy/nearest.ts";
+import type { Policy, PolicyProblem } from "#policy/policy.ts";
+import { type RecordedDecision, simulate } from "#policy/simulate.ts";
+import type { SiteConfig } from "#policy/site.ts";
+import { durationMs } from "#policy/units.ts";
+import { problemLines, sayChanges, sayCoverage, sayExplanation, saySimulation } from "./words.ts";
+
+/** What the command line needs of the installation. */
+export interface PolicyCommand {
+  /** Where the policy lies when no folder is named. */
+  readonly folder: string;
+  readonly site: SiteConfig;
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+  /** Decisions that were recorded since then, of one run or of all. */
+  readonly recorded: (of: { since: Date } | { run: string }) => Promise<readonly RecordedDecision[]>;
+  readonly now: () => Date;
+}
+
+export const POLICY_HELP = `  countersign policy check [DIR]                 reads the files; every mistake with its place and the way out
+  countersign policy test [DIR] [--coverage]     tries tests/*.test.yaml; --coverage names the rules that no test hits
+  countersign policy explain [DIR] --team TEAM (--push REPO [--path FILE]... | --http "GET https://..." | --command TEXT
+                             | --action NAME | --model NAME | --secret NAME | --tool NAME)
+  countersign policy explain RUN                 every rule that was considered, and why not
+  countersign policy diff A..B [DIR]             what changes between two commits, in capabilities
+  countersign policy simulate [DIR] --since 14d  what the recorded decisions would be under these files
+  countersign policy schema org|team|recipe|test JSON Schema for editors
+      All take --json. Exit code: 0 fine, 1 not, 2 not understood.`;
+
+/** A mistake in the command line: exit code 2. */
+class Usage extends Error {
+  override readonly name = "Usage";
+}
+
+const COMMANDS = { check, test, explain: explainCommand, diff, simulate: simulateCommand, schema } as const;
+
+/** Runs `countersign policy …`. 0: fine; 1: the policy is broken, a test fails, something changes; 2: not understood. */
+export async function policyCommand(argv: readonly string[], at: PolicyCommand): Promise<number> {
+  const [word, ...rest] = argv;
+  const run = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word as keyof typeof COMMANDS] : undefined;
+  if (run === undefined) {
+    const what = word === undefined ? "name one" : `there is no "policy ${word}"${hint(word, Object.keys(COMMANDS))}`;
+    at.error(`countersign policy: ${what}\n\n${POLICY_HELP}`);
+    return word === "--help" || word === "help" ? 0 : 2;
+  }
+  try {
+    return await run(rest, at);
+  } catch (error) {
+    const usage =
+      error instanceof Usage ||
+      (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+    if (!usage) throw error;
+    at.error(`countersign policy ${word}: ${error.message}\n\n${POLICY_HELP}`);
+    return 2;
+  }
+}
+
+const json = { json: { type: "boolean", default: false } } as const;
+
+async function filesOf(folder: string): Promise<Map<string, string>> {
+  try {
+    return await readPolicyFolder(folder);
+  } catch (cause) {
+    throw new Usage(`${folder} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** The policy of a folder, or `null` after its mistakes were said. */
+function load(files: ReadonlyMap<string, string>, at: PolicyCommand, asJson: boolean): Policy | null {
+  const loaded = loadPolicy(files, { commit: "files", site: at.site });
+  if (loaded.ok) return loaded.policy;
+  if (asJson) at.out(JSON.stringify({ ok: false, problems: loaded.problems }, null, 2));
+  else at.error(problemLines(loaded.problems));
+  return null;
+}
+
+async function check(args: readonly string[], at: PolicyCommand): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
+  const files = await filesOf(positionals[0] ?? at.folder);
+  const loaded = loadPolicy(files, { commit: "files", site: at.site });
+  const cases = policyCases(files);
+  const problems: readonly PolicyProblem[] = [...(loaded.ok ? [] : loaded.problems), ...cases.problems];
+  const warnings = loaded.ok ? loaded.warnings : [];
+  const ok = problems.length === 0;
+  if (values.json) {
+    const digest = loaded.ok ? loaded.policy.digest : null;
+    at.out(JSON.stringify({ ok, digest, problems, warnings }, null, 2));
+    return ok ? 0 : 1;
+  }
+  if (!ok) at.error(problemLines(problems));
+  if (warnings.length > 0)
+    at.out(problemLines(warnings.map((one) => ({ ...one, message: `warning: ${one.message}` }))));
+  if (loaded.ok && ok) {
+    const { teams, recipes, digest } = loaded.policy;
+    const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
+    at.out(`${count(Object.keys(teams).length, "team")}, ${count(Object.keys(recipes).length, "recipe")}, ${digest}`);
+  }
+  return ok ? 0 : 1;
+}
+
+async function test(args: readonly string[], at: PolicyCommand): Promise<number> {
+  const options = { ...json, coverage: { type: "boolean", default: false } } as const;
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const files = await filesOf(positionals[0] ?? at.folder);
+  const policy = load(files, at, values.json);
+  if (policy === null) return 1;
+  const { cases, problems } = policyCases(files);
+  const failed = cases.flatMap((one) => tryCase(policy, one) ?? []);
+  const coverage = values.coverage ? coverageOf(policy, cases) : null;
+  const ok = problems.length + failed.length === 0 && cases.length > 0;
+  if (values.json) {
+    at.out(JSON.stringify({ ok, cases: cases.length, problems, failed, ...(coverage && { coverage }) }, null, 2));
+    return ok ? 0 : 1;
+  }
+  if (problems.length + failed.length > 0) at.error(problemLines([...problems, ...failed]));
+  if (cases.length === 0) at.error("no case was tried: write tests/*.test.yaml (docs/policies.md shows how)");
+  at.out(`${cases.length - failed.length} of ${cases.length} cases hold`);
+  if (coverage !== null) at.out(sayCoverage(coverage));
+  return ok ? 0 : 1;
+}
+
+const TRIED = {
+  push: { type: "string" },
+  path: { type: "string", multiple: true },
+  http: { type: "string" },
+  command: { type: "string" },
+  action: { type: "string" },
+  model: { type: "string" },
+  secret: { type: "string" },
+  tool: { type: "string" },
+} as const;
+
+/** Only the keys that have a value. */
+function given(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+async function explainCommand(args: readonly string[], at: PolicyCommand): Promise<number> {
+  const options = { ...json, ...TRIED, team: { type: "string" } } as const;
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  if (values.team === undefined) return explainRun(positionals[0], values.json, at);
+  const policy = load(await filesOf(positionals[0] ?? at.folder), at, values.json);
+  if (policy === null) return 1;
+  if (!Object.hasOwn(policy.teams, values.team)) {
+    throw new Usage(`there is no team "${values.team}"${hint(values.team, Object.keys(policy.teams))}`);
+  }
+  const { push, path: paths, ...others } = values;
+  const tried = Tried.safeParse(given({ "git.push": push, paths, ...others, team: undefined, json: undefined }));
+  if (!tried.success) throw new Usage(tried.error.issues.map(({ message }) => message).join("; "));
+  const objects = objectsOf(policy, tried.data);
+  const explanation = explain(policy, { team: values.team, objects });
+  at.out(values.json ? JSON.stringify(explanation, null, 2) : sayExplanation(explanation));
+  return 0;
+}
+
+async function explainRun(run: string | undefined, asJson: boolean, at: PolicyCommand): Promise<number> {
+  if (run === undefined) throw new Usage("name a run, or a team with --team and what is tried");
+  const policy = load(await filesOf(at.folder), at, asJson);
+  if (policy === null) return 1;
+  const decisions = await at.recorded({ run });
+  const explained = decisions.map((decision) => ({ decision, now: explain(policy, decision.request) }));
+  if (asJson) at.out(JSON.stringify(explained, null, 2));
+  else if (explained.length === 0) at.error(`no decision of a run ${run} is recorded`);
+  for (const { decision, now } of asJson ? [] : explained) {
+    at.out(`${decision.at} ${decision.about}: ${decision.outcome} then; now:\n${sayExplanation(now)}\n`);
+  }
+  return explained.length === 0 ? 1 : 0;
+}
+
+const git = promisify(execFile);
+
+/** The policy files of a commit, without touching the work tree. */
+async function filesAt(folder: string, commit: string): Promise<Map<string, string>> {
+  const call = async (...args: string[]) => (await git("git", args, { cwd: folder, maxBuffer: 64 << 20 })).stdout;
+  try {
+    await call("rev-parse", "--verify", "--quiet", `${commit}^{commit}`);
+  } catch (cause) {
+    throw new Usage(`${folder} has no commit ${commit}`, { cause });
+  }
+  const names = (await call("ls-tree", "-r", "-z", "--name-only", commit, ".")).split("\0");
+  const files = new Map<string, string>();
+  for (const name of names.filter(
+    (one) => /\.ya?ml$/.test(one) && !one.split("/").some((part) => part.startsWith(".")),
+  )) {
+    files.set(name, await call("show", `${commit}:./${name}`));
+  }
+  return files;
+}
+
+async function diff(args: readonly string[], at: PolicyCommand): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
+  const [range = "", folder = at.folder] = positionals;
+  const [before = "", after = ""] = range.split("..");
+  if (before === "" || before.startsWith("-") || !range.includes("..")) {
+    throw new Usage("name two commits, like main..HEAD; main.. compares with the files as they are");
+  }
+  const old = load(await filesAt(folder, before), at, values.json);
+  const now = load(after === "" ? await filesOf(path.resolve(folder)) : await filesAt(folder, after), at, values.json);
+  if (old === null || now === null) return 1;
+  const changes = diffCapabilities(old, now);
+  at.out(values.json ? JSON.stringify({ changes }, null, 2) : sayChanges(changes, capabilitiesOf(now).length));
+  return 0;
+}
+
+async function simulateCommand(args: readonly string[], at: PolicyCommand): Promise<number> {
+  const options = { ...json, since: { type: "string", default: "14d" } } as const;
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const ms = durationMs(values.since);
+  if (ms === null) throw new Usage(`--since takes a duration like 14d or 12h, not "${values.since}"`);
+  const policy = load(await filesOf(positionals[0] ?? at.folder), at, values.json);
+  if (policy === null) return 1;
+  const result = simulate(policy, await at.recorded({ since: new Date(at.now().getTime() - ms) }));
+  at.out(values.json ? JSON.stringify(result, null, 2) : saySimulation(result));
+  return 0;
+}
+
+async function schema(args: readonly string[], at: PolicyCommand): Promise<number> {
+  const { positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
+  const [name = ""] = positionals;
+  if (!Object.hasOwn(SCHEMAS, name)) throw new Usage(`name one of ${Object.keys(SCHEMAS).join(", ")}`);
+  at.out(JSON.stringify(jsonSchema(name as SchemaName), null, 2));
+  return 0;
+}

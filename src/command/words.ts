@@ -1,0 +1,79 @@
+import type { CapabilityChange } from "#policy/capabilities.ts";
+import type { Coverage } from "#policy/coverage.ts";
+import type { PolicyObject } from "#policy/decision.ts";
+import type { Explanation } from "#policy/explain.ts";
+import type { PolicyProblem } from "#policy/policy.ts";
+import type { Simulation } from "#policy/simulate.ts";
+
+export function problemLines(problems: readonly PolicyProblem[]): string {
+  return problems.map(({ at, message }) => `${at} ${message}`).join("\n");
+}
+
+function nameOf(object: PolicyObject): string {
+  switch (object.subject) {
+    case "git.repo":
+      return `git.repo ${object.repo}`;
+    case "git.branch":
+      return `git.branch ${object.branch} in ${object.repo}`;
+    case "git.path":
+      return `git.path ${object.path} in ${object.repo}`;
+    case "git.size":
+      return `git.size ${object.files} files, ${object.lines} lines, ${object.bytes} bytes in ${object.repo}`;
+    case "egress":
+      return `egress ${[object.method, `${object.host}:${object.port}${object.path ?? ""}`].filter(Boolean).join(" ")}`;
+    case "command":
+      return `command ${object.command}`;
+    case "action":
+      return `action ${object.action}`;
+    case "model":
+      return `model ${object.model}`;
+    case "tool":
+      return `tool ${object.tool}`;
+    case "secret.name":
+      return `secret.name ${object.secret}`;
+  }
+}
+
+export function sayExplanation({ decision, objects }: Explanation): string {
+  const reason = decision.outcome === "deny" ? ` (${decision.reason})` : "";
+  const asked =
+    decision.outcome === "ask" ? decision.asks.map(({ from, quorum }) => `${quorum} of ${from}`).join(" and ") : null;
+  const lines = [`${decision.outcome}${reason}${asked === null ? "" : `: ${asked}`}`];
+  for (const { object, outcome, point, advisory, considered } of objects) {
+    lines.push(
+      `  ${nameOf(object)}: ${outcome}, enforced by ${point}${advisory ? " (advisory: it acts where the agent asks)" : ""}`,
+    );
+    for (const { at, text, says, why } of considered) {
+      lines.push(`    ${at}  ${text}: ${says}${why === null ? "" : ` (${why})`}`);
+    }
+    if (considered.length === 0) lines.push("    no rule speaks of it, and what nothing allows is denied");
+  }
+  return lines.join("\n");
+}
+
+export function sayChanges(changes: readonly CapabilityChange[], of: number): string {
+  if (changes.length === 0) return `nothing changes: the same ${of} capabilities`;
+  return changes.map(({ sign, text, at }) => `${sign} ${text}${at === null ? "" : `  (${at})`}`).join("\n");
+}
+
+export function sayCoverage({ hit, of, missed }: Coverage): string {
+  const lines = missed.map(({ at, text }) => `  ${at}  ${text}`);
+  return [`${hit} of ${of} rules are hit by a case`, ...(lines.length > 0 ? ["no case hits:", ...lines] : [])].join(
+    "\n",
+  );
+}
+
+export function saySimulation({ replayed, changes }: Simulation): string {
+  const count = (now: string) => changes.filter((change) => change.now === now).length;
+  const kinds = (["deny", "ask", "allow"] as const)
+    .map((now) => ({ now, n: count(now) }))
+    .filter(({ n }) => n > 0)
+    .map(({ now, n }) => `${n} newly ${{ deny: "denied", ask: "asked about", allow: "allowed" }[now]}`);
+  const head = `${changes.length} of ${replayed.toLocaleString("en")} decisions change${kinds.length > 0 ? `: ${kinds.join(", ")}` : ""}`;
+  const lines = changes.map(({ decision, now, rules }) => {
+    const by = rules.map(({ at }) => at).join(", ");
+    const what = decision.request.objects.map(nameOf).join("; ");
+    return `  ${decision.at} ${decision.request.team} ${what}: ${decision.outcome} then, ${now} now${by === "" ? "" : ` by ${by}`} (run ${decision.run})`;
+  });
+  return [head, ...lines].join("\n");
+}

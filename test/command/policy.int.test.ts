@@ -1,0 +1,217 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { parse } from "yaml";
+import { type PolicyCommand, policyCommand } from "#command/policy.ts";
+import type { RecordedDecision } from "#policy/simulate.ts";
+
+const SPECIFICATION = path.join(import.meta.dirname, "..", "fixtures", "policy", "specification");
+let folder = "";
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "countersign-policy-"));
+  cpSync(SPECIFICATION, folder, { recursive: true });
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function edit(file: string, from: string, to: string): void {
+  const at = path.join(folder, file);
+  const text = readFileSync(at, "utf8");
+  expect(text).toContain(from);
+  writeFileSync(at, text.replace(from, to));
+}
+
+async function run(argv: readonly string[], recorded: readonly RecordedDecision[] = []) {
+  const out: string[] = [];
+  const error: string[] = [];
+  const at: PolicyCommand = {
+    folder,
+    site: {},
+    out: (text) => out.push(text),
+    error: (text) => error.push(text),
+    recorded: async (of) =>
+      recorded.filter((one) => ("run" in of ? one.run === of.run : Date.parse(one.at) >= of.since.getTime())),
+    now: () => new Date("2026-11-21T12:00:00Z"),
+  };
+  const code = await policyCommand(argv, at);
+  return { code, out: out.join("\n"), error: error.join("\n") };
+}
+
+test("check says how many teams there are and the digest", async () => {
+  const { code, out } = await run(["check"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/4 teams, 0 recipes, sha256:[0-9a-f]{64}$/);
+});
+
+test("check says every mistake with its place, and ends with 1", async () => {
+  edit("teams/data.yaml", "limits:", "limts:");
+  edit("teams/infra.yaml", "group:platform\n    quorum", "group:platfrom\n    quorum");
+  const { code, error } = await run(["check"]);
+  expect(code).toBe(1);
+  expect(error.split("\n")).toEqual([
+    'teams/data.yaml:19:1 unknown key "limts" - did you mean "limits"?',
+    'teams/infra.yaml:10:11 unknown group "group:platfrom" - did you mean "group:platform"?',
+  ]);
+});
+
+test("check reads the tests too", async () => {
+  edit("tests/marketing.test.yaml", "expect: allow", "expect: alow");
+  expect(await run(["check"])).toMatchObject({
+    code: 1,
+    error: expect.stringContaining("tests/marketing.test.yaml:5:"),
+  });
+});
+
+test("check warns of what a rule cannot hold by itself", async () => {
+  const { code, out } = await run(["check"]);
+  expect(code).toBe(0);
+  expect(out).toContain("teams/infra.yaml:14:5 warning: a command rule is advisory");
+});
+
+test("test tries the cases, and coverage names the rules that none of them hits", async () => {
+  const { code, out } = await run(["test", "--coverage"]);
+  expect(code).toBe(0);
+  expect(out).toContain("4 of 4 cases hold");
+  expect(out).toMatch(/\d+ of \d+ rules are hit by a case\nno case hits:\n/);
+  expect(out).toContain("teams/infra.yaml:8:5  allow command terraform plan*, helm diff*");
+  expect(out).not.toContain("teams/marketing.yaml:8:5");
+});
+
+test("test ends with 1 when a case does not hold, and when there is none", async () => {
+  edit("tests/marketing.test.yaml", "expect: allow", "expect: deny");
+  expect(await run(["test"])).toMatchObject({ code: 1, error: expect.stringContaining('"copy edit" expects deny') });
+  rmSync(path.join(folder, "tests"), { recursive: true });
+  expect(await run(["test"])).toMatchObject({ code: 1, error: expect.stringContaining("no case was tried") });
+});
+
+test("explain says every rule that was considered, why not, and where it is enforced", async () => {
+  const { code, out } = await run(["explain", "--team", "marketing", "--push", "acme/site", "--path", "src/a.ts"]);
+  expect(code).toBe(0);
+  expect(out.split("\n")).toEqual([
+    "deny (rule)",
+    "  git.repo acme/site: allow, enforced by intake",
+    "    org.yaml:18:5  deny git.repo acme/policies, acme/control-plane: names something else",
+    "    teams/marketing.yaml:7:5  allow git.repo acme/site: decides",
+    "  git.branch agent/test in acme/site: allow, enforced by relay",
+    "    org.yaml:18:5  deny git.repo acme/policies, acme/control-plane: names something else",
+    "    teams/marketing.yaml:7:5  allow git.repo acme/site: grants the repository",
+    "    baseline  allow git.branch of the run: decides (a run may always push to its own branch)",
+    "  git.path src/a.ts in acme/site: deny, enforced by relay",
+    "    org.yaml:17:5  deny git.path **/.github/workflows/**, **/CODEOWNERS, .gitmodules: names something else",
+    "    org.yaml:18:5  deny git.repo acme/policies, acme/control-plane: names something else",
+    "    org.yaml:19:5  ask git.path **/migrations/** from group:platform: names something else",
+    "    teams/marketing.yaml:7:5  allow git.repo acme/site: grants the repository",
+    "    teams/marketing.yaml:8:5  allow git.path content/**, public/img/** in acme/site: names something else",
+    "    teams/marketing.yaml:10:5  ask git.path src/components/** in acme/site from group:product: names something else",
+    "    teams/marketing.yaml:13:5  deny git.path ** except content/**, public/img/**, src/components/**: decides",
+    "  git.size 1 files, 0 lines, 0 bytes in acme/site: allow, enforced by publish",
+    "    org.yaml:18:5  deny git.repo acme/policies, acme/control-plane: names something else",
+    "    teams/marketing.yaml:7:5  allow git.repo acme/site: grants the repository",
+    "    baseline  allow git.size: decides (no rule speaks of a change of this size)",
+  ]);
+});
+
+test("explain says that a command rule is advisory", async () => {
+  const { out } = await run(["explain", "--team", "infra", "--command", "cd x && terraform apply -auto-approve"]);
+  expect(out).toContain("deny (rule)");
+  expect(out).toContain("enforced by protocol (advisory: it acts where the agent asks)");
+});
+
+test("explain of a run puts its recorded decisions to the files", async () => {
+  const decision: RecordedDecision = {
+    run: "r1",
+    at: "2026-11-20T10:00:00.000Z",
+    about: "start",
+    outcome: "deny",
+    request: { team: "data", objects: [{ subject: "git.repo", repo: "acme/dbt" }] },
+  };
+  const { code, out } = await run(["explain", "r1"], [decision]);
+  expect(code).toBe(0);
+  expect(out).toContain("2026-11-20T10:00:00.000Z start: deny then; now:\nallow");
+  expect(await run(["explain", "r2"], [decision])).toMatchObject({
+    code: 1,
+    error: "no decision of a run r2 is recorded",
+  });
+});
+
+test("diff says what changes in capabilities, and that moving a line changes nothing", async () => {
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b.c", ...args], { cwd: folder });
+  git("init", "-q", "-b", "main");
+  git("add", "-A");
+  git("commit", "-qm", "one");
+  expect(await run(["diff", "main.."])).toMatchObject({ code: 0, out: expect.stringMatching(/^nothing changes/) });
+  edit("teams/marketing.yaml", "# policies", "\n# policies");
+  expect(await run(["diff", "main.."])).toMatchObject({ out: expect.stringMatching(/^nothing changes/) });
+  edit("teams/marketing.yaml", "methods: [GET]", "methods: [GET, POST]");
+  edit("teams/marketing.yaml", "cost_usd: 3", "cost_usd: 4");
+  git("commit", "-qam", "two");
+  const { out } = await run(["diff", "main~1..main"]);
+  expect(out.split("\n")).toEqual(
+    [
+      "~ marketing may spend $4 in a run (was: marketing may spend $3 in a run)  (teams/marketing.yaml:5:7)",
+      "- marketing may send GET to cms.internal.acme.dev /api/**, also at 10.20.0.0/16, with the secret cms-read  (teams/marketing.yaml:18:5)",
+      "+ marketing may send GET, POST to cms.internal.acme.dev /api/**, also at 10.20.0.0/16, with the secret cms-read  (teams/marketing.yaml:19:5)",
+    ].sort((a, b) => (a.slice(2) < b.slice(2) ? -1 : 1)),
+  );
+  expect(await run(["diff", "nowhere..main"])).toMatchObject({
+    code: 2,
+    error: expect.stringContaining("has no commit nowhere"),
+  });
+});
+
+test("simulate replays recorded decisions and lists those that change", async () => {
+  const push = (day: number, file: string): RecordedDecision => ({
+    run: `r${day}`,
+    at: `2026-11-${day}T10:00:00.000Z`,
+    about: "path",
+    outcome: "allow",
+    request: { team: "marketing", objects: [{ subject: "git.path", repo: "acme/site", path: file }] },
+  });
+  const recorded = [
+    push(19, "content/a.md"),
+    push(20, "src/components/B.tsx"),
+    push(18, "src/c.ts"),
+    push(10, "src/old.ts"),
+  ];
+  const { code, out } = await run(["simulate", "--since", "7d"], recorded);
+  expect(code).toBe(0);
+  const [head, ...lines] = out.split("\n");
+  expect(head).toBe("2 of 3 decisions change: 1 newly denied, 1 newly asked about");
+  expect(lines).toHaveLength(2);
+  expect(await run(["simulate", "--since", "a week"])).toMatchObject({ code: 2 });
+});
+
+test.each(["org", "team", "test"] as const)(
+  "the schema of a %s file holds the examples and refuses an unknown key",
+  async (name) => {
+    const { code, out } = await run(["schema", name]);
+    expect(code).toBe(0);
+    const validate = new Ajv2020({ strict: false }).compile(JSON.parse(out));
+    const file = { org: "org.yaml", team: "teams/data.yaml", test: "tests/marketing.test.yaml" }[name];
+    const value = parse(readFileSync(path.join(folder, file), "utf8"));
+    expect(validate(value), JSON.stringify(validate.errors)).toBe(true);
+    expect(validate({ ...value, colour: "red" })).toBe(false);
+  },
+);
+
+test("a word that is no command is answered with the one that was meant", async () => {
+  expect(await run(["chek"])).toMatchObject({ code: 2, error: expect.stringContaining('did you mean "check"?') });
+  expect(await run(["check", "--jsn"])).toMatchObject({ code: 2, error: expect.stringContaining("--jsn") });
+  expect(await run(["check", "/nowhere"])).toMatchObject({ code: 2, error: expect.stringContaining("cannot be read") });
+});
+
+test("every answer can be had as JSON", async () => {
+  expect(JSON.parse((await run(["check", "--json"])).out)).toMatchObject({ ok: true, problems: [] });
+  expect(JSON.parse((await run(["test", "--json", "--coverage"])).out)).toMatchObject({ ok: true, cases: 4 });
+  const { out } = await run(["explain", "--team", "data", "--secret", "snowflake-ro", "--json"]);
+  expect(JSON.parse(out)).toMatchObject({ decision: { outcome: "ask" } });
+  edit("org.yaml", "version: 1", "version: 2");
+  expect(JSON.parse((await run(["check", "--json"])).out)).toMatchObject({
+    ok: false,
+    problems: [{ at: "org.yaml:2:10" }],
+  });
+});
