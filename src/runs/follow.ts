@@ -1,7 +1,7 @@
-import type { Agent, TurnEnd } from "#ports/agent.ts";
+import type { TurnEnd } from "#ports/agent.ts";
 import { batches } from "./batch.ts";
 import type { Core } from "./core.ts";
-import { permit } from "./permit.ts";
+import { permit, type Speaker } from "./permit.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
 import type { Turn } from "./stores.ts";
@@ -24,11 +24,11 @@ export type Followed =
 export async function follow(
   core: Core,
   run: Run,
-  agent: Agent,
+  speaker: Speaker,
   turn: Turn,
-  cursorName: string,
   signal: AbortSignal,
 ): Promise<Followed> {
+  const { agent, name: cursorName } = speaker;
   const leaving = new AbortController();
   const heard = agent.events(await core.stores.cursors.get(cursorName), AbortSignal.any([signal, leaving.signal]));
   let held: readonly Heard[] = [];
@@ -62,7 +62,7 @@ export async function follow(
         waiting = waiting.slice(stop + 1);
         await commit(before);
         if (at.event.kind === "permission.asked") {
-          const permitted = await permit(core, run, agent, at.event, cursorName);
+          const permitted = await permit(core, run, speaker, at.event);
           if (permitted.kind !== "answered") return { kind: permitted.kind };
           await commit([at], async (tx) => {
             await record(core, tx, run.id, run.epoch, await permitted.settle(tx));

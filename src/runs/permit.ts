@@ -22,6 +22,13 @@ export type Permitted =
   /** Nobody answered in time: the wait is now long enough to let the sandbox go. */
   | { readonly kind: "expired" };
 
+/** One process of an agent. `name` is its own for ever; `gone`: it had ended before we came, and only its words are left. */
+export interface Speaker {
+  readonly agent: Agent;
+  readonly name: string;
+  readonly gone: boolean;
+}
+
 const objectsOf = (asked: Asked): readonly PolicyObject[] =>
   asked.command === null
     ? [{ subject: "tool", tool: asked.toolKind }]
@@ -29,10 +36,14 @@ const objectsOf = (asked: Asked): readonly PolicyObject[] =>
 
 /**
  * Puts an agent's permission request to policy, and to people when policy says so. The answer goes to the agent first
- * and into the record with the cursor after: a crash between them answers the same again, which does nothing. `session`
- * names the agent's process for ever, so that another one that asks the same is not taken for it.
+ * and into the record with the cursor after: a crash between them answers the same again, which does nothing. The
+ * speaker's name keeps another process that asks the same from being taken for it.
  */
-export async function permit(core: Core, run: Run, agent: Agent, asked: Asked, session: string): Promise<Permitted> {
+export async function permit(core: Core, run: Run, speaker: Speaker, asked: Asked): Promise<Permitted> {
+  const { agent } = speaker;
+  const asking = `${speaker.name}:${asked.ask}`;
+  // Nobody waits for the answer: no person is asked and no yes is spent, unless it was given away already.
+  if (speaker.gone && !(await wasGiven(core, run, asking))) return { kind: "answered", settle: async () => [] };
   const decision = await allow(core, run, objectsOf(asked));
   const what = asked.command ?? asked.title;
   const told = decided("command", what, decision);
@@ -63,7 +74,6 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked, s
   const answers = (await core.stores.approvals.ofRun(run.id)).filter(
     (one) => one.gate === "command" && one.digest === digest,
   );
-  const asking = `${session}:${asked.ask}`;
   const usable = await unspent(
     core,
     run,
@@ -121,6 +131,9 @@ export async function permit(core: Core, run: Run, agent: Agent, asked: Asked, s
 }
 
 const giving = (approval: Approval, asking: string): string => `grant:${approval.id}:${asking}`;
+
+const wasGiven = async (core: Core, run: Run, asking: string): Promise<boolean> =>
+  (await core.stores.effects.ofRun(run.id)).some(({ key }) => key.startsWith("grant:") && key.endsWith(`:${asking}`));
 
 /** An approval of exactly these bytes that still holds: for the run, or once and given to nobody but `asking`. */
 async function unspent(core: Core, run: Run, answers: readonly Approval[], asking: string): Promise<Approval | null> {

@@ -49,7 +49,9 @@ async function turns(
   for (;;) {
     const turn = await core.stores.turns.current(run.id);
     if (!turn) return finish(core, run, sandbox, opened?.agent ?? null, signal);
-    const procId = procFor(await sandbox.processes(), turn, run);
+    const processes = await sandbox.processes();
+    const procId = procFor(processes, turn, run);
+    const gone = processes.some((one) => one.procId === procId && one.state === "exited");
     let outcome: Followed;
     try {
       if (opened?.procId !== procId) {
@@ -59,7 +61,8 @@ async function turns(
       }
       if (turn.state === "queued") await begin(core, run, turn);
       await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn));
-      outcome = await follow(core, run, opened.agent, turn, `agent:${run.id}:${sandbox.key}:${procId}`, signal);
+      const name = `agent:${run.id}:${sandbox.key}:${procId}`;
+      outcome = await follow(core, run, { agent: opened.agent, name, gone }, turn, signal);
     } catch (error) {
       // It ended before its session was open, or between two words of ours: the same process is of no use any more.
       if (error instanceof AgentError) return restart(core, run, error.message, "agent");
