@@ -78,6 +78,13 @@ export const POLICY: readonly Mutation[] = [
     red: { file: "test/policy/team-errors.test.ts", test: "a limit above the ceiling" },
   },
   {
+    name: "an exception of a rule is not spared",
+    file: "src/policy/decide.ts",
+    find: "return rule.globs.some(same) && !rule.except.some(same);",
+    replace: "return rule.globs.some(same);",
+    red: { file: "test/policy/cedar.test.ts", test: "as Cedar answers them" },
+  },
+  {
     name: "of two policies the kinder holds",
     file: "src/policy/decide.ts",
     find: "const decision = worst([current, pinned], { trace, digest: current.digest });",
