@@ -48,6 +48,7 @@ const Environment = z.object({
     "Bot token of a real Slack workspace; the local Slack page when absent.",
   ),
   SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe("Signing secret of the Slack app."),
+  SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
   npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
 });
@@ -68,7 +69,12 @@ export interface Config {
     readonly anthropic: { readonly baseUrl: string | null; readonly key: Secret | null };
   };
   readonly registry: string | null;
-  readonly slack: { readonly botToken: Secret; readonly signingSecret: Secret } | null;
+  readonly slack: {
+    readonly botToken: Secret;
+    readonly signingSecret: Secret;
+    /** Ends in "/"; `null`: slack.com's. */
+    readonly apiUrl: string | null;
+  } | null;
   /** Names of variables that belong to real outside services: the local Slack page refuses to start beside them. */
   readonly realCredentials: readonly string[];
   readonly logLevel: string;
@@ -162,7 +168,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     registry: e.npm_config_registry ?? null,
     slack:
       e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET
-        ? { botToken: e.SLACK_BOT_TOKEN, signingSecret: e.SLACK_SIGNING_SECRET }
+        ? {
+            botToken: e.SLACK_BOT_TOKEN,
+            signingSecret: e.SLACK_SIGNING_SECRET,
+            apiUrl: e.SLACK_API_URL?.replace(/\/?$/, "/") ?? null,
+          }
         : null,
     realCredentials,
     logLevel: e.LOG_LEVEL,

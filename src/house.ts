@@ -33,6 +33,7 @@ import {
   openDb,
   openPolicy,
   openSandboxes,
+  openWorkspace,
   type Site,
   startGatewayProcess,
   writable,
@@ -63,7 +64,6 @@ export async function openHouse(
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const say: Core["log"] = (message, fields) => log.info(fields ?? {}, message);
 
-  writable(config.dataDir);
   const site: Site = {
     fetch: () => new Response("Countersign is starting.\n", { status: 503, headers: { "retry-after": "1" } }),
   };
@@ -72,12 +72,15 @@ export async function openHouse(
     : config.port;
   const baseUrl = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
   const policy = opening.adopt(await openPolicy(config, say), (watch) => watch.close());
+  const workspace = await openWorkspace(config, say);
+  const images = imageFolders(config);
+  const sandboxes = await openSandboxes(config, images);
+  // Up to here nothing was made: what a person has to mend leaves nothing behind.
+  writable(config.dataDir);
   const keys = openKeys(path.join(config.dataDir, "keys"));
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
   if (o.roles.has("web") && config.slack === null) opening.defer(localPage(config.dataDir));
   const orgId = await ensureOrg(database.db, "default");
-  const images = imageFolders(config);
-  const sandboxes = await openSandboxes(config, images);
 
   const sockets = gatewaySockets(config.dataDir);
   const gateway = gatewayClient({ ...sockets, patienceMs: GATEWAY_PATIENCE_MS });
@@ -146,7 +149,7 @@ export async function openHouse(
   const seeded = o.roles.has("web") && config.policyDir === null;
   if (seeded) await seedRepositories(repoHost);
   const own = await importAll(repoHost, o.repos);
-  const front: Front = await openFront({ config, core, keys, repoHost, own, web: o.roles.has("web") });
+  const front: Front = await openFront({ config, core, keys, repoHost, own, web: o.roles.has("web"), workspace });
   opening.defer(() => front.close());
 
   if (o.roles.has("worker")) {

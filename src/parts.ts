@@ -3,7 +3,9 @@ import { accessSync, constants, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve as listen } from "@hono/node-server";
+import { ErrorCode } from "@slack/web-api";
 import { installImage } from "#adapters/agent/install.ts";
+import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
 import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { findNpm, npmCommand } from "#adapters/sandbox/local/npm.ts";
@@ -87,6 +89,31 @@ export async function openPolicy(config: Config, say: Core["log"]) {
 function upstreams(config: Config): string[] {
   const urls = [config.models.openai.baseUrl, config.models.anthropic.baseUrl, config.registry];
   return [...new Set(urls.flatMap((url) => (url === null ? [] : [new URL(url).hostname])))];
+}
+
+/** A workspace that took our token. */
+export interface Workspace {
+  readonly access: SlackAccess;
+  readonly identity: SlackIdentity;
+}
+
+/** `null`: the local page stands in for it. Asked before anything is started: a bad token leaves nothing behind. */
+export async function openWorkspace(config: Config, log: Core["log"]): Promise<Workspace | null> {
+  if (config.slack === null) return null;
+  const { apiUrl, ...secrets } = config.slack;
+  const access = slackAccess({ ...secrets, ...(apiUrl === null ? {} : { slackApiUrl: apiUrl }), log });
+  try {
+    return { access, identity: await slackIdentity(access.urgent) };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const refused = cause instanceof Error && "code" in cause && cause.code === ErrorCode.PlatformError;
+    throw new StartError(
+      refused
+        ? `Slack refuses SLACK_BOT_TOKEN (${why}): copy the Bot User OAuth Token of the installed app, it starts with xoxb-`
+        : `the Slack workspace cannot be used: ${why}`,
+      { cause },
+    );
+  }
 }
 
 export async function openDb(config: Config, say: Core["log"]) {

@@ -125,5 +125,6 @@ test("Slack says who we are", async () => {
     workspace: "T0LOCAL",
     botUserId: "U0AGENT",
     botId: "B0AGENT",
+    url: "https://acme.slack.com",
   });
 });

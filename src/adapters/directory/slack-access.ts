@@ -29,6 +29,8 @@ export interface SlackIdentity {
   readonly workspace: string;
   readonly botUserId: string;
   readonly botId: string;
+  /** Where people read the workspace, "https://acme.slack.com"; what is below it are permalinks. `null`: not said. */
+  readonly url: string | null;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -57,9 +59,9 @@ export function slackAccess(options: SlackAccessOptions): SlackAccess {
 
 /** Asks Slack who the token is. Throws when it is not a bot's, is refused, or Slack cannot be reached. */
 export async function slackIdentity(client: WebClient): Promise<SlackIdentity> {
-  const { team_id, user_id, bot_id } = await client.auth.test();
+  const { team_id, user_id, bot_id, url } = await client.auth.test();
   if (!team_id || !user_id || !bot_id) throw new Error("SLACK_BOT_TOKEN is not a bot's token: it starts with xoxb-");
-  return { workspace: team_id, botUserId: user_id, botId: bot_id };
+  return { workspace: team_id, botUserId: user_id, botId: bot_id, url: url?.replace(/\/$/, "") ?? null };
 }
 
 /** Slack's packages log bodies at debug; only what went wrong passes. */

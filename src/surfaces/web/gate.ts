@@ -1,0 +1,54 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { MiddlewareHandler } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { PAGE_HEADERS, renderNote } from "./frame.ts";
+
+const COOKIE = "countersign_pages";
+const COOKIE_DAYS = 90;
+const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
+
+/**
+ * Lets in who has opened the printed start link once in this browser, under our own name or this machine's. For pages
+ * beside a real workspace; whatever may act as somebody else asks for more. `baseUrl`: where people open us.
+ */
+export function startGate(o: { token: string; baseUrl: string }): readonly [MiddlewareHandler, MiddlewareHandler] {
+  const home = new URL(o.baseUrl);
+  // Not the token itself: a cookie that leaks does not become a link.
+  const kept = createHash("sha256").update(`pages:${o.token}`).digest("base64url");
+
+  /** A page of another site can make its own name point at us; the name it uses gives it away. */
+  const ownName: MiddlewareHandler = async (c, next) => {
+    const host = c.req.header("host") ?? "";
+    if (host === home.host || LOOPBACK.test(host)) return next();
+    const words = `This was opened as "${host}". Countersign answers as ${home.host}; PUBLIC_URL names another address.`;
+    return c.body(renderNote({ title: "Not at this address", words: [words] }), 403, PAGE_HEADERS);
+  };
+
+  const startToken: MiddlewareHandler = async (c, next) => {
+    if (c.req.method === "GET" && same(c.req.query("token"), o.token)) {
+      setCookie(c, COOKIE, kept, {
+        httpOnly: true,
+        // On this machine the address is plain http.
+        secure: home.protocol === "https:" && c.req.header("host") === home.host,
+        // Not "Strict": that would ask again of everybody who follows a link in the workspace.
+        sameSite: "Lax",
+        path: "/",
+        maxAge: COOKIE_DAYS * 86_400,
+      });
+      const url = new URL(c.req.url);
+      url.searchParams.delete("token");
+      return c.redirect(`${url.pathname}${url.search}`, 303);
+    }
+    if (same(getCookie(c, COOKIE), kept)) return next();
+    const words = ["Open the link that was printed where Countersign was started, once in this browser."];
+    return c.body(renderNote({ title: "This page needs the start link", words }), 401, PAGE_HEADERS);
+  };
+
+  return [ownName, startToken];
+}
+
+function same(given: string | undefined, expected: string): boolean {
+  if (given === undefined) return false;
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
