@@ -26,6 +26,7 @@ const Diff = z.strictObject({
   head: z.string(),
   maxBytes: z.number().int().positive(),
 });
+const Taken = z.strictObject({ to: z.number().int().nonnegative() });
 const Hook = z.strictObject({ push: z.string(), lines: z.string(), objects: z.string(), alternates: z.string() });
 const BODY_BYTES = 4_000_000;
 
@@ -63,6 +64,7 @@ export function adminServer(control: Control): Server {
     },
     "/forget": async (body) => control.forget(Run.parse(body).run),
     "/usage": async (body) => control.usage(Run.parse(body).run),
+    "/acknowledge": async (body) => control.acknowledge(Taken.parse(body).to),
     "/certificate": async () => ({ pem: control.certificate }),
     "/pre-receive": async (body) => control.judgePush(Hook.parse(body)),
   };

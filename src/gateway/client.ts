@@ -12,6 +12,8 @@ export interface GatewayClient extends Gateway {
 
 const Failure = z.object({ code: z.enum(["not_found", "unavailable", "stale", "invalid"]), message: z.string() });
 
+/** After how many lines the gateway is told that they were taken. */
+const TELL_LINES = 100;
 /** How soon a gateway that does not answer is asked again. */
 const AGAIN_MS = 100;
 
@@ -43,6 +45,7 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string; pati
   async function* audit(from: number, signal: AbortSignal): AsyncGenerator<{ next: number; line: AuditLine }> {
     if (signal.aborted) return;
     let held = "";
+    let untold = 0;
     try {
       const incoming = await send(o.adminSocket, "GET", `/audit?from=${from}`, "", signal);
       const decoder = new TextDecoder();
@@ -50,8 +53,15 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string; pati
         const lines = (held + decoder.decode(chunk, { stream: true })).split("\n");
         held = lines.pop() ?? "";
         for (const line of lines) {
-          if (line !== "") yield JSON.parse(line) as { next: number; line: AuditLine };
+          if (line === "") continue;
+          const entry = JSON.parse(line) as { next: number; line: AuditLine };
+          yield entry;
           if (signal.aborted) return;
+          // We are asked for more: this one is done with.
+          untold += 1;
+          if (untold < TELL_LINES) continue;
+          await call("/acknowledge", { to: entry.next }, 0);
+          untold = 0;
         }
       }
     } catch (error) {

@@ -12,6 +12,8 @@ import type { Wall } from "./wall.ts";
 export interface Control extends Omit<Gateway, "address"> {
   /** PEM of the installation's CA, for the sandboxes' trust stores. */
   readonly certificate: string;
+  /** Audit lines before this cursor are in the record. */
+  acknowledge(to: number): Promise<void>;
   judgePush(question: {
     push: string;
     lines: string;
@@ -71,6 +73,7 @@ export function controlOf(
     async usage(run): Promise<Usage> {
       return ledger.spent(run);
     },
+    acknowledge: (to) => wall.journal.acknowledge(to),
     audit: (from, signal): AsyncIterable<{ next: number; line: AuditLine }> => wall.journal.read(from, signal),
     judgePush: (question) => parts.pushes.judge(question),
   };

@@ -23,6 +23,7 @@ import { type Ledger, openLedger } from "./model/ledger.ts";
 import { PRICES } from "./model/prices.ts";
 import { REGISTRY_PATH } from "./package-path.ts";
 import { registryBroker } from "./registry.ts";
+import { openRetired } from "./retired.ts";
 import { RUN_POLICY_PATH, runPolicyBroker } from "./run-policy.ts";
 import { type GatewayConfig, type GatewayWorld, LIMITS } from "./settings.ts";
 import { record, type Wall } from "./wall.ts";
@@ -106,13 +107,18 @@ async function openGateway(config: GatewayConfig, world: Partial<GatewayWorld>):
   await claim(adminSocket);
   await claim(dataSocket);
   const git = gitIn(home);
-  const journal = await openJournal(path.join(stateDir, "audit.jsonl"));
+  const grants = await openGrants(path.join(stateDir, "grants"));
+  const retired = await openRetired(path.join(stateDir, "audit-retired.json"));
+  const journal = await openJournal(stateDir, {
+    rollBytes: outside.limits.journalBytes,
+    retired: retired.upTo(),
+    retire: (lines, to) => retired.take(lines, to, new Set(grants.runs())),
+  });
   const lease = openLease({
     leaseMs: config.leaseMs ?? 60_000,
     orphanMs: config.orphanMs ?? 600_000,
     now: outside.now,
   });
-  const grants = await openGrants(path.join(stateDir, "grants"));
   const wall: Wall = {
     grants,
     journal,
@@ -122,8 +128,8 @@ async function openGateway(config: GatewayConfig, world: Partial<GatewayWorld>):
     world: outside,
     uploads: new Map(),
   };
-  const ledger = openLedger();
   const known = new Set(grants.runs());
+  const ledger = openLedger(new Map([...retired.spent()].filter(([run]) => known.has(run))));
   for await (const line of journal.past()) if (line.run !== null && known.has(line.run)) ledger.count(line);
   const { left, inFlight } = await openInFlight(path.join(stateDir, "in-flight.jsonl"));
   for (const call of left) await chargeLost(wall, ledger, call);

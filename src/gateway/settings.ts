@@ -42,6 +42,8 @@ export interface Limits {
   readonly sweepMs: number;
   /** Tunnels open at once, per sandbox. */
   readonly connections: number;
+  /** A file of the audit journal this large is followed by another; what the control plane has taken in is removed. */
+  readonly journalBytes: number;
 }
 
 export const LIMITS: Limits = {
@@ -55,6 +57,7 @@ export const LIMITS: Limits = {
   pushGraceMs: 10_000,
   sweepMs: 5_000,
   connections: 512,
+  journalBytes: 16_000_000,
 };
 
 /** The outside world, for tests: names, connections, the clock. */

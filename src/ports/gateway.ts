@@ -139,7 +139,10 @@ export interface Gateway {
   /** Deletes the run's repository, grants and counters. */
   forget(run: string): Promise<void>;
   usage(run: string): Promise<Usage>;
-  /** Lines after `from` (0: all), then live. `next` is the cursor to store. Throws when the gateway goes away. */
+  /**
+   * Lines after `from` (0: all that are kept), then live. `next` is the cursor to store. Asking for another line says
+   * that the one before is stored: what everybody has stored is not kept for ever. Throws when the gateway goes away.
+   */
   audit(from: number, signal: AbortSignal): AsyncIterable<{ readonly next: number; readonly line: AuditLine }>;
 }
 

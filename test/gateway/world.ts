@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer as createHttp, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createHttps } from "node:https";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -104,7 +104,12 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
     if (sandbox !== null) socket.write(`COUNTERSIGN/1 ${sandbox}\n`);
     return socket;
   };
-  const journal = path.join(stateDir, "audit.jsonl");
+  /** All of it that is kept, oldest first. */
+  const journal = async () => {
+    const rolled = (await readdir(stateDir)).filter((name) => /^audit-\d+\.jsonl$/.test(name)).sort();
+    const files = [...rolled, "audit.jsonl"].map((name) => readFile(path.join(stateDir, name), "utf8"));
+    return (await Promise.all(files)).join("");
+  };
   return {
     gateway,
     client,
@@ -134,9 +139,9 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
       carriers.add(close);
       return { port: (server.address() as AddressInfo).port, close };
     },
-    auditText: () => readFile(journal, "utf8"),
+    auditText: journal,
     async auditOf(sandbox) {
-      const lines = (await readFile(journal, "utf8")).split("\n").filter(Boolean);
+      const lines = (await journal()).split("\n").filter(Boolean);
       return lines.map((line) => JSON.parse(line) as AuditLine).filter((line) => line.sandbox === sandbox);
     },
     reset() {

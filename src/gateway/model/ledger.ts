@@ -24,8 +24,9 @@ export interface Ledger {
   forget(run: string): void;
 }
 
-export function openLedger(): Ledger {
-  const spent = new Map<string, Usage>();
+/** `past`: what runs have spent that no line is left of. */
+export function openLedger(past: ReadonlyMap<string, Usage> = new Map()): Ledger {
+  const spent = new Map(past);
   const reserved = new Map<string, Set<Reservation>>();
   const countedBefore = new Map<string, Map<string, number>>();
   return {

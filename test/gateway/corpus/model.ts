@@ -40,7 +40,7 @@ export const usage = (input: number, output: number) =>
   sse({ choices: [], usage: { prompt_tokens: input, completion_tokens: output } });
 
 export async function callModel(
-  world: World,
+  world: Pick<World, "open">,
   sandbox: string,
   token: string,
   body: unknown,
