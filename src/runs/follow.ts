@@ -13,8 +13,7 @@ const FLUSH_MS = 100;
 const FLUSH_EVENTS = 100;
 
 export type Followed =
-  | { readonly kind: "parked" }
-  | { readonly kind: "expired" }
+  | { readonly kind: "parked" | "expired" | "outstayed" }
   | { readonly kind: "ended"; readonly end: TurnEnd; readonly detail: string | null };
 
 /**

@@ -9,6 +9,7 @@ import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { membersOrHold } from "./hold.ts";
 import type { Run } from "./run.ts";
+import { waitsUntil } from "./sandbox.ts";
 
 type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
 
@@ -19,14 +20,18 @@ type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
 export type Permitted =
   | { readonly kind: "answered"; readonly settle: (tx: Tx) => Promise<readonly EventBody[]> }
   | { readonly kind: "parked" }
-  /** Nobody answered in time: the wait is now long enough to let the sandbox go. */
-  | { readonly kind: "expired" };
+  /** Nobody answered in time: the question is over and the sandbox can go. */
+  | { readonly kind: "expired" }
+  /** People still have time to answer and the sandbox has none to wait for them. */
+  | { readonly kind: "outstayed" };
 
 /** One process of an agent. `name` is its own for ever; `gone`: it had ended before we came, and only its words are left. */
 export interface Speaker {
   readonly agent: Agent;
   readonly name: string;
   readonly gone: boolean;
+  /** When its sandbox ends by itself. */
+  readonly endsAt: Date;
 }
 
 const objectsOf = (asked: Asked): readonly PolicyObject[] =>
@@ -112,8 +117,13 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     };
   }
   if (latest?.status === "pending") {
-    await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: latest.expiresAt }));
-    return { kind: latest.expiresAt <= core.clock.now() ? "expired" : "parked" };
+    const now = core.clock.now();
+    if (latest.expiresAt <= now) return { kind: "expired" };
+    const leftMs = (run.deadlineAt ?? now).getTime() - latest.expiresAt.getTime();
+    const leaveAt = waitsUntil(speaker.endsAt, leftMs);
+    if (leaveAt <= now) return { kind: "outstayed" };
+    await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: earlier(latest.expiresAt, leaveAt) }));
+    return { kind: "parked" };
   }
   const current = core.policy();
   if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
@@ -122,13 +132,18 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
   await core.store.tx(async (tx) => {
     const opened = await open(core, tx, run, "command", subject, digest, asks, run.epoch);
     // A person's time is not the agent's: the wait is added here, and what of it was not needed is taken back by the vote.
-    const wait = opened.expiresAt.getTime() - core.clock.now().getTime();
-    const deadlineAt = run.deadlineAt === null ? null : new Date(run.deadlineAt.getTime() + wait);
-    await core.stores.runs.patch(tx, run, { wakeAt: opened.expiresAt, deadlineAt });
+    const now = core.clock.now().getTime();
+    const leftMs = (run.deadlineAt?.getTime() ?? now) - now;
+    await core.stores.runs.patch(tx, run, {
+      wakeAt: earlier(opened.expiresAt, waitsUntil(speaker.endsAt, leftMs)),
+      deadlineAt: run.deadlineAt === null ? null : new Date(opened.expiresAt.getTime() + leftMs),
+    });
   });
   core.nudge();
   return { kind: "parked" };
 }
+
+const earlier = (a: Date, b: Date): Date => (a < b ? a : b);
 
 const giving = (approval: Approval, asking: string): string => `grant:${approval.id}:${asking}`;
 

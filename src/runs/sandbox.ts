@@ -12,6 +12,8 @@ export type Slot = "agent" | "check";
 
 /** Longer than any run may take: the provider's own net under our clean-up. */
 const TTL_MARGIN_MS = 15 * 60_000;
+/** What an agent may spend of its sandbox's life waiting for people; then its work is saved and the sandbox let go. */
+const WAITING_MS = 60 * 60_000;
 /** Most of it only ever passes when an agent is installed on its first use. */
 const CREATE_MS = 15 * 60_000;
 const MEMORY_MIB = 4_096;
@@ -100,7 +102,13 @@ export async function sandboxFor(
   return { sandbox, token, fresh: true };
 }
 
-const ttlOf = (run: Run): number => (run.scope?.limits.runtimeMs ?? 0) + TTL_MARGIN_MS;
+const ttlOf = (run: Run): number => (run.scope?.limits.runtimeMs ?? 0) + WAITING_MS + TTL_MARGIN_MS;
+
+/**
+ * How long an agent can wait for a person in a sandbox that ends at `endsAt`: an answer that comes later would leave it
+ * less than the `leftMs` that it still has to work.
+ */
+export const waitsUntil = (endsAt: Date, leftMs: number): Date => new Date(endsAt.getTime() - leftMs - TTL_MARGIN_MS);
 
 export const isGone = (error: unknown): boolean =>
   error instanceof SandboxError && (error.code === "gone" || error.code === "not_found");

@@ -9,14 +9,16 @@ import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
 
 /**
- * Nobody answered the agent's question in time. The work so far is pushed to the relay, the sandbox is let go, the
- * question is expired (neither yes nor no). "Ask again" and a yes bring the run back; the yes holds for the same bytes.
+ * Nobody has answered the agent's question, and the sandbox is let go with the work so far pushed to the relay. An
+ * "expired" question is closed (neither yes nor no): "Ask again" and a yes bring the run back. One that has "outstayed"
+ * its sandbox stays open, and its answer brings the run back. Either yes holds for the same bytes.
  */
 export async function suspend(
   core: Core,
   run: Run,
   sandbox: Sandbox,
   agent: Agent,
+  waited: "expired" | "outstayed",
   signal: AbortSignal,
 ): Promise<void> {
   await agent.stop();
@@ -27,7 +29,9 @@ export async function suspend(
   const current = core.policy();
   const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
   await core.store.tx(async (tx) => {
-    for (const approval of await core.stores.approvals.pendingOf(tx, run.id)) {
+    await core.stores.runs.lock(tx, run.id);
+    const asked = await core.stores.approvals.pendingOf(tx, run.id);
+    for (const approval of waited === "expired" ? asked : []) {
       await core.stores.approvals.close(tx, approval.id, "expired");
       await record(core, tx, run.id, run.epoch, [
         { kind: "approval.closed", approval: approval.id, status: "expired" },
@@ -42,13 +46,20 @@ export async function suspend(
     if (turn?.state === "running") {
       await core.stores.turns.ended(tx, run.id, turn.n, "interrupted");
       await record(core, tx, run.id, run.epoch, [
-        { kind: "turn.ended", turn: turn.n, end: "interrupted", detail: "a person's answer took too long" },
+        { kind: "turn.ended", turn: turn.n, end: "interrupted", detail: "a person's answer takes longer" },
       ]);
     }
     await core.stores.turns.add(tx, { runId: run.id, cause: "interrupted", person: null, text: run.text });
+    if (asked.length === 0) {
+      // Answered while it was being packed up, when nothing waited for the answer any more.
+      await move(core, tx, run, "preparing", { why: "answered", patch: { wakeAt: null } });
+      return;
+    }
+    const giveUpAt = core.clock.now().getTime() + giveUpMs;
+    const expiresAt = Math.min(...asked.map((approval) => approval.expiresAt.getTime()));
     await move(core, tx, run, "suspended", {
-      why: "nobody answered in time",
-      patch: { resumeTo: "preparing", wakeAt: new Date(core.clock.now().getTime() + giveUpMs) },
+      why: waited === "expired" ? "nobody answered in time" : "the answer takes longer than a sandbox is kept",
+      patch: { resumeTo: "preparing", wakeAt: new Date(waited === "expired" ? giveUpAt : expiresAt) },
     });
   });
   core.nudge();

@@ -103,8 +103,9 @@ async function close(
     return;
   }
   const now = core.clock.now().getTime();
-  if (run.state === "suspended" && status === "approved") {
-    // It had its time long ago: the yes gives it that time once more, else it would be over before it begins.
+  if (run.state === "suspended" && (status === "approved" || approval.gate === "command")) {
+    // An agent goes on after either answer, and meets a no when it asks again. It had its time long ago: the answer
+    // gives it that time once more, else it would be over before it begins.
     const deadlineAt = new Date(now + (run.scope?.limits.runtimeMs ?? 0));
     await move(core, tx, run, run.resumeTo === "publishing" ? "publishing" : "preparing", {
       by,

@@ -46,6 +46,7 @@ async function turns(
   signal: AbortSignal,
 ): Promise<void> {
   let opened = null as { procId: string; agent: Agent } | null;
+  const { expiresAt: endsAt } = await sandbox.info();
   for (;;) {
     const turn = await core.stores.turns.current(run.id);
     if (!turn) return finish(core, run, sandbox, opened?.agent ?? null, signal);
@@ -62,14 +63,14 @@ async function turns(
       if (turn.state === "queued") await begin(core, run, turn);
       await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn));
       const name = `agent:${run.id}:${sandbox.key}:${procId}`;
-      outcome = await follow(core, run, { agent: opened.agent, name, gone }, turn, signal);
+      outcome = await follow(core, run, { agent: opened.agent, name, gone, endsAt }, turn, signal);
     } catch (error) {
       // It ended before its session was open, or between two words of ours: the same process is of no use any more.
       if (error instanceof AgentError) return restart(core, run, error.message, "agent");
       throw error;
     }
     if (outcome.kind === "parked") return;
-    if (outcome.kind === "expired") return suspend(core, run, sandbox, opened.agent, signal);
+    if (outcome.kind !== "ended") return suspend(core, run, sandbox, opened.agent, outcome.kind, signal);
     if (outcome.end === "interrupted")
       return restart(core, run, outcome.detail ?? "the agent's process ended", "agent");
     if (outcome.end === "failed" || outcome.end === "limit" || outcome.end === "refused") {
