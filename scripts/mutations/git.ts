@@ -4,6 +4,7 @@ import { corpus, type Mutation, type Red } from "./mutation.ts";
 const relay = (test: string): Red => ({ file: "test/gateway/relay.int.test.ts", test });
 const guards = (test: string): Red => ({ file: "test/gateway/push-guards.int.test.ts", test });
 const audited = (test: string): Red => ({ file: "test/gateway/relay-audit.int.test.ts", test });
+const attacked = (test: string): Red => ({ file: "test/gateway/relay-attacks.int.test.ts", test });
 const host = (test: string): Red => ({ file: "test/adapters/repo-host-local.int.test.ts", test });
 
 /** What a push may hold, and where it may go. */
@@ -91,6 +92,27 @@ export const GIT: readonly Mutation[] = [
     find: "if (!written)",
     replace: "if (false)",
     red: audited("while nothing can be recorded, a push moves nothing"),
+  },
+  {
+    name: "what is in the mirror is served to whoever knows its id",
+    file: "src/gateway/git/relay.ts",
+    find: "/^version=[01]$/",
+    replace: "/^version=[012]$/",
+    red: attacked("a commit that the run's refs do not reach is not served, whoever knows its id"),
+  },
+  {
+    name: "the forge's other branches are named to a run",
+    file: "src/gateway/git/relay.ts",
+    find: '"core.alternateRefsPrefixes": "refs/countersign-none/",',
+    replace: "",
+    red: attacked("what a run is not given is not named to it, neither to fetch nor to push on top of"),
+  },
+  {
+    name: "a push may bring in another branch's commits",
+    file: "src/gateway/git/push-policy.ts",
+    find: "if (borrowed !== null) {",
+    replace: "if (false) {",
+    red: attacked("a push may not build on a commit that the run was not given, whoever knows its id"),
   },
   {
     name: "a push that cannot be checked is accepted",

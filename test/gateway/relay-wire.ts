@@ -37,13 +37,29 @@ export async function askRelay(
   return { status: Number(answer.split(" ")[1]), head: answer.slice(0, end), body: answer.slice(end + 4) };
 }
 
+interface Place {
+  readonly cwd: string;
+  readonly home: string;
+}
+
 /** The pack of what `tip` has and `without` has not. */
-export function packOf(git: { cwd: string; home: string }, tip: string, without: string): Promise<Buffer> {
+export const packOf = (git: Place, tip: string, without: string): Promise<Buffer> =>
+  feed(git, ["pack-objects", "--revs", "--stdout", "-q"], `${tip}\n^${without}\n`);
+
+/** The pack of these objects and no others, whatever they name. */
+export const packOfObjects = (git: Place, oids: readonly string[]): Promise<Buffer> =>
+  feed(git, ["pack-objects", "--stdout", "-q"], `${oids.join("\n")}\n`);
+
+/** Writes an object that no porcelain would write. */
+export const writeObject = async (git: Place, type: string, content: string | Buffer): Promise<string> =>
+  (await feed(git, ["hash-object", "-t", type, "-w", "--stdin", "--literally"], content)).toString("utf8").trim();
+
+function feed(git: Place, args: readonly string[], input: string | Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const args = ["pack-objects", "--revs", "--stdout", "-q"];
-    const options = { cwd: git.cwd, encoding: "buffer", env: { PATH: "/usr/bin:/bin", HOME: git.home } } as const;
-    const child = execFile("git", args, options, (error, stdout) => (error ? reject(error) : resolve(stdout)));
-    child.stdin?.end(`${tip}\n^${without}\n`);
+    const env = { PATH: "/usr/bin:/bin", HOME: git.home };
+    const options = { cwd: git.cwd, encoding: "buffer", env, maxBuffer: 256 * 1024 * 1024 } as const;
+    const child = execFile("git", [...args], options, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    child.stdin?.end(input);
   });
 }
 

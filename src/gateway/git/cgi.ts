@@ -40,9 +40,7 @@ export async function answerFromCgi(
         rest = head.subarray(end + 4);
         head = null;
       }
-      if (rest.length > 0 && !res.write(rest) && !res.destroyed) {
-        await Promise.race([once(res, "drain"), once(res, "close")]);
-      }
+      if (rest.length > 0 && !res.write(rest)) await drained(res);
     }
   } catch {
     res.destroy();

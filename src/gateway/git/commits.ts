@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import type { Git } from "./git.ts";
 import { patchScanner, type SecretHit } from "./secret-scan.ts";
 
@@ -35,6 +37,28 @@ export async function isAncestor(view: RepositoryView, older: string, newer: str
   const result = await view.git(["merge-base", "--is-ancestor", older, newer], { gitDir: view.gitDir, env: view.env });
   if (result.code !== 0 && result.code !== 1) throw new Error(`git merge-base: ${result.stderr}`);
   return result.code === 0;
+}
+
+/**
+ * A commit up to `head` that was neither made in this run nor given to it: the mirror has it, from another branch, and
+ * git lets a push build on all that the mirror has. What the run's refs reach, and its own branch as the forge has it,
+ * is its own. `null`: none.
+ */
+export async function borrowedCommit(view: RepositoryView, head: string, branch: string): Promise<string | null> {
+  const alternates = await readFile(path.join(view.gitDir, "objects", "info", "alternates"), "utf8");
+  const mirror = path.dirname(alternates.trim());
+  const published = await view.git(["rev-parse", "--verify", "--quiet", `refs/heads/${branch}`], { gitDir: mirror });
+  const own = published.code === 0 ? [published.stdout.toString("utf8").trim()] : [];
+  const args = ["rev-list", "--not", "--branches", "--tags", ...own, "--not", "--end-of-options", head];
+  const fresh = await view.git(args, { gitDir: view.gitDir, env: view.env });
+  if (fresh.code !== 0 || fresh.truncated) throw new Error(`git rev-list: ${fresh.stderr}`);
+  if (fresh.stdout.length === 0) return null;
+  const there = await view.git(["cat-file", "--batch-check=%(objectname)"], {
+    gitDir: mirror,
+    input: fresh.stdout.toString("utf8"),
+  });
+  if (there.code !== 0) throw new Error(`git cat-file: ${there.stderr}`);
+  return /^[0-9a-f]{40}$/m.exec(there.stdout.toString("utf8"))?.[0] ?? null;
 }
 
 const TREE_DIFF = ["diff-tree", "--stdin", "-r", "--root", "--no-renames", "-m", "--no-ext-diff", "--no-textconv"];

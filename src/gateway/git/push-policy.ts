@@ -1,7 +1,15 @@
 import type { RuleRef } from "#policy/decision.ts";
 import { decidePath, type PathRule } from "#policy/paths.ts";
 import type { Grant } from "#ports/gateway.ts";
-import { commitsAfter, isAncestor, type RepositoryView, secretsIn, type TouchedPath, touchedPaths } from "./commits.ts";
+import {
+  borrowedCommit,
+  commitsAfter,
+  isAncestor,
+  type RepositoryView,
+  secretsIn,
+  type TouchedPath,
+  touchedPaths,
+} from "./commits.ts";
 import { type RefCommand, ZERO_OID } from "./pkt-line.ts";
 
 /** What became of one ref of a push. Exactly one audit line each. */
@@ -84,6 +92,11 @@ async function contentFault(
   if (commits === null)
     return { ...none, reason: "limit", detail: `${command.ref}: more than ${MOST_COMMITS} commits.` };
   if (commits.length === 0) return null;
+  const borrowed = await borrowedCommit(view, command.new, command.ref.replace("refs/heads/", ""));
+  if (borrowed !== null) {
+    const detail = `${command.ref}: ${borrowed.slice(0, 12)} is not of this run. Commit on top of its own branch.`;
+    return { ...none, reason: "base", detail };
+  }
   const byPath = pathFault(git.paths, await touchedPaths(view, commits));
   if (byPath) return byPath;
   const secrets = await secretsIn(view, commits, Math.max(git.maxBytes * 4, 16_000_000));

@@ -185,7 +185,9 @@ async function run(
       QUERY_STRING: asked.query,
       CONTENT_TYPE: req.headers["content-type"] ?? "",
       REMOTE_USER: "run",
-      ...(typeof protocol === "string" && /^version=[012]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {}),
+      // Not version 2: it serves every object of the mirror to whoever knows its id. The older ones serve what the run's
+      // refs reach (upload-pack, "allowReachableSHA1InWant").
+      ...(typeof protocol === "string" && /^version=[01]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {}),
     },
   });
   await answerFromCgi(child, o.body, o.res);
@@ -203,7 +205,10 @@ function settingsFor(parts: RelayParts, grant: Grant): Record<string, string> {
     // Packs stay packs: unpacking a hostile one into loose objects would let it grow a thousandfold on disk.
     "receive.unpackLimit": "1",
     "receive.shallowUpdate": "false",
-    "uploadpack.allowFilter": "true",
+    // What a partial clone leaves out it asks for by id later, and ids alone get nothing here.
+    "uploadpack.allowFilter": "false",
+    // git offers the mirror's refs to build on (".have"): all branches of the forge, other runs' among them.
+    "core.alternateRefsPrefixes": "refs/countersign-none/",
   };
 }
 

@@ -1,0 +1,98 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bareGrant, hashOf } from "#test/contracts/gateway.ts";
+import { commit, openRun, PATH_RULES } from "./corpus/git.ts";
+import { type Forge, makeForge } from "./forge.ts";
+import { askRelay, moves, oidOf, packet, packOfObjects, wants, writeObject } from "./relay-wire.ts";
+import { makeWorld, type World } from "./world.ts";
+
+let world: World;
+let forge: Forge;
+/** Tip of a branch of the forge that no run was given. */
+let elsewhere: string;
+beforeAll(async () => {
+  world = await makeWorld();
+  forge = await makeForge();
+  const seed = path.join(forge.folder, "seed");
+  await forge.git(["checkout", "--quiet", "-b", "embargo"], seed);
+  await writeFile(path.join(seed, "unpublished.md"), "do not read\n");
+  await forge.git(["add", "."], seed);
+  await forge.git(["commit", "--quiet", "-m", "a fix under embargo"], seed);
+  await forge.git(["push", "--quiet", forge.path, "embargo"], seed);
+  elsewhere = oidOf(await forge.git(["rev-parse", "embargo"], seed));
+});
+afterAll(async () => {
+  await world.close();
+  await forge.close();
+});
+
+test("what a run is not given is not named to it, neither to fetch nor to push on top of", async () => {
+  const work = await openRun(world, forge, "named");
+  for (const service of ["git-upload-pack", "git-receive-pack"]) {
+    const refs = await askRelay(world, work, { method: "GET", path: `info/refs?service=${service}` });
+    expect(refs.status).toBe(200);
+    expect(refs.body).toContain(forge.main);
+    expect(refs.body).not.toContain(elsewhere);
+  }
+});
+
+test("a commit that the run's refs do not reach is not served, whoever knows its id", async () => {
+  const work = await openRun(world, forge, "by-id");
+  for (const version of ["0", "1", "2"]) {
+    const fetched = await work.git(["-c", `protocol.version=${version}`, "fetch", "--quiet", "origin", elsewhere]);
+    expect(fetched.code).not.toBe(0);
+    expect((await work.git(["cat-file", "-e", elsewhere])).code).not.toBe(0);
+  }
+  const second = `${packet("command=fetch")}0001${packet(`want ${elsewhere}\n`)}${packet("done\n")}0000`;
+  for (const body of [wants(elsewhere), second]) {
+    const headers = ["Git-Protocol: version=2"];
+    expect((await askRelay(world, work, { path: "git-upload-pack", headers, body })).body).not.toContain("PACK");
+  }
+});
+
+test("an older commit that the run's refs do reach is served", async () => {
+  const work = await openRun(world, forge, "older");
+  const older = oidOf(await work.git(["rev-parse", "HEAD~1"]));
+  const fetched = await askRelay(world, work, { path: "git-upload-pack", body: wants(older) });
+  expect(fetched.body).toContain("PACK");
+});
+
+test("a push may not build on a commit that the run was not given, whoever knows its id", async () => {
+  const work = await openRun(world, forge, "borrowed");
+  const git = { cwd: work.clone, home: forge.folder };
+  const tree = oidOf(await work.git(["rev-parse", "HEAD^{tree}"]));
+  const person = "A <a@x.test> 1700000000 +0000";
+  const parents = [forge.main, elsewhere].map((parent) => `parent ${parent}\n`).join("");
+  const merge = await writeObject(
+    git,
+    "commit",
+    `tree ${tree}\n${parents}author ${person}\ncommitter ${person}\n\nmerge\n`,
+  );
+  const body = Buffer.concat([
+    Buffer.from(moves(forge.main, merge, `refs/heads/${work.branch}`)),
+    await packOfObjects(git, [merge]),
+  ]);
+  await askRelay(world, work, { path: "git-receive-pack", body });
+  expect((await world.client.closePush(work.run)).oid).toBe(forge.main);
+  const lines = (await world.auditOf(work.sandbox)).filter((line) => line.kind === "push");
+  const detail = expect.stringContaining(`${elsewhere.slice(0, 12)} is not of this run`);
+  expect(lines).toMatchObject([{ outcome: "deny", reason: "base", detail }]);
+});
+
+test("a run goes on from its own branch as the forge has it, and from the default branch", async () => {
+  const first = await openRun(world, forge, "resumed");
+  await commit(first, { "a.md": "one\n" });
+  await first.git(["push", "--quiet", "origin", `HEAD:refs/heads/${first.branch}`]);
+  const { gitDir } = await world.client.closePush(first.run);
+  await forge.git(["--git-dir", gitDir, "push", "--quiet", forge.path, first.branch]);
+  await world.client.forget(first.run);
+  // The sandbox has what the relay has long forgotten; the forge has it too.
+  const again = await openRun(world, forge, "resumed-again");
+  await world.client.forget(again.run);
+  const git = { repo: forge.name, branch: first.branch, base: forge.main, paths: PATH_RULES, maxBytes: 5_000_000 };
+  await world.client.grant(bareGrant({ sandbox: first.sandbox, run: first.run, tokenHash: hashOf(first.token), git }));
+  await world.client.openRepository(first.run, forge.name, first.branch, forge.main);
+  await commit(first, { "b.md": "two\n" });
+  expect(await first.git(["push", "--quiet", "origin", `HEAD:refs/heads/${first.branch}`])).toMatchObject({ code: 0 });
+});
