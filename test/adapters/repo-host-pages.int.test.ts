@@ -257,7 +257,8 @@ test("a conflict is said before anybody presses, and again if somebody does", as
   await gitText(host.ground.git, ["update-ref", "refs/heads/main", other], { gitDir: gitDirOf(host.ground, repo) });
 
   const page = await (await get("/code/acme/shop/pull/1", "U0BO", cookie)).text();
-  expect(page).toContain("It conflicts with main in <code>a.txt</code>");
+  expect(page).toContain("It conflicts with main in <code>a.txt</code>. Close it and ask again:");
+  expect(page).not.toContain("merging makes it ready first");
   expect(page).not.toContain('<button class="btn">Merge</button>');
   const response = await app.request(`${origin}/code/acme/shop/pull/1/merge`, {
     method: "POST",
@@ -265,7 +266,7 @@ test("a conflict is said before anybody presses, and again if somebody does", as
     headers: { cookie: `start=yes; playground_user=U0BO; ${cookie}`, origin },
   });
   expect(response.status).toBe(409);
-  expect(await response.text()).toContain("The change conflicts with main in these files");
+  expect(await response.text()).toContain("The change conflicts with main in these files. Close it and ask again:");
   expect(await branchOid(host.ground, repo, "main")).toBe(other);
 });
 

@@ -55,7 +55,7 @@ function decisionBox(look: HostLook, here: string, review: Review, seat: Seat | 
   const able = review.trial?.kind === "clean" || review.trial?.kind === "contained";
   const form = (act: "merge" | "close", token: string, button: Html): Html =>
     h`<form method="post" action="${here}/${act}"><input type="hidden" name="token" value="${token}"><input type="hidden" name="head" value="${pull.headOid}">${button}</form>`;
-  return h`<section><h2>Decide</h2><p class="who">You are <b>${seat.viewer.name}</b>. ${pull.draft ? "This is a draft; merging makes it ready first." : ""}</p>${hint}${
+  return h`<section><h2>Decide</h2><p class="who">You are <b>${seat.viewer.name}</b>. ${able && instead === null && pull.draft ? "This is a draft; merging makes it ready first." : ""}</p>${hint}${
     able && instead !== null ? h`<p class="gap">${ownWords(instead)}</p>` : ""
   }<div class="acts gap">${
     able && instead === null ? form("merge", seat.mergeToken, h`<button class="btn">Merge</button>`) : ""
@@ -68,7 +68,7 @@ function hintOf(h: HostLook["h"], base: string, trial: MergeTrial | null): Html 
   if (trial.kind === "contained")
     return h`<p class="gap">${base} has these commits already. Merging only records it.</p>`;
   if (trial.kind === "unmergeable") return h`<p class="gap">It cannot be merged: ${trial.reason}.</p>`;
-  return h`<p class="gap">It conflicts with ${base} in ${trial.files.map((file, i) => h`${i === 0 ? "" : ", "}<code>${file}</code>`)}. Ask the agent to bring the branch up to date.</p>`;
+  return h`<p class="gap">It conflicts with ${base} in ${trial.files.map((file, i) => h`${i === 0 ? "" : ", "}<code>${file}</code>`)}. ${askAgain(base)}</p>`;
 }
 
 const CONCLUSIONS: Record<CheckReport["conclusion"], { mark: string; word: string }> = {
@@ -112,6 +112,9 @@ export function refusalBanner(
   }</section>`;
 }
 
+/** A run in review takes no more words: whoever asks again gets a new one. */
+const askAgain = (base: string): string => `Close it and ask again: the next run starts from ${base} as it is then.`;
+
 /** To an author, before the press and after it. */
 const ownWords = (instead: readonly string[]): string =>
   `You asked for this change or added to it, so somebody else has to merge it. ${
@@ -127,7 +130,7 @@ const REFUSALS: Record<Refused, (base: string, names: readonly string[]) => stri
   head_moved: () => "The branch moved while you were reading. Look at the change again, then press.",
   base_gone: (base) => `${base} does not exist any more.`,
   base_moved: (base) => `${base} kept moving. Press again.`,
-  conflict: (base) => `The change conflicts with ${base} in these files. Ask the agent to bring the branch up to date.`,
+  conflict: (base) => `The change conflicts with ${base} in these files. ${askAgain(base)}`,
   unmergeable: () => "git cannot merge these two histories.",
   elsewhere: () => "The press did not come from this page.",
   outdated: () => "The page was from another session. It is fresh now: press again.",
