@@ -1,13 +1,15 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import type { Approval } from "./approval.ts";
+import { type Approval, type OpenAsk, sameAccount } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { addedWords, bind } from "./bind.ts";
 import type { Core } from "./core.ts";
 import { titled } from "./look.ts";
+import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
-import type { Run } from "./run.ts";
+import { standing } from "./request.ts";
+import type { Person, Run } from "./run.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
 
@@ -24,41 +26,71 @@ async function asItIsNow(
   return { subject: now, digest: bind(gate, run, now) };
 }
 
-/** Opens an expired question anew, about the same bytes. Anyone who may speak in the conversation may ask again. */
+type Again = { readonly refused: Refusal } | { readonly asks: readonly OpenAsk[] };
+
+/**
+ * Who may ask again, with who may answer now: an author who still belongs to the run's team, and whoever may answer.
+ * Nobody else, or anyone in the workspace could call the approvers. What cannot be known is a refusal.
+ */
+async function mayAsk(core: Core, run: Run, expired: Approval, account: Account, person: Person): Promise<Again> {
+  if (account.kind !== "member") return { refused: { code: "guest" } };
+  const current = core.policy();
+  if (!current.ok) return { refused: { code: "policy_unavailable", problem: current.problem } };
+  let asks: readonly OpenAsk[];
+  try {
+    asks = await withMembers(core, current.policy, run, expired.asks);
+  } catch (cause) {
+    core.log("approvers could not be read", { approval: expired.id, error: String(cause) });
+    return { refused: { code: "directory_unavailable" } };
+  }
+  if (asks.some(({ members }) => members.some((member) => sameAccount(member, account)))) return { asks };
+  const authors = await core.store.tx((tx) => core.stores.people.authors(tx, run.id));
+  if (!authors.some(({ id }) => id === person.id)) {
+    const from = asks.map((ask) => ask.from);
+    return { refused: { code: "not_yours_to_ask_again", requester: run.requester.name, from } };
+  }
+  // The click came from the run's own thread, where a stranger's account is refused by its kind.
+  const here = await standing(core, { account, place: run.place, shared: false });
+  return "refused" in here ? here : { asks };
+}
+
+/** Opens an expired question anew, about the same bytes. Always returns what to tell the clicker. */
 export async function askAgain(core: Core, o: { approvalId: string; account: Account; place: Place }): Promise<View> {
   const expired = await core.stores.approvals.get(o.approvalId);
-  if (!expired) return { kind: "refused", refusal: { code: "unknown_approval" } };
-  if (o.account.kind !== "member") return { kind: "refused", refusal: { code: "guest" } };
-  const run = await core.stores.runs.get(expired.runId);
+  const run = expired && (await core.stores.runs.get(expired.runId));
   if (!run) return { kind: "refused", refusal: { code: "unknown_approval" } };
-  const refuse = (code: "already_decided" | "run_over"): View => ({
-    kind: "refused",
-    refusal: code === "run_over" ? { code, number: run.number, state: run.state } : decided(expired),
-  });
-  if (run.state !== "waiting" && run.state !== "suspended") return refuse("run_over");
-  if (expired.status !== "expired") return refuse("already_decided");
-  const current = core.policy();
-  if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
-  const asks = await withMembers(core, current.policy, run, expired.asks);
-  await core.store.tx(async (tx) => {
+  const person = await core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, o.account, o.account.name));
+  const may = await mayAsk(core, run, expired, o.account, person);
+  if ("refused" in may) return { kind: "refused", refusal: may.refused };
+  const view = await core.store.tx(async (tx): Promise<View> => {
     const locked = await core.stores.runs.lock(tx, run.id);
-    if (!locked || (locked.state !== "waiting" && locked.state !== "suspended")) return;
-    const { subject, digest } = await asItIsNow(core, tx, locked, expired);
-    const approval = await open(core, tx, locked, expired.gate, subject, digest, asks, null);
-    await core.stores.runs.patch(tx, locked, { wakeAt: approval.expiresAt });
-    await tell(core, tx, locked, "approval", expired.id);
+    const old = await core.stores.approvals.lock(tx, expired.id);
+    if (!locked || !old) return { kind: "refused", refusal: { code: "unknown_approval" } };
+    const parked = locked.state === "waiting" || locked.state === "suspended";
+    if (!parked || locked.cancelRequestedBy !== null) {
+      return { kind: "refused", refusal: { code: "run_over", number: locked.number, state: locked.state } };
+    }
+    if (old.status !== "expired") return { kind: "refused", refusal: decided(old) };
+    const { subject, digest } = await asItIsNow(core, tx, locked, old);
+    const pending = await core.stores.approvals.pendingOf(tx, run.id);
+    const approval = await open(core, tx, locked, old.gate, subject, digest, may.asks, null);
+    // Somebody pressed it a moment ago: theirs is the question, and it is asked once.
+    if (!pending.some(({ id }) => id === approval.id)) {
+      await record(core, tx, run.id, null, [{ kind: "approval.asked_again", approval: approval.id, by: person }]);
+      await core.stores.runs.patch(tx, locked, { wakeAt: approval.expiresAt });
+      await tell(core, tx, locked, "approval", old.id);
+    }
+    return { kind: "noted", what: "asked_again", run: titled(core, locked) };
   });
   core.nudge();
-  return { kind: "noted", what: "asked_again", run: titled(core, run) };
-
-  function decided(approval: typeof expired & {}): Refusal {
-    return {
-      code: "already_decided",
-      from: approval.asks.map((ask) => ask.from),
-      rule: approval.asks[0]?.rule.at ?? "",
-      who: null,
-      at: approval.closedAt,
-      status: approval.status,
-    };
-  }
+  return view;
 }
+
+const decided = (approval: Approval): Refusal => ({
+  code: "already_decided",
+  from: approval.asks.map((ask) => ask.from),
+  rule: approval.asks[0]?.rule.at ?? "",
+  who: null,
+  at: approval.closedAt,
+  status: approval.status,
+});

@@ -230,6 +230,8 @@ export const EventBody = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("notice"), text: z.string() }),
   /** It was asked for in the thread of a run that takes no more words. `pull`: of that run; `null` while it is being opened. */
   z.strictObject({ kind: z.literal("run.beside"), number: z.number(), repo: z.string(), pull: z.number().nullable() }),
+  /** Who had it put again after it had expired; its "approval.opened" stands just before. */
+  z.strictObject({ kind: z.literal("approval.asked_again"), approval: z.string(), by: person }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;
 

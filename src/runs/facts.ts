@@ -225,7 +225,9 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
       return;
     }
     case "sandbox.destroyed":
+    case "approval.asked_again":
     case "grant.used":
+    case "branch.pushed":
     case "egress.closed":
     case "agent.started":
     case "agent.exited":
@@ -276,8 +278,6 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
     case "scan.ran":
       // A later round looked at another commit: only the last word of each scan counts.
       all.scans = [...all.scans.filter((scan) => scan.name !== body.name), { ...body, at }];
-      return;
-    case "branch.pushed":
       return;
     case "pull_request.opened":
       all.pullRequest = { ...body, at, state: "open", by: null, closedAt: null };

@@ -14,6 +14,8 @@ export type Refusal =
   | { readonly code: "no_such_run"; readonly number: number }
   | { readonly code: "run_over"; readonly number: number; readonly state: string }
   | { readonly code: "not_yours_to_stop"; readonly requester: string }
+  /** `from`: the groups that may answer. */
+  | { readonly code: "not_yours_to_ask_again"; readonly requester: string; readonly from: readonly string[] }
   | { readonly code: "unknown_approval" }
   | {
       readonly code: VoteRefusal;

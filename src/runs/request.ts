@@ -26,7 +26,10 @@ export interface Standing {
  * Whether this person may speak to us here, and for which team. Only ids count: the channel's and the person's.
  * Anything that cannot be known is a refusal.
  */
-export async function standing(core: Core, heard: Heard): Promise<Standing | { readonly refused: Refusal }> {
+export async function standing(
+  core: Core,
+  heard: Pick<Heard, "account" | "place" | "shared">,
+): Promise<Standing | { readonly refused: Refusal }> {
   const current = core.policy();
   if (!current.ok) return { refused: { code: "policy_unavailable", problem: current.problem } };
   if (heard.shared) return { refused: { code: "shared_channel" } };

@@ -32,6 +32,8 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
     `Run ${number} is over (${said(state.replaceAll("_", " "))}). Mention me with a new request to start another.`,
   not_yours_to_stop: ({ requester }) =>
     `Only ${said(requester, 60)}, the other authors and this run's approvers may stop it. Ask one of them.`,
+  not_yours_to_ask_again: ({ requester, from }) =>
+    `Only ${said(requester, 60)}, the other authors and ${groups(from)} may have this asked again. Ask one of them.`,
   unknown_approval: () => "This question is not known here any more. Open the run page to see what is asked now.",
   already_decided: (vote) =>
     `This is already ${said(vote.status)}${by(vote)}. Nothing is left to do here; the thread shows what came of it.`,

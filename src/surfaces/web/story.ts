@@ -143,6 +143,9 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
     case "approval.closed":
       if (body.status === "expired") add("wait", ["Nobody answered in time; nothing was decided"]);
       return;
+    case "approval.asked_again":
+      add("info", [{ who: body.by.name }, " asked again after it had expired"]);
+      return;
     case "author.joined":
       add("info", [{ who: body.person.name }, " added words and is an author now: no approver of this run"]);
       return;

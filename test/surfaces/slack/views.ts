@@ -27,6 +27,7 @@ const refusals: readonly Refusal[] = [
   { code: "no_such_run", number: 9 },
   { code: "run_over", number: 42, state: "handed_off" },
   { code: "not_yours_to_stop", requester: "Ana" },
+  { code: "not_yours_to_ask_again", requester: "Ana", from: ["group:leads"] },
   { code: "unknown_approval" },
   ...VOTE_REFUSALS.map(votes),
 ];
