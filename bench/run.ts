@@ -1,6 +1,7 @@
 import { memory } from "./memory.ts";
 import { mention } from "./mention.ts";
 import { overhead } from "./overhead.ts";
+import { policy } from "./policy.ts";
 import { type Bench, keep, print, summarise } from "./report.ts";
 import { sandbox } from "./sandbox.ts";
 import { start } from "./start.ts";
@@ -9,7 +10,7 @@ import { start } from "./start.ts";
  * `npm run bench [name…]`: measured claims, each beside a named peer in the same run. Prints a table and one JSON line
  * for each, writes bench/results/<name>.json and, of all that is kept there, the README beside it. Nothing here passes or fails: a person reads it.
  */
-const BENCHES: readonly Bench[] = [mention, overhead, sandbox, start, memory];
+const BENCHES: readonly Bench[] = [mention, overhead, sandbox, start, memory, policy];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHES.some((bench) => bench.name === name));

@@ -26,6 +26,8 @@ export function worst(
     (worse, { outcome: one }) => (WEIGHT[one] > WEIGHT[worse] ? one : worse),
     "allow",
   );
+  const [only, ...others] = verdicts;
+  if (only !== undefined && others.length === 0 && only.outcome !== "ask") return { ...rest, ...only };
   const decisive = verdicts.filter((verdict) => verdict.outcome === outcome);
   const rules = distinct(decisive.flatMap((verdict) => verdict.rules));
   if (outcome === "deny") {

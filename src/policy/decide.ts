@@ -4,7 +4,7 @@ import { type Verdict, worst } from "./combine.ts";
 import { commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
 import { decideEgress, type EgressRequest, type EgressRule, normaliseHost } from "./egress.ts";
-import { fold, foldedGlob, matchesAnyText, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
+import { fold, foldedGlob, matchesAnyText, matchesCut, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
 import { decidePath, type PathRule } from "./paths.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
 import { matchesSecret } from "./secrets.ts";
@@ -100,11 +100,25 @@ const EVERY_PATH: PathRule = Object.freeze({
  * The path rules for one repository: the organisation's, the team's that speak of it, and, when no `allow` of the team
  * does, the built-in one for every path. Writing the first `allow` for a repository turns its paths into an allowlist.
  */
-export function pathRules(policy: Policy, team: Team, repo: string): PathRule[] {
-  const rules = rulesOn(policy, team, "git.path").filter((rule) => speaksOf(rule.in, repo));
-  const listed = rules.some((rule) => rule.effect === "allow");
-  return [...rules.map(pathRule), ...(listed ? [] : [EVERY_PATH])];
+export function pathRules(policy: Policy, team: Team, repo: string): readonly PathRule[] {
+  let repos = BY_REPO.get(team);
+  if (repos === undefined || repos.policy !== policy || repos.rules.size >= REPOS_AT_MOST) {
+    repos = { policy, rules: new Map() };
+    BY_REPO.set(team, repos);
+  }
+  let made = repos.rules.get(repo);
+  if (made === undefined) {
+    const rules = rulesOn(policy, team, "git.path").filter((rule) => speaksOf(rule.in, repo));
+    const listed = rules.some((rule) => rule.effect === "allow");
+    made = [...rules.map(pathRule), ...(listed ? [] : [EVERY_PATH])];
+    repos.rules.set(repo, made);
+  }
+  return made;
 }
+
+/** The names of repositories come from requests: what is kept of them has an end. */
+const REPOS_AT_MOST = 1_000;
+const BY_REPO = new WeakMap<Team, { readonly policy: Policy; readonly rules: Map<string, readonly PathRule[]> }>();
 
 /** `decidePath` in the words of a decision. */
 function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
@@ -116,8 +130,8 @@ function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
 }
 
 function decideRepo(policy: Policy, team: Team, repo: string): Verdict {
-  const folded = fold(repo);
-  const same = (glob: string) => matchesPath(foldedGlob(glob), folded);
+  const segments = fold(repo).split("/");
+  const same = (glob: string) => matchesCut(foldedGlob(glob), segments);
   return judge(rulesOn(policy, team, "git.repo"), (rule) => named(rule, same), NO_RULE);
 }
 

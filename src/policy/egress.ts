@@ -1,5 +1,5 @@
 import type { RuleRef } from "./decision.ts";
-import { matchesPath, pathGlob } from "./glob.ts";
+import { cutGlob, matchesCut } from "./glob.ts";
 import { matchesHost } from "./hosts.ts";
 
 /** One granted way out. "intercept" when it names methods, paths or a secret; "tunnel" is not inspected. */
@@ -51,6 +51,7 @@ export type EgressVerdict =
 
 /** Inspected before not inspected, then by place: the order in which rules were written never matters. */
 function first(rules: readonly EgressRule[]): EgressRule | undefined {
+  if (rules.length < 2) return rules[0];
   const weight = (rule: EgressRule) => (rule.mode === "intercept" ? (rule.secret === null ? 1 : 0) : 2);
   return rules.toSorted((a, b) => weight(a) - weight(b) || (a.rule.at < b.rule.at ? -1 : 1))[0];
 }
@@ -62,41 +63,62 @@ function first(rules: readonly EgressRule[]): EgressRule | undefined {
  * end the TLS and ask again with both; when you cannot, refuse.
  */
 export function decideEgress(rules: readonly EgressRule[], request: EgressRequest): EgressVerdict {
-  const { host, port, method, path } = request;
-  const denial = denialOf(rules, request);
+  const { port, method, path } = request;
+  const near = about(rules, request.host);
+  const denial = denialOf(near, request);
   if (denial !== null) return { outcome: "deny", reason: "rule", rule: denial };
-  const steps = [
-    { reason: "no_rule", holds: (rule: EgressRule) => matchesHost(rule.host, host) },
-    { reason: "port", holds: (rule: EgressRule) => rule.ports.includes(port) },
-    {
-      reason: "method",
-      holds: (rule: EgressRule) => method === null || rule.methods.length === 0 || rule.methods.includes(method),
-    },
-    {
-      reason: "path",
-      holds: (rule: EgressRule) => path === null || rule.paths.length === 0 || matchesSome(rule.paths, path),
-    },
-  ] as const;
-  let left = rules;
-  for (const { reason, holds } of steps) {
-    const next = left.filter(holds);
-    if (reason === "path" && next.length === 0) {
-      // A rule that grants this very path to another method came nearer than one that grants another path to this one.
-      const other = rules.filter((rule) => steps[0].holds(rule) && steps[1].holds(rule) && holds(rule));
-      if (other.length > 0) return { outcome: "deny", reason: "method", rule: first(other)?.rule ?? null };
-    }
-    if (next.length === 0)
-      return { outcome: "deny", reason, rule: reason === "no_rule" ? null : (first(left)?.rule ?? null) };
-    left = next;
-  }
-  const rule = first(left);
-  return rule === undefined ? { outcome: "deny", reason: "no_rule", rule: null } : { outcome: "allow", rule };
+  if (near.length === 0) return { outcome: "deny", reason: "no_rule", rule: null };
+  const refuse = (reason: "port" | "method" | "path", nearest: readonly EgressRule[]): EgressVerdict => ({
+    outcome: "deny",
+    reason,
+    rule: first(nearest)?.rule ?? null,
+  });
+  const onPort = near.filter((rule) => rule.ports.includes(port));
+  if (onPort.length === 0) return refuse("port", near);
+  const withMethod = onPort.filter(
+    (rule) => method === null || rule.methods.length === 0 || rule.methods.includes(method),
+  );
+  if (withMethod.length === 0) return refuse("method", onPort);
+  const onPath = (rule: EgressRule) => path === null || rule.paths.length === 0 || matchesSome(rule.paths, path);
+  const rule = first(withMethod.filter(onPath));
+  if (rule !== undefined) return { outcome: "allow", rule };
+  // A rule that grants this very path to another method came nearer than one that grants another path to this one.
+  const other = onPort.filter(onPath);
+  return other.length > 0 ? refuse("method", other) : refuse("path", withMethod);
 }
+
+interface HostIndex {
+  readonly named: ReadonlyMap<string, readonly EgressRule[]>;
+  readonly wild: readonly EgressRule[];
+}
+
+const HOSTS = new WeakMap<readonly EgressRule[], HostIndex>();
+
+/** The rules whose pattern has the host, found by its name; the few wildcards are tried one by one. */
+function about(rules: readonly EgressRule[], host: string): readonly EgressRule[] {
+  let index = HOSTS.get(rules);
+  if (index === undefined) {
+    const wild = rules.filter((rule) => rule.host.startsWith("*"));
+    index = {
+      named: Map.groupBy(
+        rules.filter((rule) => !wild.includes(rule)),
+        (rule) => rule.host,
+      ),
+      wild,
+    };
+    HOSTS.set(rules, index);
+  }
+  const named = index.named.get(host) ?? [];
+  const matching = index.wild.filter((rule) => matchesHost(rule.host, host));
+  return matching.length === 0 ? named : [...named, ...matching];
+}
+
+const NONE: readonly EgressDenial[] = [];
 
 /** A denial limited to methods or paths waits until these are known: its grants are inspected (see grants.ts). */
 function denialOf(rules: readonly EgressRule[], { host, method, path }: EgressRequest): RuleRef | null {
   const named = (globs: readonly string[]) => globs.some((glob) => matchesHost(glob, host));
-  for (const { hosts, except, methods, paths, rule } of rules.flatMap(({ denied }) => denied ?? [])) {
+  for (const { hosts, except, methods, paths, rule } of rules.flatMap(({ denied }) => denied ?? NONE)) {
     if (!named(hosts) || named(except)) continue;
     if (methods.length > 0 && (method === null || !methods.includes(method))) continue;
     if (paths.length > 0 && (path === null || !matchesSome(paths, path))) continue;
@@ -106,9 +128,13 @@ function denialOf(rules: readonly EgressRule[], { host, method, path }: EgressRe
 }
 
 function matchesSome(globs: readonly string[], path: string): boolean {
-  const [bare = ""] = path.split("?");
-  return globs.some((glob) => matchesPath(pathGlob(glob), bare));
+  const query = path.indexOf("?");
+  const segments = (query < 0 ? path : path.slice(0, query)).split("/");
+  return globs.some((glob) => matchesCut(cutGlob(glob), segments));
 }
+
+/** What nearly every name looks like; anything else takes the longer way. */
+const PLAIN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
 /** What is not ASCII stays: it is a name, and no rule has it. */
 const LABEL = /^[a-zA-Z0-9_\u0080-\uffff](?:[a-zA-Z0-9_\u0080-\uffff-]*[a-zA-Z0-9_\u0080-\uffff])?$/;
@@ -120,6 +146,7 @@ const LABEL = /^[a-zA-Z0-9_\u0080-\uffff](?:[a-zA-Z0-9_\u0080-\uffff-]*[a-zA-Z0-
  */
 export function normaliseHost(text: string): string | null {
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
+  if (PLAIN.test(name) && name.length <= 253) return name;
   if (name.length === 0 || name.length > 253) return null;
   if (name.split(".").some((label) => label.length > 63 || !LABEL.test(label))) return null;
   // Not toLowerCase(): it turns the Kelvin sign into a "k".

@@ -8,6 +8,7 @@
 
 /** Whether `text` is matched whole. */
 export function matchesText(pattern: string, text: string): boolean {
+  if (pattern === text || pattern === "*") return true;
   let p = 0;
   let t = 0;
   let star = -1;
@@ -39,17 +40,27 @@ const ANY = "**";
 export type PathGlob = readonly string[];
 
 const CUT = new Map<string, PathGlob>();
+const FOLDED = new Map<string, PathGlob>();
 const CUT_AT_MOST = 10_000;
 
-/** A pattern of a repository or file, cut and folded. Kept: the same few patterns are asked for with every decision. */
-export function foldedGlob(pattern: string): PathGlob {
-  let found = CUT.get(pattern);
+function kept(made: Map<string, PathGlob>, pattern: string, make: (pattern: string) => PathGlob): PathGlob {
+  let found = made.get(pattern);
   if (found === undefined) {
-    if (CUT.size >= CUT_AT_MOST) CUT.clear();
-    found = pathGlob(fold(pattern));
-    CUT.set(pattern, found);
+    if (made.size >= CUT_AT_MOST) made.clear();
+    found = make(pattern);
+    made.set(pattern, found);
   }
   return found;
+}
+
+/** A pattern, cut. Kept: the same few patterns are asked for with every decision. */
+export function cutGlob(pattern: string): PathGlob {
+  return kept(CUT, pattern, pathGlob);
+}
+
+/** A pattern of a repository or file, cut and folded. */
+export function foldedGlob(pattern: string): PathGlob {
+  return kept(FOLDED, pattern, (text) => pathGlob(fold(text)));
 }
 
 /** Cuts a pattern; a trailing `**` becomes `**`, `*`, and in a run of wildcards the `**` comes first, once. */
@@ -96,7 +107,12 @@ function matchesSegments(
 }
 
 export function matchesPath(glob: PathGlob, path: string): boolean {
-  return matchesSegments(glob, path.split("/"), matchesText);
+  return matchesCut(glob, path.split("/"));
+}
+
+/** The same for a path that was cut once, for many patterns. */
+export function matchesCut(glob: PathGlob, segments: readonly string[]): boolean {
+  return matchesSegments(glob, segments, matchesText);
 }
 
 /** Stands for "anything" in the inner pattern: only a wildcard of the outer one can take it. No pattern may hold it. */
