@@ -124,8 +124,8 @@ export const GATEWAY: readonly Mutation[] = [
   {
     name: "a wildcard takes any number of labels",
     file: "src/policy/egress.ts",
-    find: "holds: (rule: EgressRule) => matchesHost(rule.host, host) },",
-    replace: 'holds: (rule: EgressRule) => matchesHost(rule.host.replace(/^\\*\\./, "**."), host) },',
+    find: "const matching = index.wild.filter((rule) => matchesHost(rule.host, host));",
+    replace: 'const matching = index.wild.filter((rule) => matchesHost(rule.host.replace(/^\\*\\./, "**."), host));',
     red: corpus("HI-22"),
   },
   {

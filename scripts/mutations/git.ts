@@ -54,8 +54,8 @@ export const GIT: readonly Mutation[] = [
   {
     name: "a denied path in other letters passes",
     file: "src/policy/paths.ts",
-    find: "const folded = fold(path);",
-    replace: "const folded = path;",
+    find: 'const segments = fold(path).split("/");',
+    replace: 'const segments = path.split("/");',
     red: relay("a refused path in other letters"),
   },
   {

@@ -24,8 +24,8 @@ export const POLICY: readonly Mutation[] = [
   {
     name: "a path rule that allows is read before one that denies",
     file: "src/policy/paths.ts",
-    find: 'of ["deny", "ask", "allow"] as const',
-    replace: 'of ["allow", "ask", "deny"] as const',
+    find: 'const EFFECTS = ["deny", "ask", "allow"] as const;',
+    replace: 'const EFFECTS = ["allow", "ask", "deny"] as const;',
     red: decides("an ask beats an allow"),
   },
   {
