@@ -4,6 +4,7 @@ import { z } from "zod";
 import { GatewayError, type Grant } from "#ports/gateway.ts";
 import { Secret } from "#ports/secret.ts";
 import type { Control } from "./control.ts";
+import { drained } from "./drained.ts";
 import { GrantSchema } from "./grants.ts";
 
 const Run = z.strictObject({ run: z.string() });
@@ -65,7 +66,7 @@ export function adminServer(control: Control): Server {
     "/forget": async (body) => control.forget(Run.parse(body).run),
     "/usage": async (body) => control.usage(Run.parse(body).run),
     "/acknowledge": async (body) => control.acknowledge(Taken.parse(body).to),
-    "/certificate": async () => ({ pem: control.certificate }),
+    "/certificate": async () => ({ pem: await control.certificate() }),
     "/pre-receive": async (body) => control.judgePush(Hook.parse(body)),
   };
 
@@ -113,9 +114,7 @@ async function streamAudit(control: Control, from: number, res: ServerResponse):
   const alive = setInterval(() => res.write("\n"), 15_000).unref();
   try {
     for await (const entry of control.audit(Number.isSafeInteger(from) && from >= 0 ? from : 0, left.signal)) {
-      if (!res.write(`${JSON.stringify(entry)}\n`)) {
-        await new Promise((resolve) => res.once("drain", resolve).once("close", resolve));
-      }
+      if (!res.write(`${JSON.stringify(entry)}\n`)) await drained(res);
     }
     // The gateway is closing: the reader must see a broken stream, never a clean end.
     res.destroy();

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { refuseGit } from "#gateway/denial.ts";
+import { drained } from "#gateway/drained.ts";
 
 const HEAD_BYTES = 65_536;
 

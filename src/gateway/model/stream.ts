@@ -1,6 +1,6 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { denialText, refuse } from "#gateway/denial.ts";
+import { drained } from "#gateway/drained.ts";
 import { record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
 import type { ModelCall } from "./call.ts";
@@ -77,7 +77,7 @@ export async function streamAnswer(wall: Wall, ledger: Ledger, exchange: Exchang
         stop("budget");
         break;
       }
-      if (!res.write(chunk) && !res.destroyed) await Promise.race([once(res, "drain"), once(res, "close")]);
+      if (!res.write(chunk)) await drained(res);
       if (ending.why) break;
     }
   } catch {
