@@ -4,12 +4,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { type AuditLine, type Changes, type Gateway, GatewayError, type Usage } from "#ports/gateway.ts";
 
-/** The port, plus what only whoever prepares sandboxes needs. */
-export interface GatewayClient extends Gateway {
-  /** PEM of the installation's CA. */
-  certificate(): Promise<string>;
-}
-
 const Failure = z.object({ code: z.enum(["not_found", "unavailable", "stale", "invalid"]), message: z.string() });
 
 /** After how many lines the gateway is told that they were taken. */
@@ -21,7 +15,7 @@ const AGAIN_MS = 100;
  * The gateway over its admin socket. `GatewayError("unavailable")` when nobody answers there within `patienceMs`: a
  * gateway that was killed is back in a second or two, and every call may be made again. 0 unless told.
  */
-export function gatewayClient(o: { adminSocket: string; dataSocket: string; patienceMs?: number }): GatewayClient {
+export function gatewayClient(o: { adminSocket: string; dataSocket: string; patienceMs?: number }): Gateway {
   async function call<T>(path: string, body: unknown, patienceMs = o.patienceMs ?? 0): Promise<T> {
     for (const until = performance.now() + patienceMs; ; await pause(AGAIN_MS)) {
       try {

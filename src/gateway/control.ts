@@ -10,8 +10,6 @@ import type { Wall } from "./wall.ts";
 
 /** The gateway's verbs, on the side where the state is. The admin socket and its client only carry them. */
 export interface Control extends Omit<Gateway, "address"> {
-  /** PEM of the installation's CA, for the sandboxes' trust stores. */
-  readonly certificate: string;
   /** Audit lines before this cursor are in the record. */
   acknowledge(to: number): Promise<void>;
   judgePush(question: {
@@ -38,7 +36,7 @@ export function controlOf(
   }
 
   return {
-    certificate: parts.certificate,
+    certificate: async () => parts.certificate,
     async lease() {
       wall.lease.hear();
     },

@@ -82,6 +82,10 @@ export function memoryGateway(): MemoryGateway {
       alive();
       grants.delete(sandbox);
     },
+    async certificate() {
+      alive();
+      return "-----BEGIN CERTIFICATE-----\nof nobody\n-----END CERTIFICATE-----\n";
+    },
     async mirror(repo, ref) {
       alive();
       const oid = refs.get(`${repo.name} ${ref}`);

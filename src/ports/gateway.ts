@@ -127,6 +127,8 @@ export interface Gateway {
   grant(grant: Grant): Promise<void>;
   /** The token is dead and its tunnels are cut when this resolves. Absent is success. */
   revoke(sandbox: string): Promise<void>;
+  /** PEM of the installation's own authority. Inspected hosts answer under it, so programs inside must trust it. */
+  certificate(): Promise<string>;
   /** Brings the relay's mirror of a repository up to date. `ref`'s commit, or throws GatewayError("not_found"). */
   mirror(repo: { name: string; cloneUrl: string; credential: Secret | null }, ref: string): Promise<{ oid: string }>;
   /** A text file of the mirror at a commit. `null` when there is none; throws "invalid" when it is larger or no text. */

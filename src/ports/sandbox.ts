@@ -21,6 +21,8 @@ export interface SandboxSpec {
   readonly labels: Readonly<Record<string, string>>;
   /** The only way out: the address of the gateway ("unix:/path"), or `null` for none at all. */
   readonly gateway: string | null;
+  /** PEM of authorities that programs inside trust beside the system's. No part of what makes two specs the same. */
+  readonly trust?: string;
   readonly limits: { readonly memoryMiB: number; readonly pids: number };
   /** Wall clock since creation; held by the provider even when we are dead. */
   readonly ttlMs: number;

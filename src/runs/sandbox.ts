@@ -79,6 +79,7 @@ export async function sandboxFor(
       image,
       labels: { ...LABEL, run: run.id, slot },
       gateway: core.gateway.address,
+      trust: await core.gateway.certificate(),
       limits: { memoryMiB: MEMORY_MIB, pids: PIDS },
       ttlMs: ttlOf(run),
     },

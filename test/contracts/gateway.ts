@@ -71,6 +71,12 @@ export function gatewayContract(name: string, make: () => Promise<GatewayHarness
       await expect(gateway.revoke("c-nobody")).resolves.toBeUndefined();
     });
 
+    test("the certificate is one authority, the same each time", async () => {
+      const pem = await gateway.certificate();
+      expect(pem.match(/-----BEGIN CERTIFICATE-----/g)).toHaveLength(1);
+      expect(await gateway.certificate()).toBe(pem);
+    });
+
     test("the mirror says which commit a branch is at", async () => {
       await expect(gateway.mirror({ ...harness.repo, credential: null }, "main")).resolves.toEqual({
         oid: harness.main,

@@ -5,10 +5,10 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type CertificateAuthority, openAuthority } from "#gateway/ca.ts";
-import { type GatewayClient, gatewayClient } from "#gateway/client.ts";
+import { gatewayClient } from "#gateway/client.ts";
 import { type RunningGateway, startGateway } from "#gateway/serve.ts";
 import { type GatewayConfig, LIMITS, type Limits } from "#gateway/settings.ts";
-import type { AuditLine } from "#ports/gateway.ts";
+import type { AuditLine, Gateway } from "#ports/gateway.ts";
 
 export const PUBLIC_IP = "203.0.113.10";
 export const SELF_IP = "198.51.100.77";
@@ -25,7 +25,7 @@ export interface OriginRequest {
 /** A real gateway on real sockets, with names, addresses and origins that the test holds. */
 export interface World {
   readonly gateway: RunningGateway;
-  readonly client: GatewayClient;
+  readonly client: Gateway;
   readonly stateDir: string;
   /** Dials made by the gateway, in order. */
   readonly dials: { address: string; port: number }[];

@@ -67,7 +67,8 @@ export function memorySandboxes(o: MemoryOptions = {}): SandboxProvider {
       checkSpec(spec);
       expire();
       const id = `mem_${createHash("sha256").update(spec.key).digest("hex").slice(0, 20)}`;
-      const specDigest = digest(spec);
+      const { trust: _, ...compared } = spec;
+      const specDigest = digest(compared);
       const old = live.get(id);
       if (old !== undefined && old.specDigest !== specDigest) {
         throw new SandboxError("conflict", `sandbox ${spec.key} exists with another spec`);

@@ -12,6 +12,7 @@ export const INSIDE = {
   node: "/opt/node/bin",
   runner: "/opt/countersign/runner.cjs",
   journals: "/run/countersign",
+  authorities: "/opt/countersign/authorities",
   proxyPort: 3128,
 } as const;
 
@@ -104,5 +105,5 @@ export function idsIn(stateDir: string): string[] {
     .sort();
 }
 
-/** The spec as JSON keeps it, for comparing. */
-export const asStored = (of: SandboxSpec): unknown => JSON.parse(JSON.stringify(of));
+/** The spec as JSON keeps it, for comparing: an authority that was renewed makes no other sandbox. */
+export const asStored = ({ trust: _, ...of }: SandboxSpec): unknown => JSON.parse(JSON.stringify(of));

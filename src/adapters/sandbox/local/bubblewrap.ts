@@ -64,6 +64,25 @@ function npmBinds(npm: HostNpm | null): string[] {
   ];
 }
 
+/** What is of one sandbox and not in its record. */
+export interface Furniture {
+  readonly npm: HostNpm | null;
+  /** Folder of this host with the files of `AUTHORITIES`; `null`: the system's alone are trusted, where they always are. */
+  readonly authorities: string | null;
+}
+
+/** "all": the system's too. Node adds what it is given; everything else forgets the system's. */
+export const AUTHORITIES = { all: "all.pem", own: "own.pem" } as const;
+
+/** Each kind of program asks for its authorities by another name. */
+const TRUST: Readonly<Record<string, string>> = {
+  SSL_CERT_FILE: AUTHORITIES.all,
+  CURL_CA_BUNDLE: AUTHORITIES.all,
+  GIT_SSL_CAINFO: AUTHORITIES.all,
+  REQUESTS_CA_BUNDLE: AUTHORITIES.all,
+  NODE_EXTRA_CA_CERTS: AUTHORITIES.own,
+};
+
 const ENVIRONMENT = {
   PATH: `${INSIDE.node}:/usr/local/bin:/usr/bin:/bin`,
   HOME: INSIDE.home,
@@ -75,13 +94,18 @@ const ENVIRONMENT = {
  * Arguments for bubblewrap that start the runner. Descriptors: 3 node's IPC, 4 the link, 5 bubblewrap's own report, 6 the
  * filter on system calls.
  */
-function bubblewrapArgs(box: Box, npm: HostNpm | null): string[] {
+function bubblewrapArgs(box: Box, { npm, authorities }: Furniture): string[] {
+  const trusted = Object.entries(authorities === null ? {} : TRUST);
+  const environment = {
+    ...ENVIRONMENT,
+    ...Object.fromEntries(trusted.map(([name, file]) => [name, `${INSIDE.authorities}/${file}`])),
+  };
   const proxyPort = box.spec.gateway === null ? null : INSIDE.proxyPort;
   const runner: RunnerConfig = {
     workdir: INSIDE.workdir,
     roots: [INSIDE.workdir, INSIDE.home, "/tmp"],
     journals: INSIDE.journals,
-    env: ENVIRONMENT,
+    env: environment,
     link: 4,
     proxyPort,
     soleTenant: true,
@@ -111,6 +135,7 @@ function bubblewrapArgs(box: Box, npm: HostNpm | null): string[] {
     ...["--ro-bind", box.node, `${INSIDE.node}/node`],
     ...npmBinds(npm),
     ...["--ro-bind", path.join(box.runtime, "runner.cjs"), INSIDE.runner],
+    ...(authorities === null ? [] : ["--ro-bind", authorities, INSIDE.authorities]),
     ...["--ro-bind", box.image, INSIDE.image],
     ...["--bind", path.join(box.work, "workspace"), INSIDE.workdir],
     ...["--bind", path.join(box.work, "home"), INSIDE.home],
@@ -139,8 +164,8 @@ export interface LaunchLine {
  * The whole command line. As root the process first joins its control groups and then gives its uid up, in that order
  * and before bubblewrap runs, so that nothing inside was ever outside of its limits.
  */
-export function launchLine(box: Box, npm: HostNpm | null): LaunchLine {
-  const args = bubblewrapArgs(box, npm);
+export function launchLine(box: Box, furniture: Furniture): LaunchLine {
+  const args = bubblewrapArgs(box, furniture);
   const groups = [box.memoryGroup, box.pidsGroup].filter((group) => group !== null);
   const filter = path.join(box.runtime, FILTER);
   if (groups.length === 0 || box.uid === null) return { file: box.bwrap, args, uid: box.uid, filter };

@@ -1,15 +1,31 @@
 import { randomBytes } from "node:crypto";
-import { chownSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { SandboxSpec } from "#ports/sandbox.ts";
 import { type Box, FILES, writeJson } from "./box.ts";
-import { launchLine, OWN_TASKS } from "./bubblewrap.ts";
+import { AUTHORITIES, launchLine, OWN_TASKS } from "./bubblewrap.ts";
 import { groupsOf, makeGroups, removeGroups } from "./cgroups.ts";
 import type { Identity } from "./identity.ts";
 import type { HostNpm } from "./npm.ts";
 import type { Survey } from "./preflight.ts";
 import type { Recruit, Recruits } from "./raise.ts";
 import { releaseUid, takeUid } from "./uids.ts";
+
+const SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt";
+
+/** Files that anybody may read and, inside, nobody change. */
+function furnish(folder: string, own: string): void {
+  const system = existsSync(SYSTEM_AUTHORITIES) ? readFileSync(SYSTEM_AUTHORITIES, "utf8") : "";
+  mkdirSync(folder);
+  chmodSync(folder, 0o755);
+  for (const [name, text] of [
+    [AUTHORITIES.own, own],
+    [AUTHORITIES.all, `${system}\n${own}`],
+  ] as const) {
+    writeFileSync(path.join(folder, name), text);
+    chmodSync(path.join(folder, name), 0o644);
+  }
+}
 
 export interface Order {
   readonly id: string;
@@ -37,7 +53,9 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
   const fresh = path.join(o.stateDir, `.new-${name}`);
   const dir = path.join(o.stateDir, o.id);
   const work = path.join(o.sharedDir, "work", name);
-  const { machine, spec } = o;
+  const { machine } = o;
+  const { trust, ...spec } = o.spec;
+  const authorities = trust === undefined ? null : path.join(work, "authorities");
   const groupName = `countersign-${name}`;
   const groups = machine.cgroups === null ? null : groupsOf(machine.cgroups, groupName);
   mkdirSync(fresh, { mode: 0o700 });
@@ -67,7 +85,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
     };
     // Named before they are made: whoever finds this after a crash can remove them all.
     writeJson(fresh, FILES.box, box);
-    writeJson(fresh, FILES.launch, launchLine(box, o.npm));
+    writeJson(fresh, FILES.launch, launchLine(box, { npm: o.npm, authorities }));
     if (machine.cgroups !== null) {
       makeGroups(machine.cgroups, groupName, { memoryMiB: spec.limits.memoryMiB, pids: spec.limits.pids + OWN_TASKS });
     }
@@ -75,6 +93,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
       mkdirSync(path.join(work, folder), { mode: 0o700 });
       if (own !== null) chownSync(path.join(work, folder), own.uid, own.uid);
     }
+    if (authorities !== null) furnish(authorities, trust ?? "");
     renameSync(fresh, dir);
     return { box, supervisor };
   } catch (error) {
