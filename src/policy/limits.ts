@@ -119,7 +119,7 @@ export function sandboxAbove(
       ? [
           {
             at: source.at([...path, key]),
-            message: `sandbox ${key} ${[shape[key]].flat().join(", ")} is above the ceiling of ${[most[key]].flat().join(", ")} at ${ceiling.source.keyAt(["ceiling", "sandbox", key])}`,
+            message: `sandbox ${key} ${[shape[key]].flat().join(", ")} is ${key === "isolation" ? "weaker than" : "above"} the ceiling of ${[most[key]].flat().join(", ")} at ${ceiling.source.keyAt(["ceiling", "sandbox", key])}`,
           },
         ]
       : [];

@@ -61,7 +61,7 @@ function checkTeam(of: TeamSource, source: Source, shape: Salvaged<RecipeShape>,
       });
     });
   }
-  const outer = { shape: of.shape.limits ?? {}, source: of.source, path: ["limits"], what: "team's" };
+  const outer = { shape: of.shape.limits ?? {}, source: of.source, path: ["limits"], what: "team's limit" };
   problems.push(...limitsAbove(outer, shape.limits ?? {}, source, ["limits"]));
 }
 

@@ -174,5 +174,5 @@ export function loadPolicy(
   if (problems.length > 0) return { ok: false, problems: deepFreeze(inOrder(problems)) };
   const policy: Policy = deepFreeze({ ...body, digest: policyDigest(body) });
   const unserved = granted.flatMap((grants) => grants.unserved);
-  return { ok: true, policy, warnings: deepFreeze(inOrder(warningsOf(policy, unserved))) };
+  return { ok: true, policy, warnings: deepFreeze(inOrder(warningsOf(policy, unserved, site))) };
 }

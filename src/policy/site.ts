@@ -8,6 +8,10 @@ export interface SiteConfig {
   readonly github?: { readonly web: string; readonly api: string; readonly files: readonly string[] };
   /** Hosts and URL paths of the Python package index; absent: `pypi-read` grants nothing. */
   readonly pypi?: readonly { readonly host: string; readonly paths: readonly string[] }[];
+  /** Names of the secrets that are kept here. Absent: not known. */
+  readonly secrets?: readonly string[];
+  /** "2027-01-31", UTC: for what ends on a day. Absent: not looked at. */
+  readonly today?: string;
   /** What a person can prove here. Absent: only that the chat account is theirs. */
   readonly assurances?: readonly ("chat" | "step_up")[];
   /** "owner/name" of the repository the policy comes from: never granted to a run. */

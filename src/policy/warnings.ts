@@ -1,8 +1,49 @@
 import { isAsked } from "./actions.ts";
-import { speaksOf } from "./glob.ts";
+import { containsPath, containsText, fold, pathGlob, speaksOf } from "./glob.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "./policy.ts";
+import type { SiteConfig } from "./site.ts";
 
 const NOT_ASKED = "nothing asks about this action in this version, so the rule has no effect yet";
+
+const PATHS: readonly Rule["subject"][] = ["git.repo", "git.path", "git.branch", "secret.name"];
+
+/** Whether one pattern of the rule matches all that the other matches. A "no" may be wrong, a "yes" never is. */
+function holdsAll(wide: Rule, glob: string): boolean {
+  return wide.globs.some((outer) =>
+    PATHS.includes(wide.subject)
+      ? containsPath(pathGlob(fold(outer)), pathGlob(fold(glob)))
+      : containsText(outer, glob),
+  );
+}
+
+/** Rules that can never decide anything: a denial without an exception holds all that they name. */
+function deadRules(policy: Policy, team: Team): PolicyProblem[] {
+  const denials = [...policy.always, ...team.rules].filter(
+    (rule) => rule.effect === "deny" && rule.except.length === 0 && rule.in.length === 0 && rule.draft === null,
+  );
+  return team.rules.flatMap((rule) => {
+    if (rule.effect === "deny") return [];
+    const by = denials.find(
+      (deny) => deny.subject === rule.subject && rule.globs.every((glob) => holdsAll(deny, glob)),
+    );
+    return by === undefined ? [] : [{ at: rule.ref.at, message: `never decides: ${by.ref.at} denies all of it` }];
+  });
+}
+
+function trialWarnings({ trial }: Team, { today }: SiteConfig): PolicyProblem[] {
+  if (trial === null || today === undefined || today <= trial.until) return [];
+  return [{ at: trial.at, message: `the trial ended on ${trial.until} - make its rules rules, or remove them` }];
+}
+
+/** Secrets that a grant names and nobody keeps here. */
+function secretWarnings(team: Team, { secrets }: SiteConfig): PolicyProblem[] {
+  if (secrets === undefined) return [];
+  return team.egress.flatMap(({ secret, rule }) =>
+    secret === null || secrets.includes(secret.name)
+      ? []
+      : [{ at: rule.at, message: `the secret ${secret.name} is not kept here: requests go without it` }],
+  );
+}
 
 function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
   const out: PolicyProblem[] = [];
@@ -33,11 +74,20 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
 }
 
 /** What loads and still deserves a look. */
-export function warningsOf(policy: Policy, unserved: readonly { at: string; preset: string }[]): PolicyProblem[] {
+export function warningsOf(
+  policy: Policy,
+  unserved: readonly { at: string; preset: string }[],
+  site: SiteConfig,
+): PolicyProblem[] {
   const always = policy.always.filter((rule) => rule.subject === "action" && !isAsked(rule.globs));
   return [
     ...always.map((rule) => ({ at: rule.ref.at, message: NOT_ASKED })),
-    ...Object.values(policy.teams).flatMap((team) => teamWarnings(policy, team)),
+    ...Object.values(policy.teams).flatMap((team) => [
+      ...teamWarnings(policy, team),
+      ...deadRules(policy, team),
+      ...trialWarnings(team, site),
+      ...secretWarnings(team, site),
+    ]),
     ...unserved.map(({ at, preset }) => ({
       at,
       message: `the preset "${preset}" is not configured here: it grants nothing yet`,
