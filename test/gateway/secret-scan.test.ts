@@ -65,3 +65,20 @@ test("hits have the file and line of the new side, and removed lines do not coun
 test("chunk borders do not matter", () => {
   for (const size of [1, 7, 64]) expect(scan(PATCH, size)).toEqual(scan(PATCH));
 });
+
+test("a line without an end, in many small pieces, is read once and not again with each piece", () => {
+  const scanner = patchScanner();
+  scanner.push(Buffer.from("diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+"));
+  const piece = Buffer.alloc(1_024, "z");
+  for (let i = 0; i < 16 * 1_024; i += 1) scanner.push(piece);
+  for (const half of [SECRET.slice(0, 9), SECRET.slice(9)])
+    scanner.push(Buffer.from(half === SECRET.slice(0, 9) ? ` ${half}` : half));
+  scanner.push(Buffer.from("\n"));
+  expect(scanner.end()).toEqual([{ path: "x", line: 1, rule: "aws-access-key" }]);
+});
+
+test("a credential in a file's name is found, also where the file is empty, and not repeated", () => {
+  expect(scan(`diff --git a/${SECRET}.txt b/${SECRET}.txt\nnew file mode 100644\n`)).toEqual([
+    { path: "(the name of a file)", line: 0, rule: "aws-access-key" },
+  ]);
+});

@@ -27,6 +27,8 @@ const RULES: readonly (readonly [string, RegExp])[] = [
 /** Longer lines are looked at in overlapping windows, so that no line can make a pattern slow or hide behind length. */
 const WINDOW = 4_096;
 const OVERLAP = 256;
+/** Of a longer line no end is waited for. */
+const LONG_LINE = 65_536;
 
 /** The rule that a line of text breaks; `null`: none. AWS' own documentation keys end in EXAMPLE and are let pass. */
 export function secretIn(text: string): string | null {
@@ -47,23 +49,41 @@ export function secretIn(text: string): string | null {
  */
 export function patchScanner(): { push(chunk: Buffer): void; end(): readonly SecretHit[] } {
   const hits = new Map<string, SecretHit>();
+  /** What has come of the line under way and was not looked at. Never much longer than a window. */
   let held = "";
+  /** The line's first character has been seen, and is this. */
+  let kind = "";
   let path = "";
   let line = 0;
   let removed = 0;
   let added = 0;
 
+  function look(text: string, where: string, at: number): void {
+    const rule = secretIn(text);
+    if (rule) hits.set(`${where}:${at}:${rule}`, { path: where, line: at, rule });
+  }
+
+  /** A line too long to wait for its end. Lines of any length that are not added are of no interest. */
+  function lookEarly(): void {
+    kind ||= held.charAt(0);
+    if (kind === "+" && added > 0) look(held, path, line);
+    held = held.slice(-OVERLAP);
+  }
+
   function take(text: string): void {
+    const first = kind || text.charAt(0);
+    kind = "";
     if (removed > 0 || added > 0) {
-      if (text.startsWith("-")) removed -= 1;
-      else if (text.startsWith("+")) {
-        const rule = secretIn(text.slice(1));
-        if (rule) hits.set(`${path}:${line}:${rule}`, { path, line, rule });
+      if (first === "-") removed -= 1;
+      else if (first === "+") {
+        look(text, path, line);
         added -= 1;
         line += 1;
       }
       return;
     }
+    // An empty file has a name too. It is not repeated, for it is the credential.
+    if (text.startsWith("diff --git ")) look(text, "(the name of a file)", 0);
     if (text.startsWith("+++ ")) path = pathOf(text.slice(4));
     const hunk = /^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(text);
     if (!hunk) return;
@@ -75,10 +95,15 @@ export function patchScanner(): { push(chunk: Buffer): void; end(): readonly Sec
   return {
     push(chunk) {
       // latin1 keeps every byte one character, so that no encoding can hide a line's end.
-      held += chunk.toString("latin1");
-      const lines = held.split("\n");
-      held = lines.pop() ?? "";
-      for (const each of lines) take(each);
+      const text = chunk.toString("latin1");
+      let at = 0;
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
+        take(held + text.slice(at, end));
+        held = "";
+        at = end + 1;
+      }
+      held += text.slice(at);
+      if (held.length > LONG_LINE) lookEarly();
     },
     end() {
       if (held !== "") take(held);
