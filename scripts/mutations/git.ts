@@ -115,6 +115,20 @@ export const GIT: readonly Mutation[] = [
     red: attacked("a push may not build on a commit that the run was not given, whoever knows its id"),
   },
   {
+    name: "a small pack may hold a large file",
+    file: "src/gateway/git/push-policy.ts",
+    find: "if (large !== null) {",
+    replace: "if (false) {",
+    red: attacked("a pack of kilobytes that holds a file larger than may be pushed is refused"),
+  },
+  {
+    name: "a commit may say a credential",
+    file: "src/gateway/git/commits.ts",
+    find: "return [...(await secretsSaid(view, commits)), ...scanner.end()];",
+    replace: "void secretsSaid;\n  return [...scanner.end()];",
+    red: attacked("a credential in a commit's "),
+  },
+  {
     name: "a push that cannot be checked is accepted",
     file: "src/gateway/git/pre-receive.ts",
     find: '`countersign: the push could not be checked, so it is refused. ${error instanceof Error ? error.message : ""}\\n`,\n  );\n  process.exitCode = 1;',

@@ -96,3 +96,37 @@ test("a run goes on from its own branch as the forge has it, and from the defaul
   await commit(first, { "b.md": "two\n" });
   expect(await first.git(["push", "--quiet", "origin", `HEAD:refs/heads/${first.branch}`])).toMatchObject({ code: 0 });
 });
+
+const pushed = (work: Awaited<ReturnType<typeof openRun>>) =>
+  work.git(["push", "origin", `HEAD:refs/heads/${work.branch}`]);
+
+test("a pack of kilobytes that holds a file larger than may be pushed is refused, also when a later commit takes it away", async () => {
+  const work = await openRun(world, forge, "bomb");
+  await commit(work, { "zeros.txt": "0\n".repeat(3_000_000) });
+  await commit(work, { "zeros.txt": "0\n" });
+  const answer = await pushed(work);
+  expect(answer.code).not.toBe(0);
+  expect(answer.stderr).toContain("zeros.txt: 6000000 bytes, 5000000 may be pushed");
+  const lines = (await world.auditOf(work.sandbox)).filter((line) => line.kind === "push");
+  expect(lines).toMatchObject([{ outcome: "deny", reason: "limit" }]);
+});
+
+test.each([
+  ["message", ["-m", `uses ${"AKIA"}${"QWERTYUIOPASDFGH"}`]],
+  ["author", ["-m", "work", "--author", `${"AKIA"}${"QWERTYUIOPASDFGH"} <a@x.test>`]],
+])("a credential in a commit's %s is found", async (where, args) => {
+  const work = await openRun(world, forge, `said-${where}`);
+  await work.git(["commit", "--quiet", "--allow-empty", ...args]);
+  await commit(work, { "a.md": "x\n" });
+  const answer = await pushed(work);
+  expect(answer.stderr).toMatch(/\(the message of commit [0-9a-f]{12}\):0: looks like a credential \(aws-access-key\)/);
+});
+
+test("a credential in the name of an empty file is found, and not repeated", async () => {
+  const work = await openRun(world, forge, "name");
+  await commit(work, { [`${"AKIA"}${"QWERTYUIOPASDFGH"}.txt`]: "" });
+  await pushed(work);
+  const [line] = (await world.auditOf(work.sandbox)).filter((each) => each.kind === "push");
+  expect(line).toMatchObject({ outcome: "deny", reason: "secret" });
+  expect(JSON.stringify(line)).not.toContain("QWERTY");
+});

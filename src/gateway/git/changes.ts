@@ -78,6 +78,9 @@ const STATUS: Readonly<Record<string, FileChange["status"]>> = { A: "added", D: 
 async function files(view: RepositoryView, base: string, head: string): Promise<FileChange[]> {
   const fields = async (format: string) => {
     const result = await view.git([...DIFF, format, "-z", base, head], { gitDir: view.gitDir });
+    // A list that is cut would show a person less than there is.
+    if (result.code !== 0 || result.truncated)
+      throw new GatewayError("invalid", `the files between ${base} and ${head} cannot be listed`);
     return result.stdout.toString("utf8").split("\0");
   };
   const counts = new Map<string, { additions: number | null; deletions: number | null }>();

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Git } from "./git.ts";
-import { patchScanner, type SecretHit } from "./secret-scan.ts";
+import { patchScanner, type SecretHit, secretIn } from "./secret-scan.ts";
 
 /** One path as one commit leaves it. `mode` "000000": gone. */
 export interface TouchedPath {
@@ -85,7 +85,50 @@ export async function touchedPaths(view: RepositoryView, commits: readonly strin
   return touched;
 }
 
-/** Credentials in lines that any of `commits` adds. `null`: more text than we are willing to read. */
+/** A file between two commits that has more than `maxBytes`, unpacked: a pack of kilobytes may hold gigabytes. `null`: none. */
+export async function largeFile(
+  view: RepositoryView,
+  o: { base: string; head: string; maxBytes: number },
+): Promise<{ path: string; bytes: number } | null> {
+  const call = { gitDir: view.gitDir, env: view.env };
+  const listed = await view.git(["rev-list", "--objects", "--end-of-options", o.head, `^${o.base}`], call);
+  if (listed.code !== 0 || listed.truncated) throw new Error(`git rev-list: ${listed.stderr || "too much output"}`);
+  const sized = await view.git(["cat-file", "--batch-check=%(objecttype) %(objectsize) %(rest)", "--buffer"], {
+    ...call,
+    input: listed.stdout.toString("utf8"),
+  });
+  if (sized.code !== 0 || sized.truncated) throw new Error(`git cat-file: ${sized.stderr || "too much output"}`);
+  for (const line of sized.stdout.toString("utf8").split("\n")) {
+    const [, bytes = "", path = ""] = /^blob (\d+) (.*)$/.exec(line) ?? [];
+    if (Number(bytes) > o.maxBytes) return { path, bytes: Number(bytes) };
+  }
+  return null;
+}
+
+/** Credentials in the commits themselves: messages, people, and headers that no porcelain shows. */
+async function secretsSaid(view: RepositoryView, commits: readonly string[]): Promise<SecretHit[]> {
+  const said = await view.git(["cat-file", "--batch", "--buffer"], {
+    gitDir: view.gitDir,
+    env: view.env,
+    input: `${commits.join("\n")}\n`,
+  });
+  if (said.code !== 0 || said.truncated) throw new Error(`git cat-file: ${said.stderr || "too much output"}`);
+  const hits: SecretHit[] = [];
+  const bytes = said.stdout;
+  for (let at = 0; at < bytes.length; ) {
+    const start = bytes.indexOf("\n", at) + 1;
+    const [oid = "", , size = "0"] = bytes
+      .subarray(at, start - 1)
+      .toString("latin1")
+      .split(" ");
+    at = start + Number(size) + 1;
+    const rule = secretIn(bytes.subarray(start, at).toString("latin1"));
+    if (rule) hits.push({ path: `(the message of commit ${oid.slice(0, 12)})`, line: 0, rule });
+  }
+  return hits;
+}
+
+/** Credentials in lines that any of `commits` adds, and in what they say. `null`: more text than we are willing to read. */
 export async function secretsIn(
   view: RepositoryView,
   commits: readonly string[],
@@ -108,7 +151,7 @@ export async function secretsIn(
   );
   if (result.truncated) return null;
   if (result.code !== 0) throw new Error(`git diff-tree: ${result.stderr}`);
-  return scanner.end();
+  return [...(await secretsSaid(view, commits)), ...scanner.end()];
 }
 
 function split(bytes: Buffer): Buffer[] {

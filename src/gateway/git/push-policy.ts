@@ -5,6 +5,7 @@ import {
   borrowedCommit,
   commitsAfter,
   isAncestor,
+  largeFile,
   type RepositoryView,
   secretsIn,
   type TouchedPath,
@@ -96,6 +97,11 @@ async function contentFault(
   if (borrowed !== null) {
     const detail = `${command.ref}: ${borrowed.slice(0, 12)} is not of this run. Commit on top of its own branch.`;
     return { ...none, reason: "base", detail };
+  }
+  const large = await largeFile(view, { base: git.base, head: command.new, maxBytes: git.maxBytes });
+  if (large !== null) {
+    const detail = `${printable(large.path)}: ${large.bytes} bytes, ${git.maxBytes} may be pushed.`;
+    return { ...none, reason: "limit", detail };
   }
   const byPath = pathFault(git.paths, await touchedPaths(view, commits));
   if (byPath) return byPath;
