@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { filesCommit, type PolicyChange, readPolicyFolder, watchPolicyFolder } from "#adapters/policy/folder.ts";
+import { filesCommit, readPolicyFolder, watchPolicyFolder } from "#adapters/policy/folder.ts";
+import type { PolicyChange } from "#adapters/policy/keeper.ts";
 
 const ORG = `version: 1
 kind: org

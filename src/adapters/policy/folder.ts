@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { watch } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { type Loaded, loadPolicy } from "#policy/load.ts";
-import type { Policy, PolicyProblem } from "#policy/policy.ts";
+import { loadPolicy } from "#policy/load.ts";
 import type { SiteConfig } from "#policy/site.ts";
+import { keepPolicy, type PolicyChange, type PolicyWatch } from "./keeper.ts";
 
 /** One byte more than the loader takes: a larger file is refused by it, and never read whole. */
 const READ_AT_MOST = 256 * 1024 + 1;
@@ -56,40 +56,13 @@ export function filesCommit(files: ReadonlyMap<string, string>): string {
   return `files-${hash.digest("hex").slice(0, 12)}`;
 }
 
-export interface PolicyWatch {
-  /** The policy in force: the newest that loaded. Not ok only while none ever did. */
-  current(): Loaded;
-  /** What is wrong with the files as they are now; empty when they are in force. */
-  problems(): readonly PolicyProblem[];
-  /** Looks at the folder now. Resolves when what it found is in force or reported. */
-  reload(): Promise<void>;
-  close(): void;
-}
-
-export type PolicyChange =
-  | { readonly ok: true; readonly policy: Policy; readonly warnings: readonly PolicyProblem[] }
-  | {
-      readonly ok: false;
-      readonly problems: readonly PolicyProblem[];
-      /** What stays in force; `null` when there is nothing. */
-      readonly kept: Policy | null;
-    };
-
-/**
- * Loads a folder and follows its changes. A new policy replaces the old one whole, between two decisions; a broken one is
- * reported once and the last good one stays. `onChange` hears everything after the first load.
- */
+/** Loads a folder and follows its changes. `onChange` hears everything after the first load. */
 export async function watchPolicyFolder(
   dir: string,
   options: { readonly site?: SiteConfig; readonly onChange?: (change: PolicyChange) => void } = {},
 ): Promise<PolicyWatch> {
   const site = options.site === undefined ? {} : { site: options.site };
-  let seen = "";
-  let problems: readonly PolicyProblem[] = [];
-  let current: Loaded | null = null;
-  let closed = false;
-
-  const read = async (): Promise<{ commit: string; loaded: Loaded }> => {
+  const kept = keepPolicy(async () => {
     try {
       const files = await readPolicyFolder(dir);
       const commit = filesCommit(files);
@@ -99,32 +72,14 @@ export async function watchPolicyFolder(
       const message = `the folder cannot be read: ${error instanceof Error ? error.message : String(error)}`;
       return { commit: message, loaded: { ok: false, problems: [{ at: "org.yaml:1:1", message }] } };
     }
-  };
-  const look = async () => {
-    const { commit, loaded } = await read();
-    if (closed || commit === seen) return;
-    const first = current === null;
-    seen = commit;
-    problems = loaded.ok ? [] : loaded.problems;
-    if (loaded.ok || current === null || !current.ok) current = loaded;
-    if (first) return;
-    const kept = current.ok ? current.policy : null;
-    options.onChange?.(loaded.ok ? loaded : { ok: false, problems: loaded.problems, kept });
-  };
-
-  // One look at a time, in order: an older reading never replaces a newer one.
-  let last: Promise<void> = Promise.resolve();
-  const reload = () => {
-    last = last.then(look);
-    return last;
-  };
+  }, options.onChange);
 
   let timer: NodeJS.Timeout | undefined;
   const soon = () => {
     clearTimeout(timer);
-    if (!closed) timer = setTimeout(reload, SETTLE_MS);
+    if (!kept.ended()) timer = setTimeout(kept.reload, SETTLE_MS);
   };
-  const poll = setInterval(reload, POLL_MS);
+  const poll = setInterval(kept.reload, POLL_MS);
   poll.unref();
   // A folder that cannot be watched, or goes away, is still polled.
   const stops: (() => void)[] = [];
@@ -135,13 +90,11 @@ export async function watchPolicyFolder(
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
   }
-  await reload();
+  await kept.reload();
   return {
-    current: () => current as Loaded,
-    problems: () => problems,
-    reload,
+    ...kept,
     close: () => {
-      closed = true;
+      kept.end();
       clearTimeout(timer);
       clearInterval(poll);
       for (const stop of stops) stop();
