@@ -153,14 +153,14 @@ async function liveMembers(core: Core, approval: Approval, cast: Cast): Promise<
 }
 
 async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId): Promise<Click["authors"]> {
-  const authors = await core.stores.people.authors(tx, run.id);
-  return Promise.all(
-    authors.map(async (person) => {
-      const identities = await core.stores.people.identities(tx, person.id);
-      const account = identities.find((one) => one.provider === on.provider && one.workspace === on.workspace) ?? null;
-      return { person, account };
-    }),
-  );
+  const authors: Click["authors"][number][] = [];
+  // One after the other: a transaction has one connection, and asks it one thing at a time.
+  for (const person of await core.stores.people.authors(tx, run.id)) {
+    const identities = await core.stores.people.identities(tx, person.id);
+    const account = identities.find((one) => one.provider === on.provider && one.workspace === on.workspace) ?? null;
+    authors.push({ person, account });
+  }
+  return authors;
 }
 
 async function refusalOf(
