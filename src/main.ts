@@ -1,11 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
-import { ConfigError, parseConfig } from "./config.ts";
+import { parseConfig } from "./config.ts";
 import { gatewayRole } from "./gateway-role.ts";
 import type { Role } from "./house.ts";
 
 const SILENT_MS = 2_000;
+
+/** Errors whose one line is all that the person who starts us needs; by name, since most of their files load later. */
+const MENDABLE: readonly string[] = ["CommandError", "ConfigError", "StartError", "KeyProblem", "JournalDamaged"];
+
+class CommandError extends Error {
+  override readonly name = "CommandError";
+}
 
 const HELP = `countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.
 
@@ -68,26 +75,47 @@ async function verify(args: readonly string[]): Promise<number> {
     console.error("countersign: name the receipt: countersign receipt verify FILE");
     return 2;
   }
-  const result = verifyEnvelope(await readFile(file, "utf8"));
+  const wanted = values.key === undefined ? null : keyName(values.key);
+  if (wanted === undefined) {
+    console.error(`countersign: --key takes a key's id (ed25519:…) or a public key in PEM, not "${values.key}"`);
+    return 2;
+  }
+  const result = verifyEnvelope(await textOf(file));
   if (!result.ok) {
     console.error(`not valid: ${result.problem}`);
     return 1;
   }
-  if (values.key !== undefined && values.key !== result.keyId && values.key !== keyName(values.key)) {
-    console.error(`not valid: signed by ${result.keyId}, not by ${values.key}`);
+  if (wanted !== null && wanted !== result.keyId) {
+    console.error(`not valid: signed by ${result.keyId}, not by ${wanted}`);
     return 1;
   }
   const [subject] = result.receipt.subject;
   console.log(`valid: ${subject?.name ?? "no subject"} at ${subject?.digest.gitCommit ?? "no commit"}`);
   console.log(
-    `signed by ${result.keyId}${values.key === undefined ? ": compare it with the installation's own, or pass --key" : ""}`,
+    `signed by ${result.keyId}${wanted === null ? ": compare it with the installation's own, or pass --key" : ""}`,
   );
   return 0;
 }
 
-/** `--key` may also be a PEM text. */
-function keyName(given: string): string | null {
-  return given.startsWith("-----BEGIN") ? keyIdOf(given) : null;
+/** A key's id, as it is or of a PEM text; `undefined`: it is neither. */
+function keyName(given: string): string | undefined {
+  if (/^ed25519:[0-9a-f]{16}$/.test(given)) return given;
+  try {
+    return keyIdOf(given);
+  } catch {
+    return undefined;
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new CommandError(`there is no file ${file}`, { cause });
+    if (code === "EISDIR") throw new CommandError(`${file} is a folder: name the receipt in it`, { cause });
+    throw new CommandError(`${file} cannot be read: ${message}`, { cause });
+  }
 }
 
 /** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
@@ -105,7 +133,7 @@ function stopRequested(): Promise<void> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const told = error instanceof ConfigError || (error instanceof Error && error.name === "StartError");
+  const told = error instanceof Error && MENDABLE.includes(error.name);
   const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
   console.error(told || usage ? `countersign: ${error.message}` : error);
   process.exitCode = usage ? 2 : 1;
