@@ -8,6 +8,7 @@ import type { Core } from "./core.ts";
 import { titled } from "./look.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
+import { looksAt } from "./remind.ts";
 import { standing } from "./request.ts";
 import type { Person, Run } from "./run.ts";
 import { tell } from "./tell.ts";
@@ -77,7 +78,7 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
     // Somebody pressed it a moment ago: theirs is the question, and it is asked once.
     if (!pending.some(({ id }) => id === approval.id)) {
       await record(core, tx, run.id, null, [{ kind: "approval.asked_again", approval: approval.id, by: person }]);
-      await core.stores.runs.patch(tx, locked, { wakeAt: approval.expiresAt });
+      await core.stores.runs.patch(tx, locked, { wakeAt: looksAt(core, approval) });
       await tell(core, tx, locked, "approval", old.id);
     }
     return { kind: "noted", what: "asked_again", run: titled(core, locked) };

@@ -3,6 +3,7 @@ import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import type { Core } from "./core.ts";
 import { facts as factsFrom } from "./facts.ts";
 import { eventsOf, titled } from "./look.ts";
+import { isFinal } from "./state.ts";
 import type { OutboxRow } from "./stores.ts";
 import { tasksOf, type View } from "./view.ts";
 
@@ -85,11 +86,11 @@ async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<numbe
 }
 
 /** Of those that policy still knows; while it cannot be read nobody is called, and the card still names them. */
-function groupsOf(core: Core, names: readonly string[]): Readonly<Record<string, GroupRef>> {
+function groupsOf(core: Core, asks: readonly { readonly from: string }[]): Readonly<Record<string, GroupRef>> {
   const current = core.policy();
   if (!current.ok) return {};
   return Object.fromEntries(
-    names.flatMap((from) => {
+    asks.flatMap(({ from }) => {
       const group = groupOf(current.policy, from);
       return group === null ? [] : [[from, group]];
     }),
@@ -114,12 +115,15 @@ async function viewOf(core: Core, row: OutboxRow): Promise<View | null> {
             facts,
             approval,
             claim: approval.gate === "start" ? null : (facts.said.at(-1)?.text ?? null),
-            groups: groupsOf(
-              core,
-              approval.asks.map((ask) => ask.from),
-            ),
+            groups: groupsOf(core, approval.asks),
           }
         : null;
+    }
+    case "reminder": {
+      const approval = facts.approvals.find((one) => one.id === row.subject);
+      // Decided before it was shown: nobody is called for nothing.
+      if (approval?.status !== "pending" || isFinal(facts.state)) return null;
+      return { kind: "reminder", run: title, facts, approval, groups: groupsOf(core, approval.asks) };
     }
     case "receipt":
       return { kind: "receipt", run: title, facts };

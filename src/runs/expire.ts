@@ -1,19 +1,21 @@
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { record } from "./record.ts";
+import { reminders } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
 /**
- * A parked run whose time has come: its pending approvals expire (which is neither yes nor no), and after the policy's
- * `give_up` it is handed off. Expiry never approves.
+ * A parked run whose time has come: its people are reminded, its pending approvals expire (which is neither yes nor no),
+ * and after the policy's `give_up` it is handed off. Expiry never approves.
  */
 export async function expire(core: Core, run: Run): Promise<void> {
   const now = core.clock.now();
   const all = await core.stores.approvals.ofRun(run.id);
   const late = all.filter((approval) => approval.status === "pending" && approval.expiresAt <= now);
   const pending = all.filter((approval) => approval.status === "pending" && approval.expiresAt > now);
-  if (pending.length > 0 && late.length === 0) return;
+  const { due, next } = await reminders(core, run, pending);
+  if (pending.length > 0 && late.length === 0 && due.length === 0 && run.wakeAt?.getTime() === next?.getTime()) return;
   const current = core.policy();
   const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
   const lastAsked = Math.max(run.createdAt.getTime(), ...all.map((approval) => approval.openedAt.getTime()));
@@ -26,7 +28,13 @@ export async function expire(core: Core, run: Run): Promise<void> {
     });
   }
   await core.store.tx(async (tx) => {
-    await core.stores.runs.lock(tx, run.id);
+    const locked = await core.stores.runs.lock(tx, run.id);
+    // Decided a moment ago, and gone on: nothing here is waited for any more.
+    if (locked?.state !== run.state) return;
+    const open = await core.stores.approvals.pendingOf(tx, run.id);
+    for (const approval of due) {
+      if (open.some(({ id }) => id === approval.id)) await tell(core, tx, run, "reminder", approval.id);
+    }
     for (const approval of late) {
       const closed = await core.stores.approvals.close(tx, approval.id, "expired");
       if (!closed) continue;
@@ -35,10 +43,8 @@ export async function expire(core: Core, run: Run): Promise<void> {
       ]);
       await tell(core, tx, run, "approval", approval.id);
     }
-    const next =
-      pending.length > 0 ? Math.min(...pending.map((approval) => approval.expiresAt.getTime())) : lastAsked + giveUpMs;
-    await core.stores.runs.patch(tx, run, { wakeAt: new Date(next) });
-    await tell(core, tx, run, "status");
+    await core.stores.runs.patch(tx, run, { wakeAt: next ?? new Date(lastAsked + giveUpMs) });
+    if (late.length > 0) await tell(core, tx, run, "status");
   });
   core.nudge();
 }

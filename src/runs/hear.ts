@@ -5,6 +5,7 @@ import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { factsOf, titled } from "./look.ts";
 import { record } from "./record.ts";
+import { looksAt } from "./remind.ts";
 import { choices, request, type Standing, standing } from "./request.ts";
 import type { Run } from "./run.ts";
 import { parse } from "./say.ts";
@@ -111,7 +112,7 @@ async function askAnew(core: Core, tx: Tx, run: Run, words: string): Promise<voi
   const before = Array.isArray(asked.subject.added) ? asked.subject.added : [];
   const subject = { ...asked.subject, added: [...before, words] };
   const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asked.asks, null);
-  await core.stores.runs.patch(tx, run, { wakeAt: approval.expiresAt });
+  await core.stores.runs.patch(tx, run, { wakeAt: looksAt(core, approval) });
 }
 
 async function addWords(core: Core, heard: Heard, run: Run, text: string): Promise<void> {

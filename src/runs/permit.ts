@@ -8,8 +8,10 @@ import { bind, commandSubject } from "./bind.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { membersOrHold } from "./hold.ts";
+import { looksAt, reminders } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { waitsUntil } from "./sandbox.ts";
+import { tell } from "./tell.ts";
 
 type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
 
@@ -122,7 +124,12 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     const leftMs = (run.deadlineAt ?? now).getTime() - latest.expiresAt.getTime();
     const leaveAt = waitsUntil(speaker.endsAt, leftMs);
     if (leaveAt <= now) return { kind: "outstayed" };
-    await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: earlier(latest.expiresAt, leaveAt) }));
+    const { due, next } = await reminders(core, run, [latest]);
+    await core.store.tx(async (tx) => {
+      await core.stores.runs.patch(tx, run, { wakeAt: earlier(next ?? latest.expiresAt, leaveAt) });
+      for (const approval of due) await tell(core, tx, run, "reminder", approval.id);
+    });
+    core.nudge();
     return { kind: "parked" };
   }
   const current = core.policy();
@@ -135,7 +142,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     const now = core.clock.now().getTime();
     const leftMs = (run.deadlineAt?.getTime() ?? now) - now;
     await core.stores.runs.patch(tx, run, {
-      wakeAt: earlier(opened.expiresAt, waitsUntil(speaker.endsAt, leftMs)),
+      wakeAt: earlier(looksAt(core, opened), waitsUntil(speaker.endsAt, leftMs)),
       deadlineAt: run.deadlineAt === null ? null : new Date(opened.expiresAt.getTime() + leftMs),
     });
   });

@@ -12,6 +12,7 @@ import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
 import { receipt, sign } from "./receipt.ts";
 import { record } from "./record.ts";
+import { looksAt } from "./remind.ts";
 import { RECONCILE_MS } from "./review.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
@@ -137,7 +138,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     const approval = await open(core, tx, run, "publish", subject, digest, opened, run.epoch);
     await move(core, tx, run, "suspended", {
       why: `asks ${decision.asks.map((ask) => ask.from).join(", ")}`,
-      patch: { resumeTo: "publishing", wakeAt: approval.expiresAt },
+      patch: { resumeTo: "publishing", wakeAt: looksAt(core, approval) },
     });
   });
   core.nudge();

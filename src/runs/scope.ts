@@ -10,6 +10,7 @@ import { handOff } from "./hand-off.ts";
 import { hold, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
+import { looksAt } from "./remind.ts";
 import type { Run } from "./run.ts";
 
 const REPOSITORY_FILE_BYTES = 64 * 1024;
@@ -55,7 +56,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
       const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
       await move(core, tx, run, "waiting", {
         why: `asks ${asks.map((ask) => ask.from).join(", ")}`,
-        patch: { ...patch, wakeAt: approval.expiresAt },
+        patch: { ...patch, wakeAt: looksAt(core, approval) },
       });
     });
   }

@@ -173,7 +173,7 @@ export interface OutboxRow {
   readonly key: string;
   readonly runId: RunId;
   readonly place: Place;
-  /** "status", "approval", "receipt", "outcome", "blocked", "question". */
+  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "question". */
   readonly kind: string;
   /** What it is about: an approval id, a host; `null` for the run itself. */
   readonly subject: string | null;

@@ -4,6 +4,7 @@ import type { Core } from "./core.ts";
 import { commitAndPush } from "./finish.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
+import { looksAt } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
@@ -56,10 +57,10 @@ export async function suspend(
       return;
     }
     const giveUpAt = core.clock.now().getTime() + giveUpMs;
-    const expiresAt = Math.min(...asked.map((approval) => approval.expiresAt.getTime()));
+    const lookAt = Math.min(...asked.map((approval) => looksAt(core, approval).getTime()));
     await move(core, tx, run, "suspended", {
       why: waited === "expired" ? "nobody answered in time" : "the answer takes longer than a sandbox is kept",
-      patch: { resumeTo: "preparing", wakeAt: new Date(waited === "expired" ? giveUpAt : expiresAt) },
+      patch: { resumeTo: "preparing", wakeAt: new Date(waited === "expired" ? giveUpAt : lookAt) },
     });
   });
   core.nudge();

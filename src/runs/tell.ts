@@ -3,7 +3,7 @@ import type { Core } from "./core.ts";
 import type { Run } from "./run.ts";
 
 /** Messages a run may have; each is posted once and edited in place. */
-export type MessageKind = "status" | "approval" | "receipt" | "outcome" | "blocked" | "forge";
+export type MessageKind = "status" | "approval" | "reminder" | "receipt" | "outcome" | "blocked" | "forge";
 
 /** Asks for a message to be shown as things are when it is rendered. The key makes a second one impossible. */
 export async function tell(
@@ -27,8 +27,12 @@ export async function tellStep(
   await core.stores.outbox.want(tx, message(run, kind, subject), { patient: true });
 }
 
+/** The message's key in the outbox: there is one of a kind about a subject. */
+export const messageKey = (run: Pick<Run, "id" | "place">, kind: MessageKind, subject: string | null): string =>
+  `${run.place.provider}:${run.id}:${kind}${subject === null ? "" : `:${subject}`}`;
+
 const message = (run: Pick<Run, "id" | "place">, kind: MessageKind, subject: string | null) => ({
-  key: `${run.place.provider}:${run.id}:${kind}${subject === null ? "" : `:${subject}`}`,
+  key: messageKey(run, kind, subject),
   runId: run.id,
   place: run.place,
   kind,

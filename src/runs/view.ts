@@ -32,6 +32,14 @@ export type View =
       /** Where the people of each "group:…" that is asked come from now, so that a surface can call them. */
       readonly groups: Readonly<Record<string, GroupRef>>;
     }
+  /** A question that nobody has answered yet, put to its people once more. Its card has the buttons. */
+  | {
+      readonly kind: "reminder";
+      readonly run: RunTitle;
+      readonly facts: RunFacts;
+      readonly approval: ApprovalFacts;
+      readonly groups: Readonly<Record<string, GroupRef>>;
+    }
   /** The pull request with what it rests on. */
   | { readonly kind: "receipt"; readonly run: RunTitle; readonly facts: RunFacts }
   /** A host was refused: which, by what, and who could change it. */

@@ -81,6 +81,8 @@ export const views: Readonly<Record<string, View>> = {
     ...story.approvalOf(story.waiting),
     groups: { "group:leads": { people: ["U0BO", "U0CY"] } },
   } as View,
+  "reminder-start": story.reminderOf(story.waiting),
+  "reminder-two-asks": story.reminderOf(story.suspended, "approval-2"),
   "approval-approved": story.approvalOf(story.approved),
   "approval-denied": story.approvalOf(story.deniedByPerson),
   "approval-expired": story.approvalOf(story.expired),

@@ -40,7 +40,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
 }
 
 /** What a yes adds, in bold and for plain text. */
-function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: string; readonly plain: string } {
+export function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: string; readonly plain: string } {
   const { gate, subject } = approval;
   const text = (key: string) => (typeof subject[key] === "string" ? String(subject[key]) : null);
   switch (gate) {

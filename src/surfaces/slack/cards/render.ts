@@ -4,6 +4,7 @@ import type { Card } from "./blocks.ts";
 import { blockedCard, helpCard, listCard, notedCard, refusedCard, whyCard } from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
 import { receiptCard } from "./receipt.ts";
+import { reminderCard } from "./reminder.ts";
 import { statusCard } from "./status.ts";
 
 /** Facts in Slack's words. Pure: the same view at the same time gives the same card. */
@@ -13,6 +14,8 @@ export function render(view: View, now: Date): Card {
       return statusCard(view, now);
     case "approval":
       return approvalCard(view);
+    case "reminder":
+      return reminderCard(view);
     case "receipt":
       return receiptCard(view);
     case "outcome":
