@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Grant } from "#ports/gateway.ts";
 import { type Sandbox, SandboxError } from "#ports/sandbox.ts";
 import type { Core } from "./core.ts";
+import { scopeNow } from "./narrow.ts";
 import { gitConfig, npmConfig } from "./reach.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
@@ -21,10 +22,10 @@ const PIDS = 512;
 
 export const LABEL = { app: "countersign" } as const;
 
-/** What this sandbox may do: the agent's gets the scope, the check's gets no model and no push. */
+/** What this sandbox may do now: the agent's gets the scope, the check's gets no model and no push. */
 export function grantOf(core: Core, run: Run, key: string, slot: Slot): Grant {
-  const { scope } = run;
-  if (!scope || run.baseOid === null) throw new Error(`run ${run.id} has no scope to grant`);
+  if (run.baseOid === null) throw new Error(`run ${run.id} has no commit to start from`);
+  const scope = scopeNow(core, run);
   // Checks have their own time limits and may begin at the end of the agent's: their way out lives as their sandbox does.
   const now = core.clock.now().getTime();
   const until = slot === "check" ? now + ttlOf(run) : (run.deadlineAt?.getTime() ?? now) + TTL_MARGIN_MS;
@@ -145,5 +146,7 @@ export async function release(core: Core, run: Pick<Run, "id">, epoch: number | 
       await core.stores.sandboxes.gone(tx, row.key);
       await record(core, tx, run.id, epoch, [{ kind: "sandbox.destroyed", sandbox: row.key, slot: row.slot }]);
     });
+    // Somebody may have granted it anew while it was still known as live (`regrant.ts`); from here on nobody does.
+    await core.gateway.revoke(row.key);
   }
 }

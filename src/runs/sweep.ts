@@ -1,4 +1,5 @@
 import type { Core } from "./core.ts";
+import { regrant } from "./regrant.ts";
 import { LABEL } from "./sandbox.ts";
 import { isFinal } from "./state.ts";
 
@@ -8,15 +9,34 @@ const AT_ONCE = 200;
 /** A sandbox this young may belong to an intent that is being recorded right now. */
 const GRACE_MS = 2 * 60_000;
 
-/** Enqueues what is due: timers are rows, not jobs. Every 2 s. */
+/** The policy under which this process last looked at what live sandboxes may do. */
+const granted = new WeakMap<Core, string>();
+
+/**
+ * Enqueues what is due: timers are rows, not jobs. And when the policy has changed, live sandboxes get what it leaves
+ * them. Every 2 s.
+ */
 export async function sweep(core: Core): Promise<void> {
   for (const { id, queue } of await core.stores.runs.due(IDLE_MS, AT_ONCE)) {
     await core.store.tx((tx) => core.engine.wake(tx, id, queue));
   }
+  const current = core.policy();
+  const inForce = current.ok ? current.policy.digest : "none";
+  if (granted.get(core) === inForce) return;
+  await regrant(core);
+  granted.set(core, inForce);
 }
 
-/** Destroys sandboxes that no run owns: their run has ended, or knows nothing of them. Every minute. */
+/**
+ * Destroys sandboxes that no run owns: their run has ended, or knows nothing of them. And grants anew what lives, in case
+ * another worker, which had not read the newest policy yet, granted more. Every minute.
+ */
 export async function sweepSandboxes(core: Core): Promise<void> {
+  await sweepOrphans(core);
+  await regrant(core);
+}
+
+async function sweepOrphans(core: Core): Promise<void> {
   for (const found of await core.sandboxes.list(LABEL)) {
     if (core.clock.now().getTime() - found.createdAt.getTime() < GRACE_MS) continue;
     const runId = found.labels.run ?? "";

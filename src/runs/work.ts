@@ -1,10 +1,12 @@
 import { type Agent, type AgentDriver, AgentError } from "#ports/agent.ts";
 import type { ProcessInfo, Sandbox } from "#ports/sandbox.ts";
+import { allow, decided } from "./allow.ts";
 import type { Core } from "./core.ts";
 import { finish } from "./finish.ts";
 import { type Followed, follow } from "./follow.ts";
 import { handOff } from "./hand-off.ts";
 import { eventsOf } from "./look.ts";
+import { scopeNow } from "./narrow.ts";
 import { promptOf } from "./prompt.ts";
 import { record } from "./record.ts";
 import { restart } from "./restart.ts";
@@ -124,10 +126,28 @@ async function outOfTime(core: Core, run: Run): Promise<void> {
 /** A turn that the agent could not do. The gateway's counters tell money from model. */
 async function failed(core: Core, run: Run, sandbox: Sandbox, end: string, detail: string | null): Promise<void> {
   await sandbox.killAll();
+  const decision = await allow(core, run, [
+    { subject: "git.repo", repo: run.repo },
+    { subject: "model", model: run.model },
+  ]);
+  if (decision.outcome === "deny") {
+    // The gateway refused its model calls, because policy does by now.
+    const why = decision.rules.map(({ text, at }) => `${text} (${at})`).join("; ") || decision.reason;
+    return handOff(
+      core,
+      run,
+      {
+        fault: "policy",
+        tried: run.text,
+        failed: `Policy no longer lets ${run.team} do this: ${why}.`,
+        next: "Ask the policy's owners. What the run had saved is on its page.",
+      },
+      [decided("start", run.repo, decision)],
+    );
+  }
   const spent = await core.gateway.usage(run.id);
-  const limits = run.scope?.limits;
-  const broke =
-    limits !== undefined && (spent.usd >= limits.costUsd || spent.inputTokens + spent.outputTokens >= limits.tokens);
+  const { limits } = scopeNow(core, run);
+  const broke = spent.usd >= limits.costUsd || spent.inputTokens + spent.outputTokens >= limits.tokens;
   await handOff(
     core,
     run,
@@ -135,7 +155,7 @@ async function failed(core: Core, run: Run, sandbox: Sandbox, end: string, detai
       ? {
           fault: "budget",
           tried: run.text,
-          failed: `The budget of $${limits?.costUsd.toFixed(2)} is spent.`,
+          failed: `The budget of $${limits.costUsd.toFixed(2)} is spent.`,
           next: "Ask for a smaller step, or ask the policy's owners for a larger budget.",
         }
       : {
