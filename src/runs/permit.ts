@@ -135,7 +135,11 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
   const current = core.policy();
   if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
   const asks = await membersOrHold(core, current.policy, run, decision.asks);
-  if (asks === null) return { kind: "parked" };
+  if (asks === null) {
+    const now = core.clock.now();
+    const leaveAt = waitsUntil(speaker.endsAt, (run.deadlineAt ?? now).getTime() - now.getTime());
+    return { kind: leaveAt <= now ? "outstayed" : "parked" };
+  }
   await core.store.tx(async (tx) => {
     const opened = await open(core, tx, run, "command", subject, digest, asks, run.epoch);
     // A person's time is not the agent's: the wait is added here, and what of it was not needed is taken back by the vote.

@@ -52,8 +52,8 @@ export async function suspend(
     }
     await core.stores.turns.add(tx, { runId: run.id, cause: "interrupted", person: null, text: run.text });
     if (asked.length === 0) {
-      // Answered while it was being packed up, when nothing waited for the answer any more.
-      await move(core, tx, run, "preparing", { why: "answered", patch: { wakeAt: null } });
+      // Answered while it was being packed up, when nothing waited for the answer any more; or nobody could be asked yet.
+      await move(core, tx, run, "preparing", { why: "no question is open", patch: { wakeAt: null } });
       return;
     }
     const giveUpAt = core.clock.now().getTime() + giveUpMs;

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { DirectoryUnavailable } from "#ports/directory.ts";
+import { factsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
 import type { RunState } from "#runs/state.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
@@ -78,6 +79,30 @@ test("a command that nobody can be asked about keeps the agent waiting, and the 
   await house.pass(MINUTE, run);
   await house.answer(BO, (await house.question(run)).id);
   await house.until("in_review");
+});
+
+test("an agent that waits for longer than its sandbox is kept goes on in another one, with its work", async () => {
+  house = await memoryHouse({
+    ...ASKED,
+    play: () => [{ write: "sql/x.sql", content: "x" }, { run: "rm -rf build", ask: true }, { say: "Done." }],
+  });
+  const back = leadsAway();
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  await house.notices(run);
+  // Two hours of looks, one a minute, would have moved its end there; the sandbox is kept for two and a quarter.
+  const taken = await house.core.stores.runs.take(run.id);
+  const deadlineAt = new Date(Date.now() + 180 * MINUTE);
+  await house.core.store.tx((tx) =>
+    house.core.stores.runs.patch(tx, { id: run.id, epoch: taken?.epoch ?? 0 }, { deadlineAt }),
+  );
+  await house.pass(125 * MINUTE, run);
+  expect(house.world.pushed).not.toBeNull();
+  back();
+  await house.until("working");
+  await house.answer(BO, (await house.question(run)).id);
+  await house.until("in_review");
+  expect((await factsOf(house.core, run.id)).sandboxes.filter(({ slot }) => slot === "agent")).toHaveLength(2);
 });
 
 test("a result that nobody can be asked about is kept, and published when somebody could be asked and said yes", async () => {
