@@ -3,7 +3,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import pino from "pino";
 import { acpAgents } from "#adapters/agent/acp.ts";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
-import { keepGateway } from "#adapters/gateway/process.ts";
 import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
 import { openKeys } from "#adapters/secrets/keys.ts";
 import { pgBossEngine } from "#db/engine.ts";
@@ -23,20 +22,20 @@ import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
 import { apiOf, type Config, hostInUrl } from "./config.ts";
 import { type Front, openFront } from "./front.ts";
-import { gatewayConfiguration } from "./gateway-role.ts";
 import { loop, waker } from "./loops.ts";
 import {
   bind,
   imageFolders,
   importAll,
   localPage,
+  makeFolder,
   openDb,
+  openGateway,
   openPolicy,
   openSandboxes,
   openWorkspace,
   type Site,
-  startGatewayProcess,
-  writable,
+  usable,
 } from "./parts.ts";
 import { gatewaySockets } from "./places.ts";
 
@@ -64,6 +63,7 @@ export async function openHouse(
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const say: Core["log"] = (message, fields) => log.info(fields ?? {}, message);
 
+  usable(config.dataDir);
   const site: Site = {
     fetch: () => new Response("Countersign is starting.\n", { status: 503, headers: { "retry-after": "1" } }),
   };
@@ -76,23 +76,16 @@ export async function openHouse(
   const images = imageFolders(config);
   const sandboxes = await openSandboxes(config, images);
   // Up to here nothing was made: what a person has to mend leaves nothing behind.
-  writable(config.dataDir);
-  const keys = openKeys(path.join(config.dataDir, "keys"));
+  makeFolder(config.dataDir);
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
   if (o.roles.has("web") && config.slack === null) opening.defer(localPage(config.dataDir));
+  const keys = openKeys(path.join(config.dataDir, "keys"));
   const orgId = await ensureOrg(database.db, "default");
 
   const sockets = gatewaySockets(config.dataDir);
   const gateway = gatewayClient({ ...sockets, patienceMs: GATEWAY_PATIENCE_MS });
-  opening.adopt(
-    await keepGateway({
-      stateDir: sockets.stateDir,
-      configuration: gatewayConfiguration(config),
-      gateway,
-      start: () => startGatewayProcess(config),
-      log: say,
-    }),
-    (kept) => kept.stop({ end: o.roles.has("web") && o.roles.has("worker") }),
+  opening.adopt(await openGateway(config, gateway, say), (kept) =>
+    kept.stop({ end: o.roles.has("web") && o.roles.has("worker") }),
   );
 
   const outbox = waker();

@@ -1,20 +1,23 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, mkdirSync, openSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve as listen } from "@hono/node-server";
 import { ErrorCode } from "@slack/web-api";
 import { installImage } from "#adapters/agent/install.ts";
 import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
+import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
 import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { findNpm, npmCommand } from "#adapters/sandbox/local/npm.ts";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
 import { DatabaseInUse, takeLock } from "#db/lock.ts";
 import { openDatabase } from "#db/open.ts";
+import type { Gateway } from "#ports/gateway.ts";
 import type { Core } from "#runs/core.ts";
 import type { Config } from "./config.ts";
-import { gatewayLog } from "./gateway-role.ts";
+import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
+import { gatewaySockets } from "./places.ts";
 
 /** Something the person who starts us has to mend: one line with the fix. */
 export class StartError extends Error {
@@ -23,17 +26,42 @@ export class StartError extends Error {
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
-export function writable(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    accessSync(folder, constants.W_OK | constants.X_OK);
-  } catch (cause) {
+const ELSEWHERE = "or name another with COUNTERSIGN_DATA=/path";
+
+/** Whether the data folder can be used, as far as that can be told without making it. */
+export function usable(folder: string): void {
+  let there = folder;
+  while (!existsSync(there)) there = path.dirname(there);
+  if (!statSync(there).isDirectory()) {
     throw new StartError(
-      `the data folder ${folder} cannot be written: make it yours (chown), or name another with COUNTERSIGN_DATA=/path`,
-      { cause },
+      there === folder
+        ? `the data folder ${folder} is not a folder: move it away, ${ELSEWHERE}`
+        : `the data folder ${folder} cannot be made, since ${there} is not a folder: move that away, ${ELSEWHERE}`,
     );
   }
+  try {
+    accessSync(there, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw unwritable(folder, cause);
+  }
 }
+
+/**
+ * Others may pass through: the sandboxes' users read their images below it. Folder by folder, since Node's own
+ * `recursive` never returns below a parent that takes no folders, such as /proc (24.21).
+ */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(path.dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o755 });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw unwritable(folder, cause);
+  }
+}
+
+const unwritable = (folder: string, cause: unknown): StartError =>
+  new StartError(`the data folder ${folder} cannot be written: make it yours (chown), ${ELSEWHERE}`, { cause });
 
 /** What answers on the port; replaced once everything behind it is there. */
 export interface Site {
@@ -81,8 +109,8 @@ export async function openPolicy(config: Config, say: Core["log"]) {
   const loaded = watch.current();
   if (loaded.ok) return watch;
   watch.close();
-  const lines = loaded.problems.map(({ at, message }) => `  ${at} ${message}`).join("\n");
-  throw new StartError(`the policy in ${folder} is broken:\n${lines}`);
+  const lines = loaded.problems.map(({ at, message }) => `${at} ${message}`);
+  throw new StartError(`the policy in ${folder} is broken:${lines.length === 1 ? " " : "\n  "}${lines.join("\n  ")}`);
 }
 
 /** Hosts that only the operator's configuration may name; no rule can grant or deny them. */
@@ -178,15 +206,30 @@ export async function openSandboxes(config: Config, imageFolder: (image: string)
   return provider;
 }
 
-/** Detached: it must outlive us when we are killed. */
-export function startGatewayProcess(config: Config) {
-  const out = openSync(gatewayLog(config.dataDir), "a", 0o600);
-  const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), "serve", "--roles", "gateway"], {
-    detached: true,
-    stdio: ["ignore", out, out],
-  });
-  child.unref();
-  return child;
+/** The wall's door, kept alive beside us; see `gateway-role.ts` for what it is. */
+export async function openGateway(config: Config, gateway: Gateway, log: Core["log"]): Promise<GatewayProcess> {
+  const words = gatewayLog(config.dataDir);
+  try {
+    return await keepGateway({
+      stateDir: gatewaySockets(config.dataDir).stateDir,
+      configuration: gatewayConfiguration(config),
+      gateway,
+      start() {
+        const out = openSync(words, "a", 0o600);
+        // Detached: it must outlive us when we are killed.
+        const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), "serve", "--roles", "gateway"], {
+          detached: true,
+          stdio: ["ignore", out, out],
+        });
+        child.unref();
+        return child;
+      },
+      log,
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StartError(`the gateway does not start: ${why}. Its log: ${words}`, { cause });
+  }
 }
 
 /** Serves real repositories as local/<name>; the originals are only read. */

@@ -60,7 +60,17 @@ test("a key that others can read is refused with the line that mends it", () => 
 
 test("a key file that is no key is an error, not a new key", () => {
   writeFileSync(path.join(folder, "receipts.pem"), "nonsense", { mode: 0o600 });
-  expect(() => openKeys(folder)).toThrow();
+  expect(() => openKeys(folder)).toThrow(/receipts\.pem is damaged: restore it/);
+});
+
+test("a token that was cut off is refused when the folder is opened, before anybody could guess it", () => {
+  const { text } = openKeys(folder);
+  text("start");
+  for (const content of ["", "short", `${"a".repeat(31)}\n`]) {
+    writeFileSync(path.join(folder, "start.txt"), content);
+    expect(() => openKeys(folder), JSON.stringify(content)).toThrow(/start\.txt is damaged/);
+    expect(() => text("start")).toThrow(/start\.txt is damaged/);
+  }
 });
 
 test("a signed receipt verifies offline and names its key and its commit", () => {

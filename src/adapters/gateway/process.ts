@@ -72,10 +72,7 @@ export async function keepGateway(o: {
     let why: unknown = null;
     for (const until = performance.now() + READY_MS; performance.now() < until; await pause(50)) {
       if (!running(o.stateDir)) {
-        if (child !== null && child.exitCode !== null)
-          throw new Error(
-            `the gateway ended at once (exit ${child.exitCode}): see ${path.join(o.stateDir, "gateway.log")}`,
-          );
+        if (child !== null && child.exitCode !== null) throw new Error(`it ended at once (exit ${child.exitCode})`);
         child ??= o.start();
         continue;
       }
@@ -85,7 +82,7 @@ export async function keepGateway(o: {
         why = error;
       }
     }
-    throw new Error(`the gateway does not answer: ${String(why)}`, { cause: why });
+    throw new Error(`it does not answer: ${String(why)}`, { cause: why });
   };
   await ready();
   let stopped = false;

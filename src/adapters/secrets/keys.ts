@@ -13,6 +13,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -31,39 +32,65 @@ export interface Keys {
   text(name: string): Secret;
 }
 
-/** Opens the folder, making what is missing. Throws when a key file can be read by others, with the line that mends it. */
+/** A key file that somebody has to mend; the message says which and how. */
+export class KeyProblem extends Error {
+  override readonly name = "KeyProblem";
+}
+
+/** A file of the folder: how it is made, and whether a content is one. Half of a token would be half as hard to guess. */
+interface Kind {
+  readonly make: () => string;
+  readonly fits: (content: string) => boolean;
+}
+const SIGNING: Kind = { make: newSigningKey, fits: isSigningKey };
+const TOKENS: Kind = { make: () => randomBytes(32).toString("hex"), fits: (text) => /^[0-9a-f]{64}$/.test(text) };
+const TEXT: Kind = {
+  make: () => randomBytes(24).toString("base64url"),
+  fits: (text) => /^[A-Za-z0-9_-]{32}$/.test(text),
+};
+
+/**
+ * Opens the folder, making what is missing. Looks at every key in it at once, also at those that are asked for later:
+ * throws `KeyProblem` when one can be read by others or is damaged, with what mends it.
+ */
 export function openKeys(folder: string): Keys {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const receiptKey = createPrivateKey(kept(folder, "receipts.pem", newSigningKey));
-  const tokenKey = kept(folder, "tokens.key", () => randomBytes(32).toString("hex"));
+  for (const name of readdirSync(folder)) if (name.endsWith(".txt")) read(path.join(folder, name), TEXT);
+  const receiptKey = createPrivateKey(kept(folder, "receipts.pem", SIGNING));
+  const tokenKey = kept(folder, "tokens.key", TOKENS);
   return {
     receipts: {
       publicKey: publicPem(receiptKey),
       sign: (bytes) => sign(null, bytes, receiptKey),
     },
     tokenFor: (sandboxKey) => `cst_${createHmac("sha256", tokenKey).update(sandboxKey).digest("base64url")}`,
-    text: (name) =>
-      new Secret(
-        name,
-        kept(folder, `${name}.txt`, () => randomBytes(24).toString("base64url")),
-      ),
+    text: (name) => new Secret(name, kept(folder, `${name}.txt`, TEXT)),
   };
 }
 
-const newSigningKey = (): string =>
-  generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+function newSigningKey(): string {
+  return generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+function isSigningKey(content: string): boolean {
+  try {
+    return createPrivateKey(content).asymmetricKeyType === "ed25519";
+  } catch {
+    return false;
+  }
+}
 
 const publicPem = (key: KeyObject): string => createPublicKey(key).export({ type: "spki", format: "pem" }).toString();
 
 /** Reads a key, or makes it: written whole under another name first, so that two processes cannot keep different ones. */
-function kept(folder: string, name: string, make: () => string): string {
+function kept(folder: string, name: string, kind: Kind): string {
   const file = path.join(folder, name);
-  const there = read(file);
+  const there = read(file, kind);
   if (there !== null) return there;
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
   const handle = openSync(draft, "wx", 0o600);
   try {
-    writeSync(handle, make());
+    writeSync(handle, kind.make());
     fsyncSync(handle);
   } finally {
     closeSync(handle);
@@ -75,20 +102,23 @@ function kept(folder: string, name: string, make: () => string): string {
   } finally {
     rmSync(draft);
   }
-  const kept = read(file);
+  const kept = read(file, kind);
   if (kept === null) throw new Error(`${file} was made and is gone`);
   return kept;
 }
 
-function read(file: string): string | null {
+function read(file: string, kind: Kind): string | null {
+  let content: string;
   try {
     const mode = statSync(file).mode & 0o777;
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new Error(`${file} can be read by others (mode ${mode.toString(8)}): run \`chmod 600 ${file}\``);
+      throw new KeyProblem(`${file} can be read by others (mode ${mode.toString(8)}): run \`chmod 600 ${file}\``);
     }
-    return readFileSync(file, "utf8");
+    content = readFileSync(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
+  if (kind.fits(content)) return content;
+  throw new KeyProblem(`${file} is damaged: restore it from a backup, or move it away and a new one is made`);
 }

@@ -37,7 +37,12 @@ const LOG_KEPT = 5_000;
 /** A journal longer than this is written anew at the next start, without its history. */
 const COMPACT_LINES = 20_000;
 
-/** Whole lines only: a kill may leave half of the last one. Throws when another line cannot be read. */
+/** A file that somebody has to mend or take away; the message says which. */
+export class JournalDamaged extends Error {
+  override readonly name = "JournalDamaged";
+}
+
+/** Whole lines only: a kill may leave half of the last one. Throws `JournalDamaged` when another line cannot be read. */
 function readLines<T>(file: string): T[] {
   if (!existsSync(file)) return [];
   const text = readFileSync(file, "utf8");
@@ -47,9 +52,8 @@ function readLines<T>(file: string): T[] {
     try {
       return [JSON.parse(line) as T];
     } catch (cause) {
-      throw new Error(`Line ${i + 1} of ${file} is damaged. Delete the file to begin with an empty playground.`, {
-        cause,
-      });
+      const what = `Line ${i + 1} of ${file} is damaged. Delete the file to begin with an empty playground.`;
+      throw new JournalDamaged(what, { cause });
     }
   });
 }
