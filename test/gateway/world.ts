@@ -70,8 +70,17 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
   const state = { selfSigned: false };
   const origins = await startOrigins(requests, () => (state.selfSigned ? bad : good), o.origin);
 
+  // Nobody renews the lease here, and a busy machine needs minutes for a file. Who brings a clock, minds the time.
+  const patience = o.now === undefined ? { leaseMs: 600_000 } : {};
   const gateway = await startGateway(
-    { stateDir, models: { openai: null, anthropic: null }, registry: null, selfAddresses: [SELF_IP], ...o.config },
+    {
+      stateDir,
+      models: { openai: null, anthropic: null },
+      registry: null,
+      selfAddresses: [SELF_IP],
+      ...patience,
+      ...o.config,
+    },
     {
       async resolve(host) {
         const answers = dns.get(host) ?? [[PUBLIC_IP]];
