@@ -38,29 +38,31 @@ export async function startProduct(...args: readonly string[]): Promise<Product>
   });
   const words = listen(child.stdout, child.stderr);
   const ended = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended;
+    rmSync(dataDir, { recursive: true, force: true });
+    return child.exitCode;
+  };
   const url = await new Promise<string>((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`not ready within ${READY_MS / 1000} s:\n${words()}`)), READY_MS);
+    // One that comes too late must not stay behind: its end is told below, whatever it prints until then.
+    let tooLate = false;
+    const late = setTimeout(() => {
+      tooLate = true;
+      stop().catch(reject);
+    }, READY_MS);
     child.stdout.on("data", () => {
       const printed = /open (http\S+)/.exec(words())?.[1];
-      if (printed === undefined) return;
+      if (printed === undefined || tooLate) return;
       clearTimeout(late);
       resolve(printed);
     });
     child.once("exit", (code) => {
       clearTimeout(late);
-      reject(new Error(`the product ended with ${code}:\n${words()}`));
+      reject(new Error(`the product was not ready within ${READY_MS / 1000} s, or ended with ${code}:\n${words()}`));
     });
   });
-  return {
-    url,
-    lastWords: words,
-    async stop() {
-      child.kill("SIGTERM");
-      await ended;
-      rmSync(dataDir, { recursive: true, force: true });
-      return child.exitCode;
-    },
-  };
+  return { url, lastWords: words, stop };
 }
 
 const environment = (): NodeJS.ProcessEnv => ({
