@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { launch, missingBrowser, visit } from "./browser.ts";
+import { keepEvidence } from "./evidence.ts";
 import { type Product, startProduct } from "./product.ts";
 
 /** A product and a browser for one file of tests. What people see is found by role, label and text only. */
@@ -10,6 +11,8 @@ export interface Stage {
   readonly product: Product;
   /** A browser of its own (cookies, tabs), opened at the printed address. Resolves when Ana can be chosen. */
   visit(options?: BrowserContextOptions): Promise<Page>;
+  /** An error that a page of this test will rightly report; any other fails the test, and so does its absence. */
+  expectProblem(words: RegExp): void;
   /** Keeps what the page shows now in `screenshots/`, numbered by the order of taking. */
   shoot(page: Page, name: string, o?: { fullPage?: boolean }): Promise<void>;
 }
@@ -30,6 +33,7 @@ export function stageOfFile(): Stage {
   let browser: Browser | null = null;
   let product: Product | null = null;
   let problems: string[] = [];
+  let expected: RegExp[] = [];
   let taken = 0;
 
   const started = (): Product => {
@@ -50,13 +54,17 @@ export function stageOfFile(): Stage {
   afterEach(async ({ task }) => {
     const pages = browser?.contexts().flatMap((context) => context.pages()) ?? [];
     if (task.result?.state === "fail") {
-      for (const [i, page] of pages.entries()) await page.screenshot({ path: file(`failed-${task.name}-${i}`) });
-      console.error(product?.lastWords());
+      const kept = await keepEvidence({
+        pages,
+        productUrl: product?.url ?? null,
+        file: (what) => file(`failed-${task.name}`, `-${what}`),
+      });
+      console.error([product?.lastWords(), ...kept].join("\n"));
     }
     for (const context of browser?.contexts() ?? []) await context.close();
-    const seen = problems;
-    problems = [];
-    expect(seen).toEqual([]);
+    const [seen, foreseen] = [problems, expected];
+    [problems, expected] = [[], []];
+    expect(seen).toEqual(foreseen.map((words) => expect.stringMatching(words)));
   });
 
   return {
@@ -67,11 +75,13 @@ export function stageOfFile(): Stage {
       if (browser === null) throw new Error("the browser has not been started");
       return visit(browser, started().url, options, (problem) => problems.push(problem));
     },
+    expectProblem: (words) => void expected.push(words),
     async shoot(page, name, o = {}) {
       taken += 1;
-      await page.screenshot({ path: file(`${String(taken).padStart(2, "0")}-${name}`), ...o });
+      await page.screenshot({ path: file(`${String(taken).padStart(2, "0")}-${name}`, ".png"), ...o });
     },
   };
 }
 
-const file = (name: string): string => path.join(SCREENSHOTS, `${name.replaceAll(/[^\w-]+/g, "-").slice(0, 80)}.png`);
+const file = (name: string, end: string): string =>
+  path.join(SCREENSHOTS, `${name.replaceAll(/[^\w-]+/g, "-").slice(0, 80)}${end}`);
