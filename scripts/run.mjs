@@ -5,13 +5,15 @@
 //   node scripts/run.mjs [--for-tests] (FILE.ts | --bin NAME) [arguments...]
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const args = process.argv.slice(2);
 const registryFile = path.join(root, "node_modules", ".countersign-registry");
+/** How somebody says where a browser is. */
+const NAMED = "CHROMIUM_PATH=/path/to/it npm test";
 const forTests = args[0] === "--for-tests" && Boolean(args.shift());
 
 /** One clear line with the fix, and nothing half-started. */
@@ -79,23 +81,40 @@ function node24() {
   );
 }
 
-function systemPackages() {
-  if (!works("git", "--version"))
-    fail("git is missing: install it (Debian, Ubuntu: `apt-get install -y git`) and start again.");
-  if (process.platform !== "linux") return;
-  const chromium = [process.env.CHROMIUM_PATH, "chromium", "chromium-browser", "google-chrome"].some(
-    (name) => name && works(name, "--version"),
+/** The first of these that runs, as a path. */
+function find(...names) {
+  const folders = (process.env.PATH ?? "").split(path.delimiter);
+  const files = names.flatMap((name) =>
+    name?.includes("/") ? [name] : folders.map((folder) => path.join(folder, name ?? "")),
   );
-  const missing = [
-    ...(works("bwrap", "--version") ? [] : ["bubblewrap"]),
-    ...(forTests && !chromium ? ["chromium"] : []),
-  ];
-  if (missing.length === 0) return;
+  return files.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() && works(file, "--version")) ?? null;
+}
+
+/** As the release calls itself: "Debian GNU/Linux 12 (bookworm)". */
+function distribution() {
+  const file = "/etc/os-release";
+  return (existsSync(file) && /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync(file, "utf8"))?.[1]) || "this system";
+}
+
+/** Installing again would bring the same one again: the way out is another release. */
+function refuseOld(bwrap) {
+  const version = /\d+(\.\d+)+/.exec(spawnSync(bwrap, ["--version"]).stdout?.toString() ?? "")?.[0] ?? "";
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > 0 || minor >= 8) return;
+  fail(
+    `bubblewrap ${version} is too old, 0.8 is needed (Debian 12 and Ubuntu 24.04 have it, this is ${distribution()}): use a newer release, or build bubblewrap and put it first on your PATH.`,
+  );
+}
+
+/** Installs what is missing where it may do so unasked; else prints the exact line and stops. */
+function bring(missing) {
   const line = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
   const as = process.getuid?.() === 0 ? [] : works("sudo", "-n", "true") ? ["sudo", "-n"] : null;
   if (as === null || !works("apt-get", "--version")) {
     fail(
-      `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing. Run \`sudo ${line}\` (or your system's like) and start again.`,
+      `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing. Run \`sudo ${line}\` (or your system's like) and start again${
+        missing.includes("chromium") ? `, or name a Chrome or Chromium: ${NAMED}` : ""
+      }.`,
     );
   }
   console.error(`countersign: installing ${missing.join(" and ")} with ${[...as, line].join(" ")}`);
@@ -108,9 +127,33 @@ function systemPackages() {
       }).status === 0
     );
   };
-  const install = () => apt("install", "-y", "--no-install-recommends", ...missing);
-  if (!(apt("update", "-qq") && install()))
+  const updated = apt("update", "-qq");
+  if (updated && missing.includes("chromium") && !works("apt-cache", "show", "chromium"))
+    fail(`${distribution()} has no package chromium: install any Chrome or Chromium and name it: ${NAMED}`);
+  if (!(updated && apt("install", "-y", "--no-install-recommends", ...missing)))
     fail(`\`${line}\` failed: see its message above, mend it, and start again.`);
+}
+
+/** Programs of the system. Returns what tells the child where they were found. */
+function systemPackages() {
+  if (!works("git", "--version"))
+    fail("git is missing: install it (Debian, Ubuntu: `apt-get install -y git`) and start again.");
+  if (process.platform !== "linux") return {};
+  const named = process.env.CHROMIUM_PATH;
+  const browser = () =>
+    forTests ? find(...(named ? [named] : ["chromium", "chromium-browser", "google-chrome"])) : "";
+  const wall = () => find(process.env.BWRAP_PATH || "bwrap");
+  let [chromium, bwrap] = [browser(), wall()];
+  if (named && chromium === null) fail(`CHROMIUM_PATH=${named} does not run: name a Chrome or Chromium, or unset it.`);
+  if (bwrap !== null) refuseOld(bwrap);
+  if (chromium === null || bwrap === null) {
+    bring([...(bwrap === null ? ["bubblewrap"] : []), ...(chromium === null ? ["chromium"] : [])]);
+    [chromium, bwrap] = [browser(), wall()];
+    if (bwrap === null) fail("bubblewrap was installed and does not run: `bwrap --version` says why.");
+    refuseOld(bwrap);
+    if (chromium === null) fail(`chromium was installed and does not run: name another Chrome or Chromium: ${NAMED}`);
+  }
+  return { BWRAP_PATH: bwrap, ...(chromium ? { CHROMIUM_PATH: chromium } : {}) };
 }
 
 function program() {
@@ -124,7 +167,7 @@ function program() {
 
 const npmProgram = findNpm();
 installDependencies();
-systemPackages();
+const found = systemPackages();
 const node = node24();
 const child = spawn(node, program(), {
   cwd: args[0] === "--bin" ? root : process.cwd(),
@@ -132,6 +175,7 @@ const child = spawn(node, program(), {
   env: {
     ...process.env,
     ...registryOfNpm(),
+    ...found,
     // What npm says of itself to what it starts; said here too, for whoever starts this without npm.
     ...(npmProgram === null ? {} : { npm_execpath: npmProgram, npm_node_execpath: process.execPath }),
     PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}`,
