@@ -79,7 +79,11 @@ export function lite(client: PGlite): Lite {
     return serializer ? serializer(value) : String(value);
   }
 
-  async function query<T>(
+  /** The query's own before the general ones, which are hundreds: laid over them, not copied for every result. */
+  const parsersOf = ({ parsers }: QueryOptions): PGlite["parsers"] =>
+    parsers === undefined ? client.parsers : Object.assign(Object.create(client.parsers), parsers);
+
+  async function one<T>(
     text: string,
     values: readonly unknown[] = [],
     options: QueryOptions = {},
@@ -104,11 +108,13 @@ export function lite(client: PGlite): Lite {
       );
       said = [...rows, ...answer];
     }
-    return parse.parseResults(said, client.parsers, options)[0] as Results<T>;
+    return parse.parseResults(said, parsersOf(options), { rowMode: options.rowMode ?? "object" })[0] as Results<T>;
   }
 
-  const exec = async (text: string): Promise<Results[]> =>
-    parse.parseResults(await send(serialize.query(text)), client.parsers);
+  // Inside a transaction several may be asked at once: each has the protocol to itself, from question to answer.
+  const query: Lite["query"] = (...call) => client.runExclusive(() => one(...call));
+  const exec: Lite["exec"] = (text) =>
+    client.runExclusive(async () => parse.parseResults(await send(serialize.query(text)), client.parsers));
 
   return {
     query: (text, values, options) => client._runExclusiveTransaction(() => query(text, values, options)),

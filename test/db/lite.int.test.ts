@@ -55,6 +55,13 @@ test("a statement that fails leaves the next one alone, and undoes its transacti
   expect((await statements.query("select id from notes where id > $1", [1])).rows).toEqual([{ id: 2 }]);
 });
 
+test("questions that a transaction asks at once are answered each with its own", async () => {
+  const answers = await database.statements.transaction((tx) =>
+    Promise.all([1, 2, 3, 4].map(async (n) => (await tx.query(`select $1::int as n, ${n % 2} as odd`, [n])).rows)),
+  );
+  expect(answers).toEqual([1, 2, 3, 4].map((n) => [{ n, odd: n % 2 }]));
+});
+
 test("a failure that was swallowed does not pass for a commit", async () => {
   const { statements } = database;
   const swallowed = statements.transaction(async (tx) => {
