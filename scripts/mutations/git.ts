@@ -5,6 +5,7 @@ const relay = (test: string): Red => ({ file: "test/gateway/relay.int.test.ts", 
 const guards = (test: string): Red => ({ file: "test/gateway/push-guards.int.test.ts", test });
 const audited = (test: string): Red => ({ file: "test/gateway/relay-audit.int.test.ts", test });
 const attacked = (test: string): Red => ({ file: "test/gateway/relay-attacks.int.test.ts", test });
+const stopped = (test: string): Red => ({ file: "test/gateway/stopped-run.int.test.ts", test });
 const host = (test: string): Red => ({ file: "test/adapters/repo-host-local.int.test.ts", test });
 
 /** What a push may hold, and where it may go. */
@@ -127,6 +128,27 @@ export const GIT: readonly Mutation[] = [
     find: "return [...(await secretsSaid(view, commits)), ...scanner.end()];",
     replace: "void secretsSaid;\n  return [...scanner.end()];",
     red: attacked("a credential in a commit's "),
+  },
+  {
+    name: "a fetch under way outlives its run",
+    file: "src/gateway/git/relay.ts",
+    find: "cut: () => void res.destroy() }",
+    replace: "cut: () => undefined }",
+    red: stopped("a fetch under way ends with its run"),
+  },
+  {
+    name: "a fetch is served by the grant with which it began",
+    file: "src/gateway/git/relay.ts",
+    find: "const still = admittedTo(parts, admit(wall, token, carrier), asked);",
+    replace: "const still = admitted;",
+    red: stopped("a fetch whose body comes after the run was stopped is refused"),
+  },
+  {
+    name: "a sandbox starts as many gits as it likes",
+    file: "src/gateway/git/relay.ts",
+    find: "if (running >= AT_ONCE)",
+    replace: "if (running < 0)",
+    red: stopped("a sandbox may have a few gits at work at once, and not as many as it likes"),
   },
   {
     name: "a push that cannot be checked is accepted",

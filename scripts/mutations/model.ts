@@ -2,6 +2,7 @@ import type { Mutation, Red } from "./mutation.ts";
 
 const budget = (test: string): Red => ({ file: "test/gateway/budget.int.test.ts", test });
 const calls = (test: string): Red => ({ file: "test/gateway/model-call.test.ts", test });
+const stopped = (test: string): Red => ({ file: "test/gateway/stopped-run.int.test.ts", test });
 
 /** What a model call may cost, and who is told. */
 export const MODEL: readonly Mutation[] = [
@@ -46,5 +47,19 @@ export const MODEL: readonly Mutation[] = [
     find: "const inputUsd = (input.most * heldInputPrice(call.model)) / 1_000_000;",
     replace: "const inputUsd = (input.likely * heldInputPrice(call.model)) / 1_000_000;",
     red: budget("a long text that looks like an inlined image"),
+  },
+  {
+    name: "a model call is admitted by the grant with which it began",
+    file: "src/gateway/model/broker.ts",
+    find: "const { grant } = still;",
+    replace: "const { grant } = admission;",
+    red: stopped("a model call is held to the budget that stands when its body is there, not when it began"),
+  },
+  {
+    name: "a model call whose run was stopped meanwhile goes out",
+    file: "src/gateway/model/broker.ts",
+    find: "const still = admit(wall, token, carrier);",
+    replace: "const still = admission;",
+    red: stopped("a model call whose body comes after the run was stopped does not go out"),
   },
 ];

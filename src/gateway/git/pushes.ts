@@ -39,15 +39,20 @@ export function openPushes(wall: Wall, git: Git): Pushes {
     return await record(wall, { kind: "push", run, sandbox, branch, oid: command.new, outcome, reason, rule, detail });
   }
 
-  async function judgeKnown(push: Push, question: { lines: string; objects: string; alternates: string }) {
+  async function judgeKnown(
+    push: Push,
+    question: { lines: string; objects: string; alternates: string },
+  ): Promise<{ ok: boolean; text: string }> {
     const commands = readLines(question.lines);
-    if (!commands || !push.grant.git || !isSame(commands, push.commands))
+    const grant = standing(wall, push) ?? push.grant;
+    if (!commands || !grant.git || !isSame(commands, push.commands))
       return { ok: false, text: "countersign: the push cannot be read.\n" };
     const env = { GIT_OBJECT_DIRECTORY: question.objects, GIT_ALTERNATE_OBJECT_DIRECTORIES: question.alternates };
-    const verdicts = await verifyPush({ git, gitDir: push.gitDir, env }, push.grant.git, commands);
-    // Until here the run may have been stopped: the last word is the grant that stands now.
-    const stands = wall.grants.bySandbox(push.grant.sandbox)?.revoked === false;
-    const final = stands ? verdicts : verdicts.map((each) => overruled(each));
+    const verdicts = await verifyPush({ git, gitDir: push.gitDir, env }, grant.git, commands);
+    // Until here the run may have been stopped or narrowed: the last word is the grant that stands now.
+    const now = standing(wall, push);
+    if (now !== null && now !== grant) return await judgeKnown(push, question);
+    const final = now ? verdicts : verdicts.map((each) => overruled(each));
     push.decided = true;
     let written = true;
     for (const verdict of final) written = (await recordVerdict(push, verdict)) && written;
@@ -74,6 +79,13 @@ export function openPushes(wall: Wall, git: Git): Pushes {
         await recordVerdict(push, { command, outcome: "deny", reason, rule: null, detail });
     },
   };
+}
+
+/** The grant that the pusher has by now. `null`: it is over. */
+function standing(wall: Wall, { grant: { sandbox, run } }: Push): Grant | null {
+  const held = wall.grants.bySandbox(sandbox);
+  const stands = held?.grant.run === run && !held.revoked && Date.parse(held.grant.expiresAt) > wall.world.now();
+  return stands ? held.grant : null;
 }
 
 function overruled(verdict: RefVerdict): RefVerdict {

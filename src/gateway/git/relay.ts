@@ -1,22 +1,22 @@
 import { spawn } from "node:child_process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
-import { createGunzip } from "node:zlib";
 import type { Broker } from "#gateway/data.ts";
 import { type Denial, refuseGit } from "#gateway/denial.ts";
 import { tokenOf } from "#gateway/token.ts";
-import { admit, record, type Wall } from "#gateway/wall.ts";
+import { type Admission, admit, record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
+import { type Asked, readFetch, readTarget } from "./asked.ts";
 import { answerFromCgi } from "./cgi.ts";
 import { gitEnvironment, gitSettings } from "./git.ts";
 import { hookEnvironment } from "./hook.ts";
-import { isPacketStream, readCommands } from "./pkt-line.ts";
+import { readCommands } from "./pkt-line.ts";
 import type { Push, Pushes } from "./pushes.ts";
 import type { Repositories } from "./repositories.ts";
 
 export const GIT_PATH = "/git/";
-/** A fetch request is a list of wants and haves. */
-const FETCH_BYTES = 16_000_000;
+/** Gits at work for one sandbox. An agent needs one at a time; each is a process, and a large repository a large one. */
+const AT_ONCE = 8;
 /** Pack headers and commands on top of what the objects may weigh. */
 const PUSH_OVERHEAD = 131_072;
 /** "0000": the end of a list, also of an empty one. */
@@ -30,61 +30,73 @@ export interface RelayParts {
   readonly adminSocket: string;
 }
 
-interface Asked {
-  readonly service: "git-upload-pack" | "git-receive-pack";
-  /** Below the repository. */
-  readonly rest: string;
-  readonly query: string;
-  readonly repo: string;
+interface Admitted {
+  readonly grant: Grant;
+  readonly asked: Asked;
+  readonly gitDir: string;
+  readonly writes: boolean;
 }
 
 /** Smart HTTP for one repository per run, through `git http-backend`. */
 export function gitRelay(wall: Wall, parts: RelayParts): Broker {
+  const atWork = new Map<string, number>();
   return async ({ carrier, req, res, target }) => {
     const asked = readTarget(req.method ?? "", target);
     // git asks without a credential first and only sends one when challenged; that is a question, not a decision.
     if (req.headers.authorization === undefined) return refuseGit(res, { status: 401, reason: "no_run", rule: null });
-    const admission = admit(wall, tokenOf(req.headers.authorization), carrier);
-    const who = admission.ok
-      ? { run: admission.grant.run, sandbox: admission.grant.sandbox }
-      : { run: admission.run, sandbox: admission.sandbox };
-    const line = {
-      kind: "egress",
-      via: "git",
-      host: asked?.repo ?? "",
-      port: 0,
-      method: req.method ?? null,
-      ...who,
-    } as const;
+    const token = tokenOf(req.headers.authorization);
+    const admission = admit(wall, token, carrier);
+    const { run, sandbox } = admission.ok ? admission.grant : admission;
+    const place = { host: asked?.repo ?? "", port: 0, method: req.method ?? null };
+    const line = { kind: "egress", via: "git", ...place, run, sandbox } as const;
     const deny = async (denial: Denial) => {
       const written = await record(wall, { ...line, outcome: "deny", reason: denial.reason, rule: denial.rule });
       refuseGit(res, written ? denial : { status: 403, reason: "fail_closed", rule: null });
     };
-    if (!admission.ok) {
-      return await deny({ status: admission.reason === "no_run" ? 401 : 403, reason: admission.reason, rule: null });
-    }
-    const { grant } = admission;
-    if (!asked) return await deny({ status: 403, reason: "path", rule: null });
-    if (grant.git?.repo !== asked.repo) return await deny({ status: 403, reason: "repo", rule: null });
-    const gitDir = parts.repositories.find(grant.run);
-    if (!gitDir) return await deny({ status: 404, reason: "no_repository", rule: null });
-    const writes = asked.service === "git-receive-pack";
-    if (writes && grant.git.branch === null) return await deny({ status: 403, reason: "read_only", rule: null });
-    if (writes && parts.repositories.isClosed(grant.run))
-      return await deny({ status: 403, reason: "push_closed", rule: null });
+    const admitted = admittedTo(parts, admission, asked);
+    if ("denial" in admitted) return await deny(admitted.denial);
+    const key = admitted.grant.sandbox;
+    const running = atWork.get(key) ?? 0;
+    if (running >= AT_ONCE) return await deny({ status: 403, reason: "connections", rule: null });
+    atWork.set(key, running + 1);
     /** One line per request that is served, on disk before git starts. A push has a line per ref instead. */
     const serve = async (body: Buffer | null) => {
+      // Its body may have taken its time: the grant that stands now is the one that counts.
+      const still = admittedTo(parts, admit(wall, token, carrier), asked);
+      if ("denial" in still) return await deny(still.denial);
       if (!(await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null }))) {
         return refuseGit(res, { status: 403, reason: "fail_closed", rule: null });
       }
-      await run(parts, { grant, asked, req, res, body: body && bodyOf(body), push: null });
+      const remove = wall.connections.add({ sandbox: key, destination: null, cut: () => void res.destroy() });
+      await answer(parts, { grant: still.grant, asked: still.asked, req, res, body: body && bodyOf(body), push: null });
+      remove();
     };
-    if (asked.rest === "info/refs") return await serve(null);
-    if (writes) return await receive(parts, { grant, gitDir, asked, req, res, deny, serve });
-    const body = await readFetch(req);
-    if (!body) return await deny({ status: 400, reason: "bad_request", rule: null });
-    await serve(body);
+    try {
+      if (admitted.asked.rest === "info/refs") return await serve(null);
+      if (admitted.writes) return await receive(parts, { ...admitted, req, res, deny, serve });
+      const body = await readFetch(req);
+      if (!body) return await deny({ status: 400, reason: "bad_request", rule: null });
+      await serve(body);
+    } finally {
+      const left = (atWork.get(key) ?? 1) - 1;
+      if (left > 0) atWork.set(key, left);
+      else atWork.delete(key);
+    }
   };
+}
+
+function admittedTo(parts: RelayParts, admission: Admission, asked: Asked | null): Admitted | { denial: Denial } {
+  const deny = (status: number, reason: string) => ({ denial: { status, reason, rule: null } });
+  if (!admission.ok) return deny(admission.reason === "no_run" ? 401 : 403, admission.reason);
+  const { grant } = admission;
+  if (!asked) return deny(403, "path");
+  if (grant.git?.repo !== asked.repo) return deny(403, "repo");
+  const gitDir = parts.repositories.find(grant.run);
+  if (!gitDir) return deny(404, "no_repository");
+  const writes = asked.service === "git-receive-pack";
+  if (writes && grant.git.branch === null) return deny(403, "read_only");
+  if (writes && parts.repositories.isClosed(grant.run)) return deny(403, "push_closed");
+  return { grant, asked, gitDir, writes };
 }
 
 /** The command list is read by us before git sees a byte; then git unpacks into quarantine and asks through the hook. */
@@ -109,8 +121,8 @@ async function receive(
   let head: Buffer = Buffer.alloc(0);
   let commands = readCommands(head);
   while (commands.kind === "more") {
-    const next = await chunks.next();
-    if (next.done) break;
+    const next = await chunks.next().catch(() => null);
+    if (!next || next.done) break;
     head = Buffer.concat([head, next.value]);
     commands = readCommands(head);
   }
@@ -146,7 +158,7 @@ async function receive(
       cutFor ??= "incomplete";
       body.end();
     });
-    await run(parts, { grant, asked: o.asked, req, res, body, push });
+    await answer(parts, { grant, asked: o.asked, req, res, body, push });
     body.destroy();
     await Promise.race([feeding, new Promise((resolve) => setImmediate(resolve))]);
     if (!push.decided) {
@@ -159,7 +171,7 @@ async function receive(
   }
 }
 
-async function run(
+async function answer(
   parts: RelayParts,
   o: {
     grant: Grant;
@@ -210,42 +222,6 @@ function settingsFor(parts: RelayParts, grant: Grant): Record<string, string> {
     // git offers the mirror's refs to build on (".have"): all branches of the forge, other runs' among them.
     "core.alternateRefsPrefixes": "refs/countersign-none/",
   };
-}
-
-function readTarget(method: string, target: string): Asked | null {
-  const match =
-    /^\/git\/([\w-][\w.-]*)\/([\w-][\w.-]*?)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(?:\?(.*))?$/.exec(
-      target,
-    );
-  if (!match) return null;
-  const [, owner = "", name = "", rest = "", query = ""] = match;
-  const repo = `${owner}/${name}`;
-  if (rest === "info/refs") {
-    const service = /^service=(git-upload-pack|git-receive-pack)$/.exec(query)?.[1];
-    if (method !== "GET" || service === undefined) return null;
-    return { service: service as Asked["service"], rest, query, repo };
-  }
-  return method === "POST" && query === "" ? { service: rest as Asked["service"], rest, query, repo } : null;
-}
-
-/** Unpacks a fetch request under a cap and checks its framing. `null`: too large, not gzip, or no packets. */
-async function readFetch(req: IncomingMessage): Promise<Buffer | null> {
-  const encoding = req.headers["content-encoding"] ?? "identity";
-  if (encoding !== "identity" && encoding !== "gzip") return null;
-  const source = encoding === "gzip" ? req.pipe(createGunzip()) : req;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of source as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > FETCH_BYTES) return null;
-      chunks.push(chunk);
-    }
-  } catch {
-    return null;
-  }
-  const body = Buffer.concat(chunks);
-  return isPacketStream(body) ? body : null;
 }
 
 function bodyOf(bytes: Buffer): PassThrough {

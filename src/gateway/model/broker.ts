@@ -38,6 +38,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 };
 
+/** Requests of one sandbox whose bodies are held in memory at once. Answers under way are bounded by the budget. */
+const BODIES_AT_ONCE = 64;
 const PASSED_ON = ["content-type", "accept", "user-agent", "anthropic-version", "anthropic-beta"];
 
 /**
@@ -45,17 +47,17 @@ const PASSED_ON = ["content-type", "accept", "user-agent", "anthropic-version", 
  * refusal is a 403: agents stop at once on it, and retry for a minute on 401, 429 or a cut connection.
  */
 export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Broker {
+  const reading = turnstile(BODIES_AT_ONCE);
   return async ({ carrier, req, res, target }) => {
     const path = target.split("?", 1)[0] ?? "";
     const route = ROUTES[path];
     const service = route?.service ?? (path.startsWith("/model/anthropic/") ? "anthropic" : "openai");
     const upstream = wall.config.models[service];
-    const admission = admit(wall, tokenOf(req.headers.authorization) ?? keyHeader(req), carrier);
-    const who = admission.ok
-      ? { run: admission.grant.run, sandbox: admission.grant.sandbox }
-      : { run: admission.run, sandbox: admission.sandbox };
+    const token = tokenOf(req.headers.authorization) ?? keyHeader(req);
+    const admission = admit(wall, token, carrier);
+    const { run, sandbox } = admission.ok ? admission.grant : admission;
     const deny = async (denial: Denial) => {
-      const line = { ...who, ...placeOf(upstream), method: req.method ?? null, outcome: "deny" } as const;
+      const line = { run, sandbox, ...placeOf(upstream), method: req.method ?? null, outcome: "deny" } as const;
       const { reason, rule } = denial;
       const written = await record(wall, { kind: "egress", via: "model", ...line, reason, rule });
       refuse(res, written ? denial : { status: 403, reason: "fail_closed", rule: null });
@@ -64,11 +66,16 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
     if (!route) return await deny({ status: 403, reason: "path", rule: null });
     if (req.method !== route.method) return await deny({ status: 403, reason: "method", rule: null });
     if (!upstream) return await deny({ status: 403, reason: "not_configured", rule: null });
-    const { grant } = admission;
-    if (grant.models.length === 0) return await deny({ status: 403, reason: "model", rule: null });
+    if (admission.grant.models.length === 0) return await deny({ status: 403, reason: "model", rule: null });
 
-    const bytes = await readBody(req, wall.world.limits.modelBodyBytes);
+    const bytes = await reading(admission.grant.sandbox, () => readBody(req, wall.world.limits.modelBodyBytes));
+    if (bytes === "busy") return await deny({ status: 403, reason: "connections", rule: null });
+    if (bytes === "left") return await deny({ status: 400, reason: "bad_request", rule: null });
     if (bytes === null) return await deny({ status: 413, reason: "limit", rule: null });
+    // Its body may have taken its time: the grant that stands now is the one that counts.
+    const still = admit(wall, token, carrier);
+    if (!still.ok) return await deny({ status: 403, reason: still.reason, rule: null });
+    const { grant } = still;
     const send = (body: string | null, signal: AbortSignal) =>
       callUpstream(below(upstream.baseUrl, route.path), {
         method: route.method,
@@ -107,6 +114,23 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
   };
 }
 
+/** Lets at most `most` of a kind in at once; "busy" without a wait for who comes too late. */
+function turnstile(most: number) {
+  const inside = new Map<string, number>();
+  return async <T>(kind: string, act: () => Promise<T>): Promise<T | "busy"> => {
+    const before = inside.get(kind) ?? 0;
+    if (before >= most) return "busy";
+    inside.set(kind, before + 1);
+    try {
+      return await act();
+    } finally {
+      const left = (inside.get(kind) ?? 1) - 1;
+      if (left > 0) inside.set(kind, left);
+      else inside.delete(kind);
+    }
+  };
+}
+
 const isOpenAi = (upstream: ModelUpstream): boolean =>
   /(?:^|\.)openai(?:\.azure)?\.com$/.test(new URL(upstream.baseUrl).hostname);
 
@@ -138,14 +162,18 @@ function upstreamHeaders(
   return headers;
 }
 
-/** `null`: larger than `max`. */
-async function readBody(req: IncomingMessage, max: number): Promise<Buffer | null> {
+/** `null`: larger than `max`. "left": the client went away in the middle. */
+async function readBody(req: IncomingMessage, max: number): Promise<Buffer | null | "left"> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > max) return null;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of req as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > max) return null;
+      chunks.push(chunk);
+    }
+  } catch {
+    return "left";
   }
   return Buffer.concat(chunks);
 }
