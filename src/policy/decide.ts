@@ -5,6 +5,7 @@ import { commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
 import { decideEgress, type EgressRequest, type EgressRule, normaliseHost } from "./egress.ts";
 import { fold, foldedGlob, matchesAnyText, matchesCut, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
+import { withoutDenied } from "./grants.ts";
 import { decidePath, type PathRule } from "./paths.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
 import { matchesSecret } from "./secrets.ts";
@@ -177,12 +178,18 @@ function decideBranch(policy: Policy, team: Team, object: PolicyObject & { subje
 function decideHost(policy: Policy, team: Team, object: PolicyObject & { subject: "egress" }): Verdict {
   const host = normaliseHost(object.host);
   if (host === null) return { outcome: "deny", reason: "bad_authority", rules: [] };
-  const verdict = decideEgress(team.egress, { ...object, host });
+  const request = { ...object, host };
+  const verdict = decideEgress(team.egress, request);
   if (verdict.outcome === "allow") return { outcome: "allow", rules: [verdict.rule.rule] };
-  if (verdict.reason !== "rule" && team.unlisted !== null && askable(policy, { ...object, host }) !== null) {
-    return { outcome: "ask", asks: [team.unlisted], rules: [team.unlisted.rule] };
-  }
-  return { outcome: "deny", reason: verdict.reason, rules: verdict.rule === null ? [] : [verdict.rule] };
+  const denied = (reason: string, rule: RuleRef | null): Verdict => ({
+    outcome: "deny",
+    reason,
+    rules: rule === null ? [] : [rule],
+  });
+  if (verdict.reason === "rule" || team.unlisted === null) return denied(verdict.reason, verdict.rule);
+  const asked = decideEgress(askableRules(policy, team), request);
+  if (asked.outcome === "allow") return { outcome: "ask", asks: [team.unlisted], rules: [team.unlisted.rule] };
+  return asked.reason === "rule" ? denied("rule", asked.rule) : denied(verdict.reason, verdict.rule);
 }
 
 /** A line that no rule can be held against is a person's to read, where the team has rules about commands at all. */
@@ -209,9 +216,26 @@ function exceeds(text: string, object: PolicyObject & { subject: "git.size" }): 
   return bound !== null && object[bound.what] > bound.above;
 }
 
-/** What the ceiling would let a person add for one run so that the request passes; `null`: nothing there does. */
-export function askable(policy: Policy, request: EgressRequest): EgressRule | null {
-  const verdict = decideEgress(policy.ceiling.askable, request);
+const ASKABLE = new WeakMap<Team, { readonly policy: Policy; readonly rules: readonly EgressRule[] }>();
+
+/** What a person may add for one run: the ceiling's hosts without what the organisation or the team denies. */
+function askableRules(policy: Policy, team: Team): readonly EgressRule[] {
+  let made = ASKABLE.get(team);
+  if (made === undefined || made.policy !== policy) {
+    made = { policy, rules: withoutDenied(policy.ceiling.askable, [...policy.always, ...team.rules]) };
+    ASKABLE.set(team, made);
+  }
+  return made.rules;
+}
+
+/**
+ * What a person may add for one run of the team so that the request passes, with what is denied inside it; `null`:
+ * nothing, also where the team asks nobody about hosts outside its list.
+ */
+export function askable(policy: Policy, team: string, request: EgressRequest): EgressRule | null {
+  const found = teamOf(policy, team);
+  if (found === null || found.unlisted === null) return null;
+  const verdict = decideEgress(askableRules(policy, found), request);
   return verdict.outcome === "allow" ? verdict.rule : null;
 }
 
