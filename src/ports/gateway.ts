@@ -3,6 +3,12 @@ import type { EgressRule } from "#policy/egress.ts";
 import type { PathRule } from "#policy/paths.ts";
 import type { Secret } from "./secret.ts";
 
+/** One way out of a sandbox. */
+export interface GrantedRule extends EgressRule {
+  /** ISO 8601, UTC. After it the rule grants nothing. Absent: as long as the token. */
+  readonly until?: string;
+}
+
 /** What one sandbox may do through the gateway. Idempotent by `sandbox`; a newer one replaces the older whole. */
 export interface Grant {
   /** Key of the sandbox the token is bound to. */
@@ -14,7 +20,9 @@ export interface Grant {
   readonly tokenHash: string;
   /** ISO 8601, UTC. After it the token answers "run_over". */
   readonly expiresAt: string;
-  readonly egress: readonly EgressRule[];
+  readonly egress: readonly GrantedRule[];
+  /** What people may add to `egress` while the run goes on. A refusal inside it tells the client to try again later. */
+  readonly askable?: readonly EgressRule[];
   /** Model name globs; empty: no model calls. */
   readonly models: readonly string[];
   /** Spent by the run over all its sandboxes. */

@@ -2,7 +2,7 @@ import type { Ask } from "#policy/decision.ts";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Person, RunId } from "./run.ts";
 
-export const GATES = ["start", "command", "host", "publish", "budget"] as const;
+export const GATES = ["start", "command", "host", "publish", "budget", "secret"] as const;
 /** What kind of act is asked about. */
 export type Gate = (typeof GATES)[number];
 
@@ -120,8 +120,12 @@ export function judge(
 
   const yes = votes.filter((vote) => vote.choice === "approve");
   const met = approval.asks.every((ask, index) => {
-    // Who has steered the run since they voted is an author by now, and their yes is the author's own.
-    const counting = yes.filter((vote) => isIn(vote.account, ask.members) && (ask.self || !isAuthor(click, vote)));
+    // Who has steered the run since they voted is an author by now, and their yes is the author's own; who has left the
+    // group since speaks for it no more.
+    const now = click.membersNow[index] ?? [];
+    const counting = yes.filter(
+      (vote) => isIn(vote.account, ask.members) && isIn(vote.account, now) && (ask.self || !isAuthor(click, vote)),
+    );
     const persons = new Set(counting.map((vote) => vote.person.id));
     if (mine.includes(index)) persons.add(click.person.id);
     return persons.size >= ask.quorum;

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { APPROVAL_STATES, GATES, VOTE_REFUSALS } from "./approval.ts";
+import { requestShape, ruleShape, trialShape } from "./replay.ts";
 import { RUN_STATES } from "./state.ts";
 import { TASK_STATUSES } from "./task.ts";
 
 const person = z.strictObject({ id: z.string(), name: z.string() });
-const rule = z.strictObject({ at: z.string(), text: z.string(), why: z.string().nullable() });
+const rule = ruleShape;
 const oid = z.string();
 const state = z.enum(RUN_STATES);
 
@@ -43,13 +44,15 @@ export const EventBody = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("policy.decided"),
-    /** "start", "command", "host", "path", "publish". */
+    /** "start", "command", "host", "path", "publish", "secret". */
     about: z.string(),
     subject: z.string(),
     outcome: z.enum(["allow", "ask", "deny"]),
     reason: z.string().nullable(),
     rules: z.array(rule),
     digest: z.string(),
+    request: requestShape.optional(),
+    trial: trialShape.optional(),
   }),
   z.strictObject({
     kind: z.literal("approval.opened"),
@@ -134,6 +137,7 @@ export const EventBody = z.discriminatedUnion("kind", [
     reason: z.string(),
     rule: z.string().nullable(),
     sandbox: z.string().nullable(),
+    trial: trialShape.optional(),
   }),
   z.strictObject({
     kind: z.literal("egress.closed"),

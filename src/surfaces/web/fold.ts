@@ -21,6 +21,7 @@ const GATES: Readonly<Record<string, string>> = {
   host: "Host",
   publish: "Publish",
   budget: "Budget",
+  secret: "Secret",
 };
 
 /** The run page is a fold of the run's events and of nothing else that could differ a year later. */

@@ -58,6 +58,10 @@ export function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: 
       const host = `${text("host") ?? "a host"}${subject.port === undefined ? "" : `:${String(subject.port)}`}`;
       return { bold: `+ reach ${code(host)}`, plain: `reach ${said(host, 100)}` };
     }
+    case "secret": {
+      const secret = text("secret") ?? "a secret";
+      return { bold: `+ use the secret ${code(secret)}`, plain: `use the secret ${said(secret, 100)}` };
+    }
     case "publish":
       return {
         bold: `publish changes to ${code(run.repo)} that policy protects`,

@@ -1,0 +1,1 @@
+ALTER TYPE "public"."gate" ADD VALUE 'secret';
