@@ -145,7 +145,11 @@ test("a yes counts for its own group's question and for no other", () => {
       ask({ from: "group:security", members: [account("DI")] }),
     ],
   });
-  const now = [[account("BO"), account("CY")], [account("DI")]];
+  // Not even when its voter has joined the other group since.
+  const now = [
+    [account("BO"), account("CY")],
+    [account("DI"), account("BO")],
+  ];
   expect(judge(both, [voted("BO")], click("CY", { membersNow: now }))).toEqual({ refused: null, status: "pending" });
 });
 
@@ -165,6 +169,14 @@ test("who has voted and then steered the run is an author by now: their yes does
     membersNow: [three],
     authors: [{ person: { id: "BO", name: "Bo" }, account: account("BO") }],
   });
+  expect(judge(two, [voted("BO")], now)).toEqual({ refused: null, status: "pending" });
+  expect(judge(two, [voted("EVE")], now)).toEqual({ refused: null, status: "approved" });
+});
+
+test("who has voted and then left the group speaks for it no more: their yes does not count towards the quorum", () => {
+  const three = ["BO", "DI", "EVE"].map(account);
+  const two = approval({ asks: [ask({ quorum: 2, members: three })] });
+  const now = click("DI", { membersNow: [["DI", "EVE"].map(account)] });
   expect(judge(two, [voted("BO")], now)).toEqual({ refused: null, status: "pending" });
   expect(judge(two, [voted("EVE")], now)).toEqual({ refused: null, status: "approved" });
 });
