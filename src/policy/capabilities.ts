@@ -103,13 +103,14 @@ function amount(value: number | null, say: (value: number) => string): string | 
 
 function ofSandbox(who: string, at: string, needs: SandboxNeeds): Capability[] {
   const parts = [
-    `isolation ${needs.isolation} or better`,
+    needs.isolation === "none" ? null : `isolation ${needs.isolation} or better`,
     needs.providers.length === 0 ? null : `at ${needs.providers.join(", ")}`,
     needs.images.length === 0 ? null : `with the image ${needs.images.join(", ")}`,
     needs.cpu === null ? null : `${needs.cpu} processors`,
     needs.memoryBytes === null ? null : `${needs.memoryBytes.toLocaleString("en")} bytes of memory`,
     needs.diskBytes === null ? null : `${needs.diskBytes.toLocaleString("en")} bytes of disk`,
   ].filter((part) => part !== null);
+  if (parts.length === 0) return [];
   return [{ key: `${who} sandbox`, text: `${who} runs in a sandbox of ${parts.join(", ")}`, at }];
 }
 

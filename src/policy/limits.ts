@@ -94,11 +94,11 @@ export function sandboxFrom(shapes: readonly (SandboxShape | undefined)[]): Sand
   const first = <Key extends keyof SandboxShape>(key: Key): SandboxShape[Key] =>
     shapes.map((shape) => shape?.[key]).find((value) => value !== undefined);
   const [memory, disk] = [first("memory"), first("disk")];
-  const least = shapes.map((shape) => (shape?.isolation === undefined ? 0 : ISOLATION.indexOf(shape.isolation)));
+  const least = shapes.map((shape) => (shape?.isolation === undefined ? -1 : ISOLATION.indexOf(shape.isolation)));
   return {
     providers: listOf(first("provider")),
     images: listOf(first("image")),
-    isolation: ISOLATION[Math.max(0, ...least)] ?? "process",
+    isolation: ISOLATION[Math.max(...least)] ?? "none",
     cpu: first("cpu") ?? null,
     memoryBytes: memory === undefined ? null : sizeBytes(memory),
     diskBytes: disk === undefined ? null : sizeBytes(disk),

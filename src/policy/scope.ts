@@ -6,7 +6,8 @@ export interface SandboxNeeds {
   /** Names; empty: any. */
   readonly providers: readonly string[];
   readonly images: readonly string[];
-  readonly isolation: "process" | "container" | "microvm";
+  /** "none": whatever there is. */
+  readonly isolation: "none" | "process" | "container" | "microvm";
   /** `null`: what the provider gives by itself. */
   readonly cpu: number | null;
   readonly memoryBytes: number | null;

@@ -45,7 +45,8 @@ export function sizeBound(text: string): SizeBound | null {
   if (parts === null) return null;
   if (parts[2] !== undefined) return { what: parts[2] as "files" | "lines", above: Number(parts[1]) };
   const bytes = sizeBytes(parts[3] as string);
-  return bytes === null ? null : { what: "bytes", above: bytes };
+  // What is measured is the patch, and no more of it than this is ever held.
+  return bytes === null || bytes > 10_000_000 ? null : { what: "bytes", above: bytes };
 }
 
 /** Whether "2027-02-30" and the like are days of the calendar. */

@@ -1,4 +1,6 @@
+import { cutGlob, matchesPath } from "#policy/glob.ts";
 import type { Check } from "#policy/scope.ts";
+import type { Changes } from "#ports/gateway.ts";
 import { failedChecks, judgeCheck } from "./checks.ts";
 import type { Core } from "./core.ts";
 import type { CHECK_VERDICTS, EventBody } from "./event.ts";
@@ -60,7 +62,8 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
   }
   let verdicts: readonly Judged[];
   try {
-    verdicts = scope.checks.length === 0 ? [] : await runChecks(core, bound, scope.checks, baseOid, oid, signal);
+    const due = scope.checks.filter((one) => concerns(one, changes));
+    verdicts = due.length === 0 ? [] : await runChecks(core, bound, due, baseOid, oid, signal);
   } catch (error) {
     if (!isGone(error)) throw error;
     const row = (await core.stores.sandboxes.ofRun(run.id)).find(
@@ -117,6 +120,13 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
       broken.map(({ check: { name }, verdict }) => ({ name, verdict })),
       bound.fixRounds + 1,
     ),
+  );
+}
+
+/** A check may be about some files only: then it runs when one of them was touched. */
+function concerns(check: Check, { files }: Changes): boolean {
+  return (
+    check.paths.length === 0 || files.some(({ path }) => check.paths.some((glob) => matchesPath(cutGlob(glob), path)))
   );
 }
 

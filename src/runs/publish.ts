@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import type { PolicyObject } from "#policy/decision.ts";
+import type { Changes } from "#ports/gateway.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
 import { covers } from "./approval.ts";
@@ -89,13 +91,24 @@ export async function publish(core: Core, run: Run): Promise<void> {
   core.nudge();
 }
 
+/** Above every bound that a rule can name ("> 10MB"); a longer patch counts as this long. */
+const PATCH_BYTES = 16_000_000;
+
+/** How much the run changes: the difference between its base and its head, binary files by their patch only. */
+function sizeOf(run: Run, { files, patch, truncated }: Changes): PolicyObject {
+  const lines = files.reduce((sum, { additions, deletions }) => sum + (additions ?? 0) + (deletions ?? 0), 0);
+  const bytes = truncated ? PATCH_BYTES : Buffer.byteLength(patch);
+  return { subject: "git.size", repo: run.repo, files: files.length, lines, bytes };
+}
+
 /** Whether it may be published now; otherwise the run has been moved to wait or to a handoff, or is held. */
 async function permitted(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
-  const changes = await core.gateway.changes(run.id, baseOid, headOid, 1);
+  const changes = await core.gateway.changes(run.id, baseOid, headOid, PATCH_BYTES);
   // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
   const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
   const decision = await allow(core, run, [
     { subject: "action", action: "pr.open", draft: true },
+    sizeOf(run, changes),
     ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
   ]);
   if (decision.outcome === "deny") {

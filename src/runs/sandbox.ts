@@ -81,7 +81,7 @@ export async function sandboxFor(
       labels: { ...LABEL, run: run.id, slot },
       gateway: core.gateway.address,
       trust: await core.gateway.certificate(),
-      limits: { memoryMiB: MEMORY_MIB, pids: PIDS },
+      limits: { memoryMiB: memoryOf(run), pids: PIDS },
       ttlMs: ttlOf(run),
     },
     AbortSignal.timeout(CREATE_MS),
@@ -103,6 +103,12 @@ export async function sandboxFor(
   });
   return { sandbox, token, fresh: true };
 }
+
+/** What policy says, else a size in which most repositories build. */
+const memoryOf = (run: Run): number => {
+  const bytes = run.scope?.sandbox.memoryBytes ?? null;
+  return bytes === null ? MEMORY_MIB : Math.max(1, Math.floor(bytes / 2 ** 20));
+};
 
 const ttlOf = (run: Run): number => (run.scope?.limits.runtimeMs ?? 0) + WAITING_MS + TTL_MARGIN_MS;
 

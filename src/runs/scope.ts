@@ -1,5 +1,6 @@
 import { compileScope, startRequest } from "#policy/compile.ts";
 import { REPOSITORY_FILE, readRepositoryFile, withAdditions } from "#policy/repository-file.ts";
+import { sandboxLack } from "#policy/sandbox.ts";
 import type { Scope } from "#policy/scope.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
@@ -27,6 +28,11 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
         events: [decided("start", run.repo, compiled.decision)],
       }),
     );
+    return core.nudge();
+  }
+  const lack = await wantedElsewhere(core, run, compiled.scope);
+  if (lack !== null) {
+    await core.store.tx((tx) => move(core, tx, run, "denied", { why: lack }));
     return core.nudge();
   }
   const base = await baseOf(core, run);
@@ -61,6 +67,13 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
     });
   }
   core.nudge();
+}
+
+/** Why the sandboxes of this installation are not what policy needs, before anything is asked of anybody. */
+async function wantedElsewhere(core: Core, run: Run, scope: Scope): Promise<string | null> {
+  const { capabilities } = await core.sandboxes.preflight();
+  const image = core.agents.get(run.agent)?.profile.image ?? run.agent;
+  return sandboxLack(scope.sandbox, { provider: core.sandboxes.name, image, isolation: capabilities.isolation });
 }
 
 /** What the repository itself says to run, at the base commit, where no run has written it. It can only add. */

@@ -1,0 +1,25 @@
+import type { SandboxNeeds } from "./scope.ts";
+import { ISOLATION } from "./shapes/limits.ts";
+
+/** What a provider was seen to give. */
+export interface SandboxOffer {
+  readonly provider: string;
+  readonly image: string;
+  readonly isolation: "none" | "process" | "container" | "microvm";
+}
+
+/** Why a sandbox is not what policy needs, as a sentence; `null` when it is. */
+export function sandboxLack(needs: SandboxNeeds, offer: SandboxOffer): string | null {
+  const { provider, image, isolation } = offer;
+  if (needs.providers.length > 0 && !needs.providers.includes(provider)) {
+    return `policy wants a sandbox at ${needs.providers.join(" or ")}, and this installation has ${provider}`;
+  }
+  if (needs.images.length > 0 && !needs.images.includes(image)) {
+    return `policy wants the image ${needs.images.join(" or ")}, and the agent's is ${image}`;
+  }
+  const strength = (level: SandboxOffer["isolation"]) => (level === "none" ? -1 : ISOLATION.indexOf(level));
+  if (strength(isolation) < strength(needs.isolation)) {
+    return `policy wants ${needs.isolation} isolation, and ${provider} gives ${isolation}`;
+  }
+  return null;
+}

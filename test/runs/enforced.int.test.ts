@@ -1,0 +1,94 @@
+import { afterEach, expect, test } from "vitest";
+import { eventsOf, factsOf } from "#runs/look.ts";
+import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
+
+let house: Awaited<ReturnType<typeof memoryHouse>>;
+const open = async (script: Script = {}) => {
+  house = await memoryHouse(script);
+  return house;
+};
+afterEach(async () => {
+  await house.close();
+});
+
+const DATA = "teams/data.yaml";
+const files = (count: number, lines: number) => ({
+  files: Array.from({ length: count }, (_, i) => ({
+    path: `docs/${i}.md`,
+    status: "modified" as const,
+    additions: lines,
+    deletions: 0,
+  })),
+});
+
+test("a change above the size that policy lets go is not published", async () => {
+  await open({ changes: files(3, 10) });
+  house.policy.edit(DATA, "rules:\n", 'rules:\n  - deny: { git.size: "> 2 files" }\n');
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("handed_off");
+  const { handoff } = await factsOf(house.core, run.id);
+  expect(handoff).toMatchObject({ fault: "policy", failed: expect.stringContaining("deny git.size > 2 files") });
+  expect(await house.repoHost.findPullRequest(run.repo, run.branch)).toBeNull();
+});
+
+test("a change above the size that policy asks about waits for the person who is named, on the exact commit", async () => {
+  await open({ changes: files(1, 501) });
+  house.policy.edit(DATA, "rules:\n", 'rules:\n  - { ask: { git.size: "> 500 lines" }, from: group:leads }\n');
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("suspended");
+  const question = await house.question(run);
+  expect(question).toMatchObject({ gate: "publish", asks: [{ from: "group:leads" }] });
+  await house.answer(BO, question.id);
+  await house.until("in_review");
+});
+
+test("a change of exactly the size asks nobody", async () => {
+  await open({ changes: files(1, 500) });
+  house.policy.edit(DATA, "rules:\n", 'rules:\n  - { ask: { git.size: "> 500 lines" }, from: group:leads }\n');
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  await house.until("in_review");
+});
+
+test("a check about other files does not run", async () => {
+  const ran: string[] = [];
+  await open({
+    changes: files(1, 1),
+    checks: (_on, _times, command) => {
+      ran.push(command);
+      return 0;
+    },
+  });
+  const check = (name: string, paths: string) => `  - { name: ${name}, command: sh ${name}.sh, paths: ${paths} }\n`;
+  house.policy.edit(DATA, "checks:\n", `checks:\n${check("docs", "docs/**")}${check("code", '"src/**"')}`);
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("in_review");
+  const judged = (await eventsOf(house.core, run.id)).flatMap(({ body }) =>
+    body.kind === "check.judged" ? [body.name] : [],
+  );
+  expect(judged).toContain("docs");
+  expect(judged).not.toContain("code");
+  expect(ran.some((command) => command.includes("sh code.sh"))).toBe(false);
+});
+
+test("a team that wants a stronger wall than there is gets no run, and is told which", async () => {
+  await open();
+  house.policy.edit(DATA, "limits:", "sandbox: { isolation: microvm }\nlimits:");
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("denied");
+  const why = (await eventsOf(house.core, run.id)).flatMap(({ body }) => (body.kind === "run.moved" ? [body.why] : []));
+  expect(why).toContain("policy wants microvm isolation, and memory gives none");
+});
+
+test("a sandbox has the memory that policy says", async () => {
+  await open();
+  const made: number[] = [];
+  const { create } = house.sandboxes;
+  house.sandboxes.create = async (spec, signal) => {
+    made.push(spec.limits.memoryMiB);
+    return create(spec, signal);
+  };
+  house.policy.edit(DATA, "limits:", "sandbox: { memory: 2GiB }\nlimits:");
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  await house.until("in_review");
+  expect([...new Set(made)]).toEqual([2_048]);
+});
