@@ -62,4 +62,18 @@ export const MODEL: readonly Mutation[] = [
     replace: "const still = admission;",
     red: stopped("a model call whose body comes after the run was stopped does not go out"),
   },
+  {
+    name: "a tool that nobody knows is taken for the client's own",
+    file: "src/gateway/model/reach.ts",
+    find: "!CLIENT_TOOLS.test(type)",
+    replace: "/^web_search/.test(type)",
+    red: calls("a second model behind a tool"),
+  },
+  {
+    name: "a conversation that the service keeps is billed unseen",
+    file: "src/gateway/model/reach.ts",
+    find: "for (const field of KEPT) if (isSaid(asked[field])) return field;",
+    replace: "void KEPT;",
+    red: calls("a kept conversation"),
+  },
 ];

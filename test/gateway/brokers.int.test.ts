@@ -107,12 +107,22 @@ test("an Anthropic stream is passed through with the real key, and billed by its
   };
   const answer = await ask(world, "/model/anthropic/v1/messages?beta=true", {
     body,
-    headers: ["x-api-key: tok", "anthropic-version: 2023-06-01"],
+    headers: [
+      "x-api-key: tok",
+      "anthropic-version: 2023-06-01",
+      "anthropic-beta: context-1m-2025-08-07, interleaved-thinking-2025-05-14",
+      "content-type: text/plain",
+    ],
   });
   expect(answer.status).toBe(200);
   expect(answer.body).toContain("message_delta");
   expect(upstream.seen[0]).toMatchObject({ method: "POST", url: "/v1/messages" });
-  expect(upstream.seen[0]?.headers).toMatchObject({ "x-api-key": "real-key", "anthropic-version": "2023-06-01" });
+  expect(upstream.seen[0]?.headers).toMatchObject({
+    "x-api-key": "real-key",
+    "anthropic-version": "2023-06-01",
+    "anthropic-beta": "interleaved-thinking-2025-05-14",
+    "content-type": "application/json",
+  });
   expect(await world.client.usage("r")).toEqual({
     usd: 0.0045,
     inputTokens: 1000,

@@ -85,7 +85,35 @@ test.each([
     "an image inside a tool result",
     { messages: [{ content: [{ type: "tool_result", content: [{ source: { type: "url" } }] }] }] },
   ],
-])("%s makes the provider reach out", (_name, body) => {
+  [
+    "an image by URL in a tool's answer",
+    { input: [{ output: [{ type: "input_image", image_url: "https://x/y.png" }] }] },
+  ],
+  ["a file by id in chat", { messages: [{ content: [{ type: "file", file: { file_id: "file-1" } }] }] }],
+  ["a video by URL", { messages: [{ content: [{ type: "video_url", video_url: { url: "https://x/y.mp4" } }] }] }],
+  [
+    "an image in a document's content",
+    { messages: [{ content: [{ source: { type: "content", content: [{ source: { type: "url" } }] } }] }] },
+  ],
+  ["an image by URL in the system's words", { system: [{ type: "image", source: { type: "url", url: "https://x" } }] }],
+  ["a hosted shell", { tools: [{ type: "shell", environment: { type: "container_auto" } }] }],
+  ["a tool of a kind that nobody knows", { tools: [{ type: "browse_20270101" }] }],
+  ["a second model behind a tool", { tools: [{ type: "advisor_20260301", model: "dearer" }] }],
+  ["a server-side tool in a namespace", { tools: [{ type: "namespace", tools: [{ type: "web_search" }] }] }],
+  ["tools in a shape that is no list", { tools: { 0: { type: "web_search" } } }],
+  ["a kept conversation", { previous_response_id: "resp_1" }],
+  ["another kept conversation", { conversation: "conv_1" }],
+  ["a kept prompt", { prompt: { id: "pmpt_1" } }],
+  ["a kept turn", { input: [{ type: "item_reference", id: "msg_1" }] }],
+  ["work that goes on unseen", { background: true }],
+  ["a container that is kept", { container: "container_1" }],
+  ["a model that searches", { model: "gpt-4o-search-preview" }],
+  ["a router's search", { model: "openai/gpt-4o:online" }],
+  [
+    "sound, which has no price here",
+    { messages: [{ content: [{ type: "input_audio", input_audio: { data: "AA" } }] }] },
+  ],
+])("%s makes the provider reach out, or work where nobody counts", (_name, body) => {
   expect(reachesOut(call({ model: "m", ...body }))).not.toBeNull();
 });
 
@@ -103,6 +131,23 @@ test.each([
     "an inlined image",
     { messages: [{ content: [{ type: "image_url", image_url: { url: "data:image/png;base64,AA" } }] }] },
   ],
+  [
+    "a tool that the client runs",
+    {
+      tools: [
+        { type: "bash_20250124", name: "bash" },
+        { type: "custom", name: "apply" },
+        { type: "local_shell" },
+        { type: "shell", environment: { type: "local" } },
+        { type: "namespace", tools: [{ type: "function", name: "f" }] },
+      ],
+    },
+  ],
+  [
+    "a URL among a tool's arguments",
+    { messages: [{ content: [{ type: "tool_use", input: { image_url: "https://x", file_id: "7" } }] }] },
+  ],
+  ["nothing kept", { previous_response_id: null, background: false, conversation: null }],
   ["plain text", { messages: [{ role: "user", content: "https://x/y.png" }] }],
 ])("%s does not", (_name, body) => {
   expect(reachesOut(call({ model: "m", ...body }))).toBeNull();

@@ -40,7 +40,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
 /** Requests of one sandbox whose bodies are held in memory at once. Answers under way are bounded by the budget. */
 const BODIES_AT_ONCE = 64;
-const PASSED_ON = ["content-type", "accept", "user-agent", "anthropic-version", "anthropic-beta"];
+const PASSED_ON = ["accept", "user-agent", "anthropic-version"];
+/** The beta whose header alone makes tokens dearer: above 200,000 of input Anthropic doubles the price. */
+const DEARER_BETA = /^context-1m-/;
 
 /**
  * The model services under base URLs of ours. The real key is added here, usage is metered on the way back, and every
@@ -156,7 +158,14 @@ function upstreamHeaders(
     const value = req.headers[name];
     if (typeof value === "string") headers[name] = value;
   }
-  if (body !== null) headers["content-length"] = String(Buffer.byteLength(body));
+  const betas = String(req.headers["anthropic-beta"] ?? "").split(",");
+  const kept = betas.map((beta) => beta.trim()).filter((beta) => beta !== "" && !DEARER_BETA.test(beta));
+  if (kept.length > 0) headers["anthropic-beta"] = kept.join(",");
+  if (body !== null) {
+    // What goes out was written here, whatever the client called what it sent.
+    headers["content-type"] = "application/json";
+    headers["content-length"] = String(Buffer.byteLength(body));
+  }
   if (upstream.key && service === "openai") headers.authorization = `Bearer ${upstream.key.reveal()}`;
   if (upstream.key && service === "anthropic") headers["x-api-key"] = upstream.key.reveal();
   return headers;
