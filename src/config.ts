@@ -50,6 +50,11 @@ const Environment = z.object({
   SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe("Signing secret of the Slack app."),
   SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
   npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
+  BWRAP_PATH: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("bubblewrap, when it is not in the usual places; `npm start` says where it found it."),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
 });
 
@@ -69,6 +74,8 @@ export interface Config {
     readonly anthropic: { readonly baseUrl: string | null; readonly key: Secret | null };
   };
   readonly registry: string | null;
+  /** `null`: in the usual places. */
+  readonly bwrap: string | null;
   readonly slack: {
     readonly botToken: Secret;
     readonly signingSecret: Secret;
@@ -166,6 +173,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       },
     },
     registry: e.npm_config_registry ?? null,
+    bwrap: e.BWRAP_PATH ?? null,
     slack:
       e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET
         ? {

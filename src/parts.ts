@@ -200,6 +200,7 @@ export async function openSandboxes(config: Config, imageFolder: (image: string)
     node: process.execPath,
     npm: findNpm(config.toolEnv),
     imageFolder,
+    ...(config.bwrap === null ? {} : { bwrap: config.bwrap }),
   });
   const { problems } = await provider.preflight();
   if (problems.length > 0) throw new StartError(problems.map(({ what, fix }) => `${what}: ${fix}`).join("\n"));

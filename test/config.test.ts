@@ -96,3 +96,7 @@ for (const [sentence, [env, expected]] of Object.entries(MODELS)) {
     expect([agent, model, api, models.openai.baseUrl, models.anthropic.baseUrl]).toEqual(expected);
   });
 }
+
+test("bubblewrap is where it was found, or in the usual places", () => {
+  expect([parse({ BWRAP_PATH: "/opt/bwrap" }).bwrap, parse({}).bwrap]).toEqual(["/opt/bwrap", null]);
+});

@@ -1,13 +1,13 @@
-import { existsSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
 import { agentContract, ended, eventsUntil, is, messageOf, only } from "#test/contracts/agent.ts";
 import { openCodeImage } from "#test/fixtures/acp/opencode-image.ts";
 import { walledWorld } from "#test/fixtures/acp/world.ts";
+import { noBubblewrap } from "./sandbox-local-bench.ts";
 
 const image = path.resolve(import.meta.dirname, "..", "..", "images", "demo");
-const hasWall = existsSync("/usr/bin/bwrap") || process.env.CI !== undefined;
+const hasWall = noBubblewrap === null;
 const real = hasWall ? await openCodeImage() : null;
 
 describe.skipIf(!hasWall)("behind the local provider's wall", () => {

@@ -9,7 +9,7 @@ import type { SandboxBench } from "#test/contracts/sandbox-bench.ts";
 
 /** Without bubblewrap there is nothing to test, and a developer is told so; in CI its absence is a failure. */
 export const noBubblewrap: string | null =
-  existsSync("/usr/bin/bwrap") || process.env.CI !== undefined
+  existsSync(process.env.BWRAP_PATH ?? "/usr/bin/bwrap") || process.env.CI !== undefined
     ? null
     : "bubblewrap is not installed: apt-get install -y bubblewrap";
 
@@ -44,6 +44,7 @@ async function textBelow(folder: string): Promise<string> {
 export function providerIn(folder: string, spareMs = 0): SandboxProvider {
   const image = path.join(folder, "image");
   return localSandboxes({
+    ...(process.env.BWRAP_PATH ? { bwrap: process.env.BWRAP_PATH } : {}),
     stateDir: path.join(folder, "state"),
     sharedDir: path.join(folder, "shared"),
     node: process.execPath,

@@ -20,6 +20,15 @@ export const missingBrowser = (): string | null =>
     ? null
     : `no Chromium at ${CHROMIUM}: install it (apt-get install chromium) or name one with CHROMIUM_PATH`;
 
+/** For `skipIf`: says once why, and in CI fails the file instead. */
+export function noBrowser(): boolean {
+  const missing = missingBrowser();
+  if (missing === null) return false;
+  if (process.env.CI) throw new Error(missing);
+  console.warn(`skipped: ${missing}`);
+  return true;
+}
+
 export const launch = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 
 /** Opens the printed address with cookies of its own. Resolves when Ana can be chosen. `problem`: each error of a page. */

@@ -1,25 +1,16 @@
-import { existsSync } from "node:fs";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { launch, noBrowser } from "#test/e2e/browser.ts";
 import { openStage, type Stage, TOKEN } from "./stage.ts";
 
 /** The page, by what a person sees and does: roles, labels and text only. */
 
-const CHROMIUM = "/usr/bin/chromium";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
-
+const skipped = noBrowser();
 let browser: Browser;
 let stage: Stage;
 let problems: string[];
 beforeAll(async () => {
-  if (existsSync(CHROMIUM)) browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  if (!skipped) browser = await launch();
 });
 afterAll(() => browser?.close());
 beforeEach(async () => {
@@ -33,7 +24,7 @@ afterEach(async () => {
   expect(problems).toEqual([]);
 });
 
-const inBrowser = test.skipIf(!existsSync(CHROMIUM));
+const inBrowser = test.skipIf(skipped);
 
 async function visit(at = "", options: BrowserContextOptions = {}): Promise<Page> {
   const page = await (await browser.newContext(options)).newPage();

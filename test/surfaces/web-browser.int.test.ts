@@ -1,24 +1,15 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
 import { type ServerType, serve } from "@hono/node-server";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { webPages } from "#surfaces/web/pages.ts";
 import type { RunPage } from "#surfaces/web/run-view.ts";
+import { launch, noBrowser } from "#test/e2e/browser.ts";
 import { mergedRun, workingRun } from "#test/fixtures/run-page.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const QUIET = [
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
 const root = path.resolve(import.meta.dirname, "../..");
 
 test("the page's script is checked as strictly as the rest", async () => {
@@ -32,7 +23,7 @@ test("the page's script is checked as strictly as the rest", async () => {
   expect(checked.stdout).toBe("");
 });
 
-describe.skipIf(!existsSync(CHROMIUM))("in a browser", () => {
+describe.skipIf(noBrowser())("in a browser", () => {
   let browser: Browser;
   let server: ServerType;
   let origin: string;
@@ -41,7 +32,7 @@ describe.skipIf(!existsSync(CHROMIUM))("in a browser", () => {
   const problems: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET, chromiumSandbox: false });
+    browser = await launch();
   });
   afterAll(() => browser.close());
 
