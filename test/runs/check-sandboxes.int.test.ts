@@ -50,7 +50,7 @@ describe.skipIf(noBubblewrap !== null)("checks behind a real wall", () => {
       prompt.includes("<note>")
         ? [{ say: "I see nothing wrong." }]
         : [{ write: "sql/new.sql", content: "select 1;\n" }];
-    house = await memoryHouse({ play }, { gateway: world.client, sandboxes, cloneUrl: forge.path });
+    house = await memoryHouse({ play }, { wall: { gateway: world.client, sandboxes, cloneUrl: forge.path } });
   });
   afterAll(async () => {
     await house.close();

@@ -6,6 +6,7 @@ import { memoryRepoHost } from "#adapters/repo-host/memory.ts";
 import { memorySandboxes } from "#adapters/sandbox/memory.ts";
 import type { Program } from "#adapters/sandbox/memory-process.ts";
 import { memoryDatabase, memoryEngine } from "#db/memory.ts";
+import type { Database } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
 import { stores } from "#db/stores.ts";
@@ -61,9 +62,13 @@ export interface Wall {
   readonly cloneUrl: string;
 }
 
-/** The core over memory adapters and a real (embedded) database, with the sample policies. Nothing of it is a mock. */
-export async function memoryHouse(script: Script = {}, wall: Wall | null = null) {
-  const database = await memoryDatabase();
+/**
+ * The core over memory adapters and a real database (embedded unless told), with the sample policies. Nothing of it is a
+ * mock. It closes its database.
+ */
+export async function memoryHouse(script: Script = {}, o: { wall?: Wall; database?: Database } = {}) {
+  const wall = o.wall ?? null;
+  const database = o.database ?? (await memoryDatabase());
   const orgId = await ensureOrg(database.db, "test");
   const policyFiles = await readPolicyFolder(POLICIES);
   const loaded = loadPolicy(policyFiles, { commit: "test" });
