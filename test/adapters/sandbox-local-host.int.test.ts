@@ -52,7 +52,13 @@ describe.skipIf(noBubblewrap !== null)(
     });
 
     test.each([
-      ["too old", "echo bubblewrap 0.4.1", /0\.4\.1; 0\.8 or newer is needed/, /bubblewrap/],
+      [
+        "too old",
+        "echo bubblewrap 0.4.1",
+        /0\.4\.1; 0\.8 or newer is needed/,
+        /^(?!apt-get).*newer release.*BWRAP_PATH/,
+      ],
+      ["broken", "echo bwrap: cannot load libcap >&2; exit 127", /does not run: .*libcap/, /nstall/],
       [
         "refused by the kernel",
         '[ "$1" = --version ] && echo bubblewrap 0.8.0 || { echo "bwrap: No permissions to create new namespace" >&2; exit 1; }',

@@ -76,8 +76,10 @@ async function problemOf(bwrap: string | null, uid: number | null): Promise<Prob
   const version = await run(bwrap, ["--version"], null);
   const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(version.text) ?? [];
   const isOld = Number(major) < OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]);
-  if (version.failed || isOld) {
-    return { what: `bubblewrap is ${version.text.trim() || "broken"}; 0.8 or newer is needed`, fix: installLine() };
+  if (version.failed) return { what: `bubblewrap does not run: ${version.text.trim()}`, fix: installLine() };
+  if (isOld) {
+    const fix = `${release()} may have no newer one (Debian 12 and Ubuntu 24.04 have 0.8): use a newer release, or build bubblewrap and name it with BWRAP_PATH.`;
+    return { what: `bubblewrap is ${version.text.trim()}; 0.8 or newer is needed`, fix };
   }
   const tried = await run(
     bwrap,
@@ -87,6 +89,12 @@ async function problemOf(bwrap: string | null, uid: number | null): Promise<Prob
   return tried.failed
     ? { what: `bubblewrap cannot build a sandbox here: ${tried.text.trim()}`, fix: namespaceFix() }
     : null;
+}
+
+/** As it calls itself: installing the same package of the same release once more would change nothing. */
+function release(): string {
+  const file = "/etc/os-release";
+  return (existsSync(file) && /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync(file, "utf8"))?.[1]) || "This release";
 }
 
 function installLine(): string {
