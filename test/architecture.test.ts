@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 
@@ -83,7 +83,7 @@ test("every source file is in the table or is a root", () => {
 });
 
 test("nothing is imported through ../", () => {
-  const all = ["src", "db", "test", "bench", "images"].flatMap(sources);
+  const all = ["src", "db", "test", "bench", "images", "scripts"].flatMap(sources);
   expect(all.filter((file) => imports(file).some((specifier) => specifier.startsWith("..")))).toEqual([]);
 });
 
@@ -114,4 +114,32 @@ test("a test is skipped for want of a program in one place only, where CI makes 
   );
   expect(asking).toEqual(["test/adapters/sandbox-local-bench.ts", "test/e2e/browser.ts"]);
   expect(readFileSync(path.join(root, ".ci/run"), "utf8")).toMatch(/^export CI=1\n[\s\S]*^npm test$/m);
+});
+
+test("every event goes through the one door that redacts", () => {
+  const writing = [...sources("src"), ...sources("db")].filter((file) =>
+    /\bevents\??\.append\(/.test(readFileSync(path.join(root, file), "utf8")),
+  );
+  expect(writing).toEqual(["src/runs/record.ts"]);
+});
+
+test("no lockfile names the address that its packages came from, and each names what they must be", () => {
+  const images = readdirSync(path.join(root, "images")).map((image) => `images/${image}/package-lock.json`);
+  const locks = ["package-lock.json", ...images.filter((file) => existsSync(path.join(root, file)))];
+  expect(locks.length).toBeGreaterThan(1);
+  for (const file of locks) {
+    const { packages } = JSON.parse(readFileSync(path.join(root, file), "utf8")) as {
+      packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
+    };
+    const installed = Object.entries(packages).filter(([name]) => name !== "");
+    expect(installed.length, file).toBeGreaterThan(0);
+    expect(
+      installed.filter(([, each]) => each.resolved !== undefined).map(([name]) => name),
+      file,
+    ).toEqual([]);
+    expect(
+      installed.filter(([, each]) => each.integrity === undefined).map(([name]) => name),
+      file,
+    ).toEqual([]);
+  }
 });
