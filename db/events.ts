@@ -12,16 +12,19 @@ import { asDb, type Db, outside, rows } from "./store.ts";
 
 export function eventStore(database: Database, orgId: string): EventStore {
   const { db } = database;
+  const { runId: id, at, body, hash } = runEvents;
+  const after = db
+    .select({ runId: id, seq: runEvents.seq, at, body, hash })
+    .from(runEvents)
+    .where(and(eq(id, sql.placeholder("runId")), gt(runEvents.seq, sql.placeholder("seq"))))
+    .orderBy(asc(runEvents.seq))
+    .limit(sql.placeholder("limit"))
+    .prepare("events_after");
   return {
     append,
     async after(runId, seq, limit) {
-      const { runId: id, at, body, hash } = runEvents;
-      return outside(db)
-        .select({ runId: id, seq: runEvents.seq, at, body, hash })
-        .from(runEvents)
-        .where(and(eq(id, runId), gt(runEvents.seq, seq)))
-        .orderBy(asc(runEvents.seq))
-        .limit(limit);
+      outside(db);
+      return after.execute({ runId, seq, limit });
     },
     async spent(runIds) {
       if (runIds.length === 0) return new Map();
@@ -65,25 +68,19 @@ async function append(
     hash = link(hash, seq, head.at, body);
     return { runId, seq, at: head.at, body, hash };
   });
-  const added = to.$with("added").as(
-    to
-      .insert(runEvents)
-      .values(events.map((event) => ({ ...event, orgId: head.orgId })))
-      .returning({ seq: runEvents.seq }),
+  // One statement, and by hand: every step of every run comes through here.
+  const values = events.map(
+    (event) =>
+      sql`(${head.orgId}::uuid, ${runId}::uuid, ${event.seq}::int, ${head.at.toISOString()}::timestamptz, ${event.hash}, ${JSON.stringify(event.body)}::json)`,
   );
-  const moved = to
-    .$with("moved")
-    .as(
-      to
-        .update(runHeads)
-        .set({ seq, hash, at: head.at })
-        .where(eq(runHeads.runId, runId))
-        .returning({ runId: runHeads.runId }),
-    );
-  await to
-    .with(added, moved)
-    .select({ told: sql`pg_notify('countersign_events', ${moved.runId}::text)` })
-    .from(moved);
+  await to.execute(sql`
+    with added as (
+      insert into run_events (org_id, run_id, seq, at, hash, body) values ${sql.join(values, sql`, `)}
+    ), moved as (
+      update run_heads set seq = ${seq}, hash = ${hash}, at = ${head.at.toISOString()}::timestamptz
+      where run_id = ${runId} returning run_id
+    )
+    select pg_notify('countersign_events', run_id::text) from moved`);
   toldOf(to).add(runId);
   heads.get(to)?.set(runId, { ...head, seq, hash });
   return events;

@@ -8,14 +8,22 @@ const CLAIM_MS = 60_000;
 
 /** `soleSince`: what came before then is left over, however young. See `Database`. */
 export function inboxStore(db: Db, orgId: string, soleSince: Date | null): InboxStore {
+  const [source, deliveryId] = [sql.placeholder("source"), sql.placeholder("deliveryId")];
+  const insert = db
+    .insert(inbox)
+    .values({ orgId, source, deliveryId, body: sql.placeholder("body") })
+    .onConflictDoNothing()
+    .returning({ at: inbox.receivedAt })
+    .prepare("inbox_insert");
+  const done = db
+    .update(inbox)
+    .set({ doneAt: sql`clock_timestamp()` })
+    .where(and(eq(inbox.source, source), eq(inbox.deliveryId, deliveryId), isNull(inbox.doneAt)))
+    .prepare("inbox_done");
   return {
     async insertOnce(source, deliveryId, body) {
-      const added = await outside(db)
-        .insert(inbox)
-        .values({ orgId, source, deliveryId, body })
-        .onConflictDoNothing()
-        .returning({ at: inbox.receivedAt });
-      return added.length > 0;
+      outside(db);
+      return (await insert.execute({ source, deliveryId, body })).length > 0;
     },
     async insertDone(tx, source, deliveryId) {
       const added = await asDb(tx)
@@ -26,10 +34,8 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
       return added.length > 0;
     },
     async done(source, deliveryId) {
-      await outside(db)
-        .update(inbox)
-        .set({ doneAt: sql`clock_timestamp()` })
-        .where(and(eq(inbox.source, source), eq(inbox.deliveryId, deliveryId), isNull(inbox.doneAt)));
+      outside(db);
+      await done.execute({ source, deliveryId });
     },
     async unfinished(source, olderThanMs, limit) {
       const free = outside(db);

@@ -1,5 +1,5 @@
 import { newId } from "#runs/ids.ts";
-import { eq, sql } from "./drizzle.ts";
+import { eq } from "./drizzle.ts";
 import { orgs } from "./schema/orgs.ts";
 import { type Db, outside } from "./store.ts";
 
@@ -14,11 +14,3 @@ export async function ensureOrg(db: Db, name: string): Promise<string> {
   if (!row) throw new Error(`The organisation ${name} was not stored.`);
   return row.id;
 }
-
-/** Counts one more run; the number is nobody else's. Other new runs of the organisation wait until `db` commits. */
-export const countRun = (db: Db, orgId: string) =>
-  db
-    .update(orgs)
-    .set({ runCount: sql`${orgs.runCount} + 1` })
-    .where(eq(orgs.id, orgId))
-    .returning({ number: orgs.runCount });

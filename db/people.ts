@@ -1,28 +1,24 @@
 import { newId } from "#runs/ids.ts";
+import type { Person } from "#runs/run.ts";
 import type { PeopleStore } from "#runs/stores.ts";
-import { and, asc, eq } from "./drizzle.ts";
+import { and, asc, eq, sql } from "./drizzle.ts";
 import { storable } from "./fence.ts";
 import { identities, people } from "./schema/orgs.ts";
 import { runAuthors } from "./schema/runs.ts";
-import { asDb } from "./store.ts";
+import { asDb, rows } from "./store.ts";
 
 export function peopleStore(orgId: string): PeopleStore {
   return {
     async resolve(tx, org, account, name) {
       const at = asDb(tx);
-      const known = () =>
-        at
-          .select({ id: people.id, name: people.name })
-          .from(identities)
-          .innerJoin(people, eq(people.id, identities.personId))
-          .where(
-            and(
-              eq(identities.orgId, org),
-              eq(identities.provider, account.provider),
-              eq(identities.workspace, account.workspace),
-              eq(identities.externalId, account.id),
-            ),
-          );
+      // By hand, as all that a person waits for.
+      const known = async () =>
+        rows<Person>(
+          await at.execute(sql`
+            select people.id, people.name from identities join people on people.id = identities.person_id
+            where identities.org_id = ${org} and identities.provider = ${account.provider}
+              and identities.workspace = ${account.workspace} and identities.external_id = ${account.id}`),
+        );
       const [person] = await known();
       if (person) return person;
 
@@ -54,12 +50,10 @@ export function peopleStore(orgId: string): PeopleStore {
         .orderBy(asc(identities.verifiedAt), asc(identities.provider));
     },
     async addAuthor(tx, runId, personId) {
-      const added = await asDb(tx)
-        .insert(runAuthors)
-        .values({ orgId, runId, personId })
-        .onConflictDoNothing()
-        .returning({ runId: runAuthors.runId });
-      return added.length > 0;
+      const added = await asDb(tx).execute(sql`
+        insert into run_authors (org_id, run_id, person_id) values (${orgId}, ${runId}, ${personId})
+        on conflict do nothing returning run_id`);
+      return rows(added).length > 0;
     },
     async authors(tx, runId) {
       return asDb(tx)

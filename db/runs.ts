@@ -8,7 +8,6 @@ import type { RunStore } from "#runs/stores.ts";
 import { and, count, desc, eq, inArray, isNull, lt, lte, notInArray, or, sql } from "./drizzle.ts";
 import { startHead } from "./events.ts";
 import { holds, isId, storable } from "./fence.ts";
-import { countRun } from "./orgs.ts";
 import { runHeads } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
 import { asDb, type Db, outside, rows } from "./store.ts";
@@ -37,43 +36,61 @@ export function runStore(db: Db, orgId: string): RunStore {
   const many = async (where: SQL | undefined, limit: number): Promise<Run[]> =>
     (await outside(db).select().from(runs).where(where).orderBy(desc(runs.number)).limit(limit)).map(toRun);
 
+  const byId = db
+    .select()
+    .from(runs)
+    .where(and(eq(runs.orgId, orgId), eq(runs.id, sql.placeholder("id"))))
+    .prepare("run_by_id");
+
   return {
+    /** SQL by hand: people wait for this, and building it through the query builder takes as long as running it. */
     async insert(tx, run) {
       const to = asDb(tx);
-      const requested = and(eq(runs.orgId, run.orgId), eq(runs.requestKey, run.requestKey));
-      if ((await to.select({ id: runs.id }).from(runs).where(requested)).length > 0) return null;
-      const { requester, place, ...rest } = run;
-      const counted = to.$with("counted").as(countRun(to, run.orgId));
-      const made = to.$with("made").as(
-        to
-          .insert(runs)
-          .values({
-            ...rest,
-            text: storable(rest.text),
-            number: sql`(select ${counted.number} from ${counted})`,
-            requesterId: requester.id,
-            requesterName: storable(requester.name),
-            ...place,
-          })
-          .onConflictDoNothing({ target: [runs.orgId, runs.requestKey] })
-          .returning(),
-      );
-      const hash = genesis(run.id);
-      const head = to
-        .$with("head")
-        .as(
-          to
-            .insert(runHeads)
-            .select(sql`select org_id, id, 0, ${hash}, epoch, created_at from ${made}`)
-            .returning({ runId: runHeads.runId }),
-        );
-      const [row] = await to.with(counted, made, head).select().from(made);
+      const { id, orgId, requester, place } = run;
+      const hash = genesis(id);
+      const made = await to.execute(sql`
+        with counted as (
+          update orgs set run_count = run_count + 1
+          where id = ${orgId}
+            and not exists (select from runs where runs.org_id = orgs.id and runs.request_key = ${run.requestKey})
+          returning run_count
+        ), made as (
+          insert into runs (id, org_id, number, request_key, team, repo, branch, requester_id, requester_name, text,
+            provider, workspace, channel, thread, because, agent, model, policy_digest)
+          select ${id}::uuid, ${orgId}::uuid, run_count, ${run.requestKey}::text, ${run.team}::text, ${run.repo}::text,
+            ${run.branch}::text, ${requester.id}::uuid, ${storable(requester.name)}::text, ${storable(run.text)}::text,
+            ${place.provider}::text, ${place.workspace}::text, ${place.channel}::text, ${place.thread}::text,
+            ${run.because}::text, ${run.agent}::text, ${run.model}::text, ${run.policyDigest}::text
+          from counted
+          on conflict (org_id, request_key) do nothing
+          returning *
+        ), head as (
+          insert into run_heads (org_id, run_id, seq, hash, epoch, at)
+          select org_id, id, 0, ${hash}::text, epoch, created_at from made
+        )
+        select number, state, epoch, created_at as "createdAt" from made`);
+      const [row] = rows<{ number: number; state: RunState; epoch: number; createdAt: string }>(made);
       if (!row) return null;
-      holds(to, row);
-      startHead(to, row.id, { orgId: row.orgId, seq: 0, hash, epoch: row.epoch, at: row.createdAt });
-      return toRun(row);
+      const { number, state, epoch } = row;
+      const createdAt = new Date(row.createdAt);
+      holds(to, { id, epoch });
+      startHead(to, id, { orgId, seq: 0, hash, epoch, at: createdAt });
+      return {
+        ...{ id, orgId, number, state, epoch, team: run.team, repo: run.repo, branch: run.branch },
+        ...{ baseBranch: null, baseOid: null, headOid: null },
+        requester: { id: requester.id, name: storable(requester.name) },
+        text: storable(run.text),
+        place: { ...place },
+        ...{ because: run.because, agent: run.agent, model: run.model, scope: null, policyDigest: run.policyDigest },
+        ...{ resumeTo: null, pullRequest: null, fixRounds: 0, restarts: 0, cancelRequestedBy: null },
+        ...{ wakeAt: null, deadlineAt: null, createdAt, updatedAt: createdAt },
+      };
     },
-    get: async (id) => (isId(id) ? one(outside(db), eq(runs.id, id)) : null),
+    async get(id) {
+      outside(db);
+      const [row] = isId(id) ? await byId.execute({ id }) : [];
+      return row ? toRun(row) : null;
+    },
     async byNumber(org, number) {
       const [run] = await many(and(eq(runs.orgId, org), eq(runs.number, number)), 1);
       return run ?? null;

@@ -2,27 +2,27 @@ import type { Turn, TurnStore } from "#runs/stores.ts";
 import { and, asc, desc, eq, ne, sql } from "./drizzle.ts";
 import { holdRun, storable } from "./fence.ts";
 import { runTurns } from "./schema/runs.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, outside, rows } from "./store.ts";
 
 export function turnStore(db: Db, orgId: string): TurnStore {
   return {
     async add(tx, turn) {
       const to = asDb(tx);
       await holdRun(to, { id: turn.runId, epoch: null });
-      const [row] = await to
-        .insert(runTurns)
-        .values({
-          orgId,
-          runId: turn.runId,
-          n: sql`(select coalesce(max(n), 0) + 1 from run_turns where run_id = ${turn.runId})`,
-          cause: turn.cause,
-          personId: turn.person?.id ?? null,
-          personName: turn.person === null ? null : storable(turn.person.name),
-          text: storable(turn.text),
-        })
-        .returning();
-      if (!row) throw new Error(`The turn of run ${turn.runId} was not stored.`);
-      return toTurn(row);
+      const { runId, cause, person, text } = turn;
+      const name = person === null ? null : storable(person.name);
+      const added = await to.execute(sql`
+        insert into run_turns (org_id, run_id, n, cause, person_id, person_name, text)
+        select ${orgId}::uuid, ${runId}::uuid, coalesce(max(n), 0) + 1, ${cause}::text, ${person?.id ?? null}::uuid,
+          ${name}::text, ${storable(text)}::text
+        from run_turns where run_id = ${runId}
+        returning n, state`);
+      const [row] = rows<Pick<Turn, "n" | "state">>(added);
+      if (!row) throw new Error(`The turn of run ${runId} was not stored.`);
+      return {
+        ...{ runId, n: row.n, cause, text: storable(text), state: row.state, end: null },
+        person: person === null || name === null ? null : { id: person.id, name },
+      };
     },
     async current(runId) {
       const [row] = await outside(db)

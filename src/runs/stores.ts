@@ -193,6 +193,15 @@ export interface OutboxStore {
     row: Pick<OutboxRow, "key" | "runId" | "place" | "kind" | "subject">,
     o?: { readonly patient: boolean },
   ): Promise<void>;
+  /**
+   * Asks for a message that nobody asked for before, claimed for `claimMs` by whoever shows it as soon as `tx` has
+   * committed. `null`: it was asked for before, nothing is claimed.
+   */
+  claim(
+    tx: Tx,
+    row: Pick<OutboxRow, "key" | "runId" | "place" | "kind" | "subject">,
+    claimMs: number,
+  ): Promise<OutboxRow | null>;
   /** Wanted but not shown, most urgent first; each is claimed for `claimMs`, so that two workers differ. */
   due(claimMs: number, limit: number): Promise<readonly OutboxRow[]>;
   /** Releases the claim. `version` is what was rendered. `true`: something newer was wanted meanwhile and is due. */

@@ -241,6 +241,24 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       expect(await one.outbox.get(`status:${run.id}`)).toMatchObject({ version: 2, shownVersion: 2 });
     });
 
+    test("what is claimed as it is wanted is due for nobody else, and a second claim of it fails", async () => {
+      const [one, other] = [await house(opened.first, "in hand"), await house(opened.second, "in hand")];
+      const run = await one.run();
+      const row = { key: `status:${run.id}`, runId: run.id, place: run.place, kind: "status", subject: null };
+      const claimed = await one.tx((tx) => one.outbox.claim(tx, row, 60_000));
+      expect(claimed).toEqual({ ...row, version: 1, shownVersion: 0, messageId: null });
+      expect(await other.tx((tx) => other.outbox.claim(tx, row, 60_000))).toBeNull();
+      expect(await other.outbox.due(60_000, 10)).toEqual([]);
+      await other.tx((tx) => other.outbox.want(tx, row));
+      expect(await other.outbox.due(60_000, 10)).toEqual([]);
+      expect(await one.outbox.shown(row.key, 1, "m1")).toBe(true);
+      expect(await other.outbox.due(60_000, 10)).toMatchObject([{ version: 2, messageId: "m1" }]);
+
+      const left = await one.run();
+      await one.tx((tx) => one.outbox.claim(tx, { ...row, key: `status:${left.id}`, runId: left.id }, 0));
+      await expect.poll(() => other.outbox.due(60_000, 10)).toMatchObject([{ runId: left.id, version: 1 }]);
+    });
+
     test("what was put off waits, and something newer does not, unless the message may be there already", async () => {
       const one = await house(opened.first);
       const run = await one.run();
