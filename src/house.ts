@@ -14,7 +14,8 @@ import { seedRepositories } from "#playground/repos/seed.ts";
 import { systemClock } from "#ports/clock.ts";
 import { ingest } from "#runs/audit.ts";
 import type { Core } from "#runs/core.ts";
-import { deliver } from "#runs/deliver.ts";
+import { deliver, showInHand } from "#runs/deliver.ts";
+import type { InHand } from "#runs/in-hand.ts";
 import { keyIdOf } from "#runs/receipt.ts";
 import { redactor } from "#runs/redact.ts";
 import { pullRequestChanged } from "#runs/review.ts";
@@ -22,7 +23,7 @@ import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
 import { apiOf, type Config, hostInUrl } from "./config.ts";
 import { type Front, openFront } from "./front.ts";
-import { loop, waker } from "./loops.ts";
+import { loop, underWay, waker } from "./loops.ts";
 import {
   bind,
   imageFolders,
@@ -89,6 +90,8 @@ export async function openHouse(
   );
 
   const outbox = waker();
+  const inHand = underWay();
+  opening.defer(inHand.over);
   const engine = await pgBossEngine({ database, orgId });
   const repoHost: LocalRepoHost = await localRepoHost({
     dir: path.join(config.dataDir, "repos"),
@@ -136,6 +139,7 @@ export async function openHouse(
       ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),
     ),
     nudge: outbox.wake,
+    ...(o.roles.has("web") ? { hand: (message: InHand) => inHand.add(showInHand(core, front.chat, message)) } : {}),
     log: say,
   };
 

@@ -50,3 +50,17 @@ export function waker(): { wake: () => void; wait: (ms: number, signal: AbortSig
     },
   };
 }
+
+/** What was begun and nobody waits for: `over` resolves when all of it is done. What is added must not reject. */
+export function underWay(): { add: (work: Promise<void>) => void; over: () => Promise<void> } {
+  const going = new Set<Promise<void>>();
+  return {
+    add(work) {
+      const one = work.finally(() => going.delete(one));
+      going.add(one);
+    },
+    async over() {
+      while (going.size > 0) await Promise.all(going);
+    },
+  };
+}

@@ -7,6 +7,7 @@ import type { Gateway } from "#ports/gateway.ts";
 import type { RepoHost } from "#ports/repo-host.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Store } from "#ports/store.ts";
+import type { InHand } from "./in-hand.ts";
 import type { Signer } from "./receipt.ts";
 import type { Redactor } from "./redact.ts";
 import type { Stores } from "./stores.ts";
@@ -38,5 +39,10 @@ export interface Core {
   readonly redact: Redactor;
   /** Says that the outbox has something to show; shown within milliseconds instead of at the next round. */
   readonly nudge: () => void;
+  /**
+   * Shows a message whose claim has just been committed, ahead of everything the outbox has. Absent in a process that
+   * shows no messages: there nothing may be claimed.
+   */
+  readonly hand?: (message: InHand) => void;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 }

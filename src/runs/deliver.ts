@@ -2,13 +2,12 @@ import { type GroupRef, groupOf } from "#policy/policy.ts";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import type { Core } from "./core.ts";
 import { facts as factsFrom } from "./facts.ts";
+import { CLAIM_MS, type InHand } from "./in-hand.ts";
 import { eventsOf, titled } from "./look.ts";
 import { isFinal } from "./state.ts";
 import type { OutboxRow } from "./stores.ts";
 import { tasksOf, type View } from "./view.ts";
 
-/** A claim this old belongs to a worker that died. */
-const CLAIM_MS = 30_000;
 const AT_ONCE = 16;
 /** How long nobody looks when nobody rings: what the dead claimed, or another worker put off, is found then. */
 const LOOK_MS = 1_000;
@@ -69,11 +68,25 @@ export async function deliver(
   if (failures.length > 0) throw failures[0];
 }
 
+/** Shows one message that was claimed when it was wanted. Never rejects: the claim runs out, and `deliver` finds it. */
+export async function showInHand(core: Core, chat: Chat<View>, { row, run, events }: InHand): Promise<void> {
+  try {
+    if ((await show(core, chat, row, { run, events })) === 0) core.nudge();
+  } catch (error) {
+    core.log("a message in hand could not be settled", { key: row.key, error: String(error) });
+  }
+}
+
 /** In how many milliseconds the message is due again; `null`: it shows what is wanted. */
-async function show(core: Core, chat: Chat<View>, row: OutboxRow): Promise<number | null> {
+async function show(
+  core: Core,
+  chat: Chat<View>,
+  row: OutboxRow,
+  known: Omit<InHand, "row"> | null = null,
+): Promise<number | null> {
   const { outbox } = core.stores;
   try {
-    const view = await viewOf(core, row);
+    const view = await viewOf(core, row, known);
     const messageId =
       view === null ? row.messageId : (await chat.show(row.key, row.place, view, row.messageId)).messageId;
     return (await outbox.shown(row.key, row.version, messageId)) ? 0 : null;
@@ -98,8 +111,10 @@ function groupsOf(core: Core, asks: readonly { readonly from: string }[]): Reado
 }
 
 /** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
-async function viewOf(core: Core, row: OutboxRow): Promise<View | null> {
-  const [run, events] = await Promise.all([core.stores.runs.get(row.runId), eventsOf(core, row.runId)]);
+async function viewOf(core: Core, row: OutboxRow, known: Omit<InHand, "row"> | null): Promise<View | null> {
+  const [run, events] = known
+    ? [known.run, known.events]
+    : await Promise.all([core.stores.runs.get(row.runId), eventsOf(core, row.runId)]);
   if (!run) return null;
   const facts = factsFrom(events);
   const title = titled(core, run);

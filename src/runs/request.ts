@@ -11,7 +11,7 @@ import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RunId } from "./run.ts";
 import { isFinal } from "./state.ts";
-import { tell } from "./tell.ts";
+import { tellInHand } from "./tell.ts";
 
 type Requested = { readonly created: boolean } | { readonly refused: Refusal };
 
@@ -124,7 +124,7 @@ export async function request(
     if (!run) return null;
     await core.stores.policies.keep(tx, here.policy);
     await core.stores.people.addAuthor(tx, id, person.id);
-    await record(core, tx, id, null, [
+    const events = await record(core, tx, id, null, [
       {
         kind: "run.requested",
         by: person,
@@ -151,11 +151,12 @@ export async function request(
           ]),
     ]);
     await core.stores.turns.add(tx, { runId: id, cause: "request", person, text: task.text });
-    await tell(core, tx, run, "status");
+    const row = await tellInHand(core, tx, run);
     await core.engine.wake(tx, id, "tick");
-    return run;
+    return { run, events, row };
   });
-  core.nudge();
+  if (made !== null && made.row !== null) core.hand?.({ ...made, row: made.row });
+  else core.nudge();
   return { created: made !== null };
 }
 

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
-import { deliver } from "#runs/deliver.ts";
+import { deliver, showInHand } from "#runs/deliver.ts";
+import { hear } from "#runs/hear.ts";
+import type { InHand } from "#runs/in-hand.ts";
 import { stop } from "#runs/stop.ts";
 import { tell } from "#runs/tell.ts";
 import type { View } from "#runs/view.ts";
@@ -49,6 +51,39 @@ test("what could not be shown stays due, and an outage of our own store is throw
   const broken = { ...house.core.stores.outbox, later: () => Promise.reject(new Error("the store is away")) };
   const core = { ...house.core, stores: { ...house.core.stores, outbox: broken } };
   await expect(deliver(core, refused, async () => undefined, new AbortController().signal)).rejects.toThrow("away");
+  await house.close();
+});
+
+test("a new run's first message goes out as it was recorded, and is there for others when it could not be shown", async () => {
+  const house = await memoryHouse();
+  const inHand: InHand[] = [];
+  const says = (text: string, thread: string) => {
+    const place = { provider: "slack", workspace: "T0LOCAL", channel: "C0SHOP", thread } as const;
+    const heard = { account: ANA, place, first: true, requestKey: thread, text, shared: false };
+    return hear({ ...house.core, hand: (message) => inHand.push(message) }, heard);
+  };
+  expect(await says("mend the cart", "1.5")).toBeNull();
+  expect(await says("mend the cart", "1.5")).toBeNull();
+  expect(await says("mend the basket", "2.5")).toBeNull();
+  expect(inHand).toHaveLength(2);
+  const [cart, basket] = inHand;
+  if (!cart || !basket) throw new Error("nothing was handed over");
+  const views: View[] = [];
+  const show: Show = async (key, _place, view) => {
+    views.push(view);
+    return { messageId: key };
+  };
+  // What happened since is of no interest to the first message: nothing is read.
+  const blind = { ...house.core.stores.runs, get: () => Promise.reject(new Error("nothing should be read")) };
+  const core = { ...house.core, stores: { ...house.core.stores, runs: blind } };
+  await showInHand(core, chatOf(show), cart);
+  expect(views).toMatchObject([{ kind: "status", facts: { state: "requested", request: { text: "mend the cart" } } }]);
+  const refused = chatOf(async () => {
+    throw new ChatUnavailable("not now", { retryAfterMs: 0 });
+  });
+  await showInHand(core, refused, basket);
+  const later = await house.show();
+  expect(later.get(basket.row.key)).toMatchObject({ kind: "status", facts: { request: { text: "mend the basket" } } });
   await house.close();
 });
 
