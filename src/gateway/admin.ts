@@ -65,6 +65,7 @@ export function adminServer(control: Control): Server {
     },
     "/forget": async (body) => control.forget(Run.parse(body).run),
     "/usage": async (body) => control.usage(Run.parse(body).run),
+    "/audited": async () => ({ end: await control.audited() }),
     "/acknowledge": async (body) => control.acknowledge(Taken.parse(body).to),
     "/certificate": async () => ({ pem: await control.certificate() }),
     "/pre-receive": async (body) => control.judgePush(Hook.parse(body)),

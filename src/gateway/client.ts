@@ -83,6 +83,7 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string; pati
     forget: async (run) => void (await call("/forget", { run })),
     usage: (run) => call<Usage>("/usage", { run }),
     audit,
+    audited: async () => (await call<{ end: number }>("/audited", {})).end,
     certificate: async () => (await call<{ pem: string }>("/certificate", {})).pem,
   };
 }

@@ -73,6 +73,7 @@ export function controlOf(
     },
     acknowledge: (to) => wall.journal.acknowledge(to),
     audit: (from, signal): AsyncIterable<{ next: number; line: AuditLine }> => wall.journal.read(from, signal),
+    audited: async () => wall.journal.end(),
     judgePush: (question) => parts.pushes.judge(question),
   };
 }

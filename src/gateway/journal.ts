@@ -14,6 +14,8 @@ export interface Journal {
   append(line: AuditLine): Promise<void>;
   /** Durable lines after byte `from`, then live ones, until `signal` or `close`. */
   read(from: number, signal: AbortSignal): AsyncGenerator<{ next: number; line: AuditLine }>;
+  /** The cursor of the last line that is on disk. */
+  end(): number;
   /** Every line that is kept and was there when it was opened. */
   past(): AsyncGenerator<AuditLine>;
   /** Lines before byte `to` are safe elsewhere. Resolves when the files that hold nothing else are gone. */
@@ -176,6 +178,7 @@ export async function openJournal(folder: string, o: JournalOptions): Promise<Jo
         flushing ??= flush();
       }),
     read,
+    end,
     acknowledge(to) {
       acknowledged = Math.max(acknowledged, Math.min(to, end()));
       const mine = retiring.then(retireOld);

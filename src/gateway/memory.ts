@@ -134,6 +134,10 @@ export function memoryGateway(): MemoryGateway {
       return usages.get(run) ?? NO_USAGE;
     },
     audit,
+    async audited() {
+      alive();
+      return lines.length;
+    },
     holdRef: (name, ref, oid) => void refs.set(`${name} ${ref}`, oid),
     holdFile: (name, oid, path, text) => void files.set(`${name} ${oid} ${path}`, text),
     push(run, oid, changes = {}) {

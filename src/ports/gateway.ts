@@ -154,6 +154,8 @@ export interface Gateway {
    * that the one before is stored: what everybody has stored is not kept for ever. Throws when the gateway goes away.
    */
   audit(from: number, signal: AbortSignal): AsyncIterable<{ readonly next: number; readonly line: AuditLine }>;
+  /** The cursor of the last line there is: who has stored it has stored everything that was decided before this call. */
+  audited(): Promise<number>;
 }
 
 export type GatewayErrorCode = "not_found" | "unavailable" | "stale" | "invalid";

@@ -170,6 +170,13 @@ export function gatewayContract(name: string, make: () => Promise<GatewayHarness
       expect(seen.has((next.value as { line: AuditLine }).line.id)).toBe(false);
     });
 
+    test("whoever has read up to where the audit stands has read all that was decided before they asked", async () => {
+      const before = await gateway.audited();
+      await harness.decide();
+      const all = await take(gateway, before, 1);
+      expect(await gateway.audited()).toBe(all[0]?.next);
+    });
+
     test("the lease may be renewed at any time", async () => {
       await expect(gateway.lease()).resolves.toBeUndefined();
     });
