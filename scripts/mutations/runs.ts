@@ -36,15 +36,15 @@ export const RUNS: readonly Mutation[] = [
   {
     name: "a run forgets the policy it was started under",
     file: "src/runs/allow.ts",
-    find: "return pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
-    replace: "return pinnedAndCurrent(decide(current.policy, request), decide(current.policy, request));",
+    find: "const decision = pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
+    replace: "const decision = pinnedAndCurrent(decide(current.policy, request), decide(current.policy, request));",
     red: bounds("a rule that is widened waits for the next run"),
   },
   {
     name: "a run does not hear that policy was narrowed",
     file: "src/runs/allow.ts",
-    find: "return pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
-    replace: "return pinnedAndCurrent(decide(pinned, request), decide(pinned, request));",
+    find: "const decision = pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
+    replace: "const decision = pinnedAndCurrent(decide(pinned, request), decide(pinned, request));",
     red: bounds("a rule that is narrowed holds at once"),
   },
   {
