@@ -58,6 +58,13 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
 });
 
+/** Every setting with its sentence, for the help and the documentation. npm's own are not set by people. */
+export const SETTINGS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(Environment.shape)
+    .filter(([name]) => !name.startsWith("npm_"))
+    .map(([name, schema]) => [name, schema.description ?? ""]),
+);
+
 export interface Config {
   readonly port: number;
   readonly host: string;

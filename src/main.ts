@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
-import { parseConfig } from "./config.ts";
+import { parseConfig, SETTINGS } from "./config.ts";
 import { gatewayRole } from "./gateway-role.ts";
 import type { Role } from "./house.ts";
 
 const SILENT_MS = 2_000;
+const NAME_WIDTH = 22;
 
 /** Errors whose one line is all that the person who starts us needs; by name, since most of their files load later. */
 const MENDABLE: readonly string[] = ["CommandError", "ConfigError", "StartError", "KeyProblem", "JournalDamaged"];
@@ -14,25 +15,53 @@ class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
-const HELP = `countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.
+interface Command {
+  readonly words: readonly string[];
+  /** As it stands in the help, indented. */
+  readonly help: string;
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
 
-  countersign serve [--repo PATH_OR_URL]... [--roles web,worker]
+/** All that can be asked of us; the help is made from it. */
+const COMMANDS: readonly Command[] = [
+  {
+    words: ["serve"],
+    help: `  countersign serve [--repo PATH_OR_URL]... [--roles web,worker]
       The whole product. With no settings: an embedded database, a local sandbox, a local git host and a page that
-      works like Slack. --repo (repeatable) serves a real repository; the original is never written to.
-  countersign receipt verify FILE [--key ed25519:...]
-      Checks a receipt offline. With --key also that this key signed it.
-`;
+      works like Slack. --repo (repeatable) serves a real repository; the original is never written to.`,
+    run: serve,
+  },
+  {
+    words: ["receipt", "verify"],
+    help: `  countersign receipt verify FILE [--key ed25519:...]
+      Checks a receipt offline. With --key also that this key signed it.`,
+    run: verify,
+  },
+  {
+    words: ["help"],
+    help: "  countersign help\n      This, and every setting.",
+    run: async () => {
+      console.log(help());
+      return 0;
+    },
+  },
+];
+
+const help = (): string =>
+  [
+    "countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.\n",
+    ...COMMANDS.map((command) => command.help),
+    "\nSettings are environment variables; none is needed.\n",
+    ...Object.entries(SETTINGS).map(([name, sentence]) => `  ${name.padEnd(NAME_WIDTH)}${sentence}`),
+    "",
+  ].join("\n");
 
 /** Words for people, and an exit code that scripts can read: 0 done, 1 could not, 2 not understood. */
 async function main(argv: readonly string[]): Promise<number> {
-  const [command, ...rest] = argv;
-  if (command === "serve") return serve(rest);
-  if (command === "receipt" && rest[0] === "verify") return verify(rest.slice(1));
-  if (command === undefined || command === "help" || command === "--help") {
-    console.log(HELP);
-    return 0;
-  }
-  console.error(`countersign: there is no command "${argv.join(" ")}".\n\n${HELP}`);
+  const asked = [undefined, "--help", "-h"].includes(argv[0]) ? ["help"] : argv;
+  const command = COMMANDS.find(({ words }) => words.every((word, i) => asked[i] === word));
+  if (command !== undefined) return command.run(asked.slice(command.words.length));
+  console.error(`countersign: there is no command "${argv.join(" ")}".\n\n${help()}`);
   return 2;
 }
 
