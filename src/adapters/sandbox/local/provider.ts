@@ -34,6 +34,8 @@ export interface LocalOptions {
 /** Who tries bubblewrap out when we are root; no sandbox ever has it. */
 const PROBE_UID = 20_000;
 const READY_MS = 30_000;
+/** How long what the machine can do is taken for granted. What it cannot do fails in the making. */
+const SURVEYED_MS = 60_000;
 
 /**
  * Sandboxes on this machine: one detached supervisor and one bubblewrap each, in a network of their own without a way
@@ -45,12 +47,28 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
   const sharedDir = isRoot ? (o.sharedDir ?? "/var/lib/countersign") : path.join(o.stateDir, ".shared");
   const me = identityOf(process.pid);
   let surveyed: Promise<Survey> | null = null;
+  let lookAgainAt = 0;
   let preparing: Promise<Prepared> | null = null;
   /** Where the inside finds an image, by what was seen of the image's folder. */
   const readables = new Map<string, Promise<string>>();
   const dirOf = (id: string) => path.join(o.stateDir, id);
 
-  const look = () => survey({ bwrap: o.bwrap ?? null, uid: isRoot ? PROBE_UID : null });
+  /** Every run asks what this machine can do, and trying it out costs what a third of a sandbox does. */
+  async function look(): Promise<Survey> {
+    if (surveyed === null || performance.now() >= lookAgainAt) {
+      lookAgainAt = performance.now() + SURVEYED_MS;
+      surveyed = survey({ bwrap: o.bwrap ?? null, uid: isRoot ? PROBE_UID : null });
+    }
+    try {
+      const found = await surveyed;
+      // Somebody may mend it now.
+      if (found.problems.length > 0) lookAgainAt = 0;
+      return found;
+    } catch (error) {
+      lookAgainAt = 0;
+      throw error;
+    }
+  }
 
   const prepared = () => {
     preparing ??= prepare().catch((error: unknown) => {
@@ -96,8 +114,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
 
   /** Makes it and waits for it. `null`: somebody else was first. On a throw nothing is left. */
   async function make(id: string, spec: SandboxSpec, specDigest: string, signal: AbortSignal): Promise<Sandbox | null> {
-    surveyed ??= look();
-    const machine = await surveyed;
+    const machine = await look();
     const problem = machine.problems[0];
     if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what}: ${problem.fix}`);
     if (me === null || machine.bwrap === null) throw new Error("no problem was found, and yet there is no bubblewrap");
@@ -165,8 +182,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
   return {
     name: "local",
     async preflight() {
-      surveyed = look();
-      const { capabilities, problems } = await surveyed;
+      const { capabilities, problems } = await look();
       return { capabilities, problems: o.npm === null ? [...problems, noNpm()] : problems };
     },
     async create(spec, signal) {
