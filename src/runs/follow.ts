@@ -1,6 +1,9 @@
-import type { TurnEnd } from "#ports/agent.ts";
+import type { AgentEvent, TurnEnd } from "#ports/agent.ts";
 import { batches } from "./batch.ts";
+import { caughtUp } from "./caught-up.ts";
 import type { Core } from "./core.ts";
+import { lastAnswer } from "./last-answer.ts";
+import { eventsOf } from "./look.ts";
 import { permit, type Speaker } from "./permit.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
@@ -67,7 +70,7 @@ export async function follow(
             await record(core, tx, run.id, run.epoch, await permitted.settle(tx));
           });
         } else if (at.event.kind === "turn.ended" && at.event.turn === `turn-${turn.n}`) {
-          const { end, detail } = at.event;
+          const { end, detail } = await endOf(core, run, turn, at.event, signal);
           await commit([at], async (tx) => {
             await core.stores.turns.ended(tx, run.id, turn.n, end);
             await record(core, tx, run.id, run.epoch, [{ kind: "turn.ended", turn: turn.n, end, detail }]);
@@ -86,6 +89,22 @@ export async function follow(
   } finally {
     leaving.abort();
   }
+}
+
+type Ended = Extract<AgentEvent, { kind: "turn.ended" }>;
+
+/** How a turn ended, which the agent does not say alone: without a model it cannot have been done. */
+async function endOf(
+  core: Core,
+  run: Run,
+  turn: Turn,
+  said: Ended,
+  signal: AbortSignal,
+): Promise<Pick<Ended, "end" | "detail">> {
+  await caughtUp(core, signal);
+  if (said.end !== "done") return said;
+  const without = lastAnswer(await eventsOf(core, run.id), turn.n);
+  return without === null ? said : { end: "failed", detail: without.why };
 }
 
 /** The agent, or the whole run, stands still until this is dealt with. */

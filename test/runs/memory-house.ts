@@ -16,6 +16,7 @@ import type { Chat, Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Changes, Gateway } from "#ports/gateway.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
+import { ingest } from "#runs/audit.ts";
 import type { Core } from "#runs/core.ts";
 import { deliver } from "#runs/deliver.ts";
 import { hear } from "#runs/hear.ts";
@@ -197,6 +198,8 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
     log: (message, fields) => void logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
   };
   await core.engine.work(handlers(core));
+  const leaving = new AbortController();
+  const reading = ingest(core, leaving.signal);
 
   let said = 0;
   const shown = new Map<string, View>();
@@ -306,6 +309,8 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
       return shown;
     },
     async close(): Promise<void> {
+      leaving.abort();
+      await reading;
       await core.engine.drain(1_000);
       await database.close();
     },
