@@ -5,6 +5,7 @@ import type { Core } from "./core.ts";
 import { finish } from "./finish.ts";
 import { type Followed, follow } from "./follow.ts";
 import { handOff } from "./hand-off.ts";
+import { lastAnswer } from "./last-answer.ts";
 import { eventsOf } from "./look.ts";
 import { scopeNow } from "./narrow.ts";
 import { promptOf } from "./prompt.ts";
@@ -76,7 +77,7 @@ async function turns(
     if (outcome.end === "interrupted")
       return restart(core, run, outcome.detail ?? "the agent's process ended", "agent");
     if (outcome.end === "failed" || outcome.end === "limit" || outcome.end === "refused") {
-      return failed(core, run, sandbox, outcome.end, outcome.detail);
+      return failed(core, run, sandbox, turn, outcome);
     }
   }
 }
@@ -123,9 +124,19 @@ async function outOfTime(core: Core, run: Run): Promise<void> {
   });
 }
 
-/** A turn that the agent could not do. The gateway's counters tell money from model. */
-async function failed(core: Core, run: Run, sandbox: Sandbox, end: string, detail: string | null): Promise<void> {
+/**
+ * A turn that the agent could not do. The gateway's refusal and its counters tell money from model, never the words of
+ * the agent: a model may say "budget" about anything.
+ */
+async function failed(
+  core: Core,
+  run: Run,
+  sandbox: Sandbox,
+  turn: Turn,
+  { end, detail }: Extract<Followed, { kind: "ended" }>,
+): Promise<void> {
   await sandbox.killAll();
+  const without = lastAnswer(await eventsOf(core, run.id), turn.n);
   const decision = await allow(core, run, [
     { subject: "git.repo", repo: run.repo },
     { subject: "model", model: run.model },
@@ -151,7 +162,7 @@ async function failed(core: Core, run: Run, sandbox: Sandbox, end: string, detai
   await handOff(
     core,
     run,
-    broke || /budget/i.test(detail ?? "")
+    broke || without?.budget === true
       ? {
           fault: "budget",
           tried: run.text,
@@ -161,7 +172,7 @@ async function failed(core: Core, run: Run, sandbox: Sandbox, end: string, detai
       : {
           fault: "model",
           tried: run.text,
-          failed: detail ?? `The agent ended its turn: ${end}.`,
+          failed: detail ?? without?.why ?? `The agent ended its turn: ${end}.`,
           next: "Ask again; if it stays, look at the model calls on the run page.",
         },
   );

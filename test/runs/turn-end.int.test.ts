@@ -97,6 +97,28 @@ test("an agent that was refused every model is not done", async () => {
   await house.until("handed_off");
 });
 
+test("a turn that failed after the gateway said that the budget is spent failed for the budget", async () => {
+  await worked([called(200), refused("budget")], [{ fail: "403 status code (no body)" }]);
+  const run = await house.until("handed_off");
+  expect((await factsOf(house.core, run.id)).handoff?.fault).toBe("budget");
+});
+
+test("an agent that says it is done after its budget was spent has failed for the budget", async () => {
+  await worked([called(200), refused("budget")]);
+  const run = await house.until("handed_off");
+  expect((await factsOf(house.core, run.id)).handoff?.fault).toBe("budget");
+  expect(house.repoHost.pushes).toEqual([]);
+});
+
+test("an agent that says 'budget' while there is money has not failed for the budget", async () => {
+  await worked([called(200)], [{ fail: "I cannot make budget.sql: the budget table is not there" }]);
+  const run = await house.until("handed_off");
+  expect((await factsOf(house.core, run.id)).handoff).toMatchObject({
+    fault: "model",
+    failed: "I cannot make budget.sql: the budget table is not there",
+  });
+});
+
 test("what the gateway decided before a call is in the record after it, and who stops waiting stops", async () => {
   await worked([called(200)]);
   await house.until("in_review");
