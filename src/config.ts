@@ -137,6 +137,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       `${realCredentials.join(", ")}: real credentials, and on the local Slack page one person acts as everybody. Unset them, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET`,
     );
   }
+  if (e.PUBLIC_URL !== undefined && new URL(e.PUBLIC_URL).pathname !== "/") {
+    throw new ConfigError(
+      "PUBLIC_URL has a path, and the pages link to each other from the root: give them a host name of their own",
+    );
+  }
   if (e.SLACK_BOT_TOKEN === undefined && e.PUBLIC_URL !== undefined) {
     throw new ConfigError(
       "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",

@@ -15,6 +15,14 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
     { COUNTERSIGN_AGENT: "opencode" },
     /COUNTERSIGN_AGENT=opencode needs/,
   ],
+  "what is no address is said, and nothing else of it": [
+    { PUBLIC_URL: "nonsense" },
+    /: PUBLIC_URL is not an http\(s\) URL$/,
+  ],
+  "pages live at the root of their address": [
+    { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s", PUBLIC_URL: "https://example.com/agents" },
+    /PUBLIC_URL has a path/,
+  ],
   "the local Slack page has no public address": [{ PUBLIC_URL: "https://agents.example.com" }, /PUBLIC_URL needs/],
   "the local Slack page does not listen for others": [{ HOST: "10.1.2.3" }, /HOST=10\.1\.2\.3/],
   "a name that begins like loopback is not loopback": [{ HOST: "127.example.com" }, /HOST=127\.example\.com/],
