@@ -34,6 +34,8 @@ interface Source {
 /** A first clone of a large repository takes its time. */
 const FETCH_MS = 900_000;
 const CLOSED = "countersign-closed";
+/** Files remembered: each is small, and each run of a repository asks for the same. */
+const FILES = 100;
 const RUN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 export async function openRepositories(folder: string, git: Git, o: { pushGraceMs: number }): Promise<Repositories> {
@@ -98,6 +100,11 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     return mirrored(`${(await readFile(path.join(gitDir, "HEAD"), "utf8")).trim()}\tHEAD\n${refs.stdout}`);
   }
 
+  /** What `refsOf` says of a mirror, while nothing was fetched into it. */
+  const unchanged = new Map<string, string>();
+  /** What files hold at a commit, and which are not there: neither ever changes. The oldest goes first. */
+  const files = new Map<string, string | null>();
+
   /** Fetches that have not begun: whoever asks before one begins may share it, for it sees all that is there now. */
   const next = new Map<string, Promise<void>>();
 
@@ -115,12 +122,20 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
 
   async function fetchMirror(repo: Source): Promise<void> {
     const gitDir = mirrorOf(repo.name);
-    if (!existsSync(gitDir)) await must(["init", "--quiet", "--bare", gitDir], {}, "unavailable");
+    if (!existsSync(gitDir)) {
+      unchanged.delete(repo.name);
+      await must(["init", "--quiet", "--bare", gitDir], {}, "unavailable");
+    }
     const env = gitSettings(credentialSetting(repo.cloneUrl, repo.credential));
     const from = ["--end-of-options", repo.cloneUrl];
     // Most runs find a repository as the last one left it; asking costs a fraction of fetching.
     const there = await git(["ls-remote", "--symref", ...from], { gitDir, env });
-    if (there.code === 0 && mirrored(there.stdout.toString("utf8")) === (await refsOf(gitDir))) return;
+    const refs = mirrored(there.stdout.toString("utf8"));
+    if (there.code === 0 && refs === (unchanged.get(repo.name) ?? (await refsOf(gitDir)))) {
+      unchanged.set(repo.name, refs);
+      return;
+    }
+    unchanged.delete(repo.name);
     const specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
     await must(
       // --update-shallow: without it git leaves out what a shallow source cannot complete, and says it went well.
@@ -136,6 +151,9 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
   async function mirror(repo: Source, ref: string): Promise<{ oid: string }> {
     const gitDir = mirrorOf(repo.name);
     await refresh(repo);
+    const seen = unchanged.get(repo.name)?.split("\n") ?? [];
+    const at = ref.startsWith("refs/heads/") ? seen.find((line) => line.endsWith(`\t${ref}`)) : undefined;
+    if (at !== undefined) return { oid: at.slice(0, at.indexOf("\t")) };
     const names = ref.startsWith("refs/")
       ? [ref]
       : [`refs/heads/${ref}`, `refs/tags/${ref}`, ...(/^(HEAD|[0-9a-f]{40})$/.test(ref) ? [ref] : [])];
@@ -179,7 +197,14 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     async file(repo, oid, name, maxBytes) {
       const gitDir = mirrorOf(repo);
       if (!existsSync(gitDir)) throw new GatewayError("not_found", `${repo} has no mirror yet`);
-      return await textFile(git, gitDir, { oid, path: name, maxBytes });
+      const key = [repo, oid, name, maxBytes].join("\0");
+      const known = files.get(key);
+      if (known !== undefined) return known;
+      const text = await textFile(git, gitDir, { oid, path: name, maxBytes });
+      const [oldest] = files.keys();
+      if (files.size >= FILES && oldest !== undefined) files.delete(oldest);
+      files.set(key, text);
+      return text;
     },
     async open(run, repo, branch, at) {
       if (!isBranchName(branch)) throw new GatewayError("invalid", `"${branch}" cannot be a branch`);
