@@ -13,7 +13,7 @@ const STREAMS: [ModelApi, string, object][] = [
         choices: [],
         usage: { prompt_tokens: 1100, completion_tokens: 51, prompt_tokens_details: { cached_tokens: 400 } },
       }),
-    { input: 1100, cached: 400, cacheWrite: 0, output: 51 },
+    { input: 1100, cached: 400, output: 51 },
   ],
   [
     "responses",
@@ -22,7 +22,7 @@ const STREAMS: [ModelApi, string, object][] = [
         type: "response.completed",
         response: { usage: { input_tokens: 1000, output_tokens: 50, input_tokens_details: { cached_tokens: 400 } } },
       }),
-    { input: 1000, cached: 400, cacheWrite: 0, output: 50 },
+    { input: 1000, cached: 400, output: 50 },
   ],
   [
     "messages",
@@ -43,7 +43,7 @@ test.each(STREAMS)("usage of a %s stream is read whatever the chunk borders", (a
   for (const size of [1, 3, 50, bytes.length]) {
     const meter = streamMeter(api);
     for (let at = 0; at < bytes.length; at += size) meter.push(bytes.subarray(at, at + size));
-    expect(meter.usage()).toEqual(wanted);
+    expect(meter.counted()).toEqual(wanted);
     expect(meter.outputFloor()).toBeGreaterThan(0);
   }
 });
@@ -51,21 +51,76 @@ test.each(STREAMS)("usage of a %s stream is read whatever the chunk borders", (a
 test("a stream that ends without usage has none, and its text is the floor", () => {
   const meter = streamMeter("chat");
   meter.push(Buffer.from(event({ choices: [{ delta: { content: "x".repeat(350) } }] })));
-  expect(meter.usage()).toBeNull();
+  expect(meter.counted()).toEqual({});
   expect(meter.outputFloor()).toBe(100);
 });
 
 test("junk between events is passed over", () => {
   const meter = streamMeter("chat");
   meter.push(Buffer.from("data: [DONE]\n\ndata: {broken\n\n: comment\ndata: 7\n\n"));
-  expect(meter.usage()).toBeNull();
+  expect(meter.counted()).toEqual({});
 });
 
 test("a JSON answer is read whole", () => {
   const meter = bodyMeter("messages");
   meter.push(Buffer.from('{"usage":{"input_tokens":10,'));
   meter.push(Buffer.from('"output_tokens":5}}'));
-  expect(meter.usage()).toEqual({ input: 10, cached: 0, cacheWrite: 0, output: 5 });
+  expect(meter.counted()).toEqual({ input: 10, output: 5 });
+});
+
+const countedIn = (api: ModelApi, text: string, size = text.length) => {
+  const meter = streamMeter(api);
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += size) meter.push(bytes.subarray(at, at + size));
+  return meter.counted();
+};
+
+const LAST = JSON.stringify({ choices: [], usage: { prompt_tokens: 7, completion_tokens: 3 } });
+
+test.each([
+  ["no line's end behind it", `data: ${LAST}`],
+  ["CR as its line's end", `data: {}\r\rdata: ${LAST}\r\r`],
+  ["CR and LF", `data: {}\r\n\r\ndata: ${LAST}\r\n\r\n`],
+  ["its data in several lines", `data: ${LAST.slice(0, 14)}\ndata: ${LAST.slice(14)}\n\n`],
+  ["its data in several lines with CR and LF", `data: ${LAST.slice(0, 14)}\r\ndata: ${LAST.slice(14)}\r\n\r\n`],
+  ["an event without counts after it", `data: ${LAST}\n\ndata: {"usage":{}}\n\ndata: {"usage":{"total_tokens":0}}\n\n`],
+  ["a smaller count after it", `data: ${LAST}\n\ndata: {"usage":{"prompt_tokens":0,"completion_tokens":0}}\n\n`],
+])("a count with %s is read, whatever the chunk borders", (_name, text) => {
+  for (const size of [1, 2, 7, text.length]) expect(countedIn("chat", text, size)).toEqual({ input: 7, output: 3 });
+});
+
+test("what a message says of its answer at the start is no count of it", () => {
+  const start = event({ type: "message_start", message: { usage: { input_tokens: 600, output_tokens: 1 } } });
+  expect(countedIn("messages", start)).toEqual({ input: 600 });
+});
+
+test("blanks before a JSON answer do not hide its count", () => {
+  const meter = bodyMeter("chat");
+  meter.push(Buffer.from(`\n\n   ${LAST}\n`));
+  expect(meter.counted()).toEqual({ input: 7, output: 3 });
+});
+
+test("the dialect's own words are no text of the model", () => {
+  const meter = streamMeter("messages");
+  for (let i = 0; i < 100; i += 1) {
+    meter.push(Buffer.from(event({ type: "content_block_delta", delta: { type: "text_delta", text: "abc" } })));
+    meter.push(Buffer.from(event({ type: "content_block_delta", delta: { type: "signature_delta", signature: "x" } })));
+  }
+  expect(meter.outputSeen()).toBe(300);
+});
+
+test("what is kept in the cache for an hour is charged at twice the price of input", () => {
+  const usage = {
+    input_tokens: 0,
+    cache_creation_input_tokens: 1_000_000,
+    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 1_000_000 },
+    output_tokens: 0,
+  };
+  const meter = bodyMeter("messages");
+  meter.push(Buffer.from(JSON.stringify({ usage })));
+  const counted = { cached: 0, cacheWrite: 0, input: 0, output: 0, ...meter.counted() };
+  expect(costOf("claude-sonnet-4-5", counted)).toBeCloseTo(6);
+  expect(costOf("claude-sonnet-4-5", { ...counted, cacheHour: 0 })).toBeCloseTo(3.75);
 });
 
 test("a model that the table does not know costs as much as the dearest", () => {

@@ -1,12 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Broker } from "#gateway/data.ts";
 import { type Denial, refuse } from "#gateway/denial.ts";
+import { drained } from "#gateway/drained.ts";
 import type { ModelUpstream } from "#gateway/settings.ts";
 import { tokenOf } from "#gateway/token.ts";
 import { below, callUpstream } from "#gateway/upstream.ts";
 import { admit, record, type Wall } from "#gateway/wall.ts";
 import { matchesAnyText } from "#policy/glob.ts";
 import type { Grant } from "#ports/gateway.ts";
+import { plainAnswer } from "./answer.ts";
+import { openBills } from "./bills.ts";
 import { outgoingBody, readCall } from "./call.ts";
 import type { ModelApi } from "./dialect.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -50,6 +53,7 @@ const DEARER_BETA = /^context-1m-/;
  */
 export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Broker {
   const reading = turnstile(BODIES_AT_ONCE);
+  const bills = openBills(wall);
   return async ({ carrier, req, res, target }) => {
     const path = target.split("?", 1)[0] ?? "";
     const route = ROUTES[path];
@@ -85,7 +89,8 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
         body,
         signal,
       });
-    if (route.method === "GET") return await passOn(wall, grant, res, (signal) => send(null, signal));
+    const free = { grant, res, upstream, method: route.method };
+    if (route.method === "GET") return await passOn(wall, free, (signal) => send(null, signal));
 
     const call = readCall(route.api ?? "messages", bytes);
     if (!call) return await deny({ status: 400, reason: "bad_request", rule: null });
@@ -95,7 +100,8 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
     const reach = reachesOut(call);
     if (reach) return await deny({ status: 403, reason: "model_tool", rule: null, detail: `It was ${reach}.` });
     // As we have read it, not as it came: of a doubled field the service might read the other one.
-    if (route.api === null) return await passOn(wall, grant, res, (signal) => send(JSON.stringify(call.body), signal));
+    if (route.api === null) return await passOn(wall, free, (signal) => send(JSON.stringify(call.body), signal));
+    if (!(await bills.areWritten())) return await deny({ status: 403, reason: "fail_closed", rule: null });
     const purse = openPurse(ledger, grant, call);
     if (!purse) return await deny({ status: 403, reason: "budget", rule: null, detail: shortOf(ledger, grant, call) });
     try {
@@ -103,6 +109,8 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
       const place = placeOf(upstream);
       await streamAnswer(wall, ledger, {
         inFlight,
+        bills,
+        key: upstream.key,
         grant,
         call,
         purse,
@@ -190,30 +198,21 @@ async function readBody(req: IncomingMessage, max: number): Promise<Buffer | nul
 /** For what costs nothing: the list of models, counting tokens. Not a metered call, so its line is an egress line. */
 async function passOn(
   wall: Wall,
-  grant: Grant,
-  res: ServerResponse,
+  o: { grant: Grant; res: ServerResponse; upstream: ModelUpstream; method: string },
   send: (signal: AbortSignal) => Promise<IncomingMessage>,
 ): Promise<void> {
+  const { res, upstream } = o;
+  const { run, sandbox } = o.grant;
   const stop = new AbortController();
   res.once("close", () => stop.abort());
-  const line = {
-    run: grant.run,
-    sandbox: grant.sandbox,
-    host: "",
-    port: 0,
-    method: null,
-    outcome: "allow",
-    reason: "rule",
-  } as const;
+  const line = { run, sandbox, ...placeOf(upstream), method: o.method, outcome: "allow", reason: "rule" } as const;
   if (!(await record(wall, { kind: "egress", via: "model", ...line, rule: null }))) {
     return refuse(res, { status: 403, reason: "fail_closed", rule: null });
   }
   try {
-    const incoming = await send(stop.signal);
-    res.writeHead(incoming.statusCode ?? 502, {
-      "content-type": incoming.headers["content-type"] ?? "application/json",
-    });
-    for await (const chunk of incoming as AsyncIterable<Buffer>) res.write(chunk);
+    const answer = plainAnswer(await send(stop.signal), upstream.key);
+    res.writeHead(answer.status, answer.headers);
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) if (!res.write(chunk)) await drained(res);
     res.end();
   } catch {
     refuse(res, { status: 502, reason: "unreachable", rule: null });

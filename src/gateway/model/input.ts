@@ -32,15 +32,19 @@ export interface Conversation {
   /** One per prefix: all but the turns, then up to and with each turn. */
   readonly prefixes: readonly { readonly key: string; readonly size: Size }[];
   readonly mostPicture: number;
+  /** Something in it asks to be cached for an hour. */
+  readonly hourly: boolean;
 }
 
 export function conversationOf(call: ModelCall): Conversation {
   const { turns } = DIALECTS[call.api];
   const { [turns]: said, ...rest } = call.body;
   let key = "";
+  let hourly = false;
   const prefixes = [rest, ...(Array.isArray(said) ? said : [said ?? null])].map((piece: unknown) => {
     const size: Size = { bytes: 0, pictures: 0, documents: 0 };
     const text = JSON.stringify(piece);
+    hourly ||= text.includes('"1h"');
     const counted = JSON.stringify(withoutInlined(piece, size));
     size.bytes += Buffer.byteLength(counted) + 1;
     key = createHash("sha256")
@@ -49,7 +53,8 @@ export function conversationOf(call: ModelCall): Conversation {
       .digest("base64");
     return { key, size };
   });
-  return { prefixes, mostPicture: /^gpt-4o-mini/.test(bareName(call.model)) ? MOST_PICTURE_4O_MINI : MOST_PICTURE };
+  const mostPicture = /^gpt-4o-mini/.test(bareName(call.model)) ? MOST_PICTURE_4O_MINI : MOST_PICTURE;
+  return { prefixes, mostPicture, hourly };
 }
 
 /**

@@ -63,17 +63,21 @@ export const priceOf = (model: string): Price => found(model) ?? HIGHEST;
 /** The price table as a metered call names it. */
 export const pricesFor = (model: string): string => (isKnown(model) ? PRICES : `${PRICES}, dearest: not in the table`);
 
-/** The dearest that a million tokens of input can come to: all of it written to the cache. */
-export function heldInputPrice(model: string): number {
+const HOUR_FACTOR = 2;
+
+/** The dearest that a million tokens of input can come to: all of it written to the cache, `hourly` if it was asked so. */
+export function heldInputPrice(model: string, hourly: boolean): number {
   const each = priceOf(model);
-  return Math.max(each.input, each.cacheWrite);
+  return Math.max(each.input, each.cacheWrite, hourly ? each.input * HOUR_FACTOR : 0);
 }
 
-/** Tokens of one call. `input` is all of it; `cached` and `cacheWrite` are parts of it. */
+/** Tokens of one call. `input` is all of it; `cached` and `cacheWrite` are parts of it, `cacheHour` of the latter. */
 export interface Tokens {
   readonly input: number;
   readonly cached: number;
   readonly cacheWrite: number;
+  /** Written to be kept for an hour instead of five minutes. Only Anthropic has that, at twice the price of input. */
+  readonly cacheHour?: number;
   readonly output: number;
 }
 
@@ -81,10 +85,12 @@ export interface Tokens {
 export function costOf(model: string, tokens: Tokens): number {
   const each = priceOf(model);
   const fresh = Math.max(0, tokens.input - tokens.cached - tokens.cacheWrite);
+  const hour = Math.min(tokens.cacheHour ?? 0, tokens.cacheWrite);
   const total =
     fresh * each.input +
     tokens.cached * each.cached +
-    tokens.cacheWrite * each.cacheWrite +
+    (tokens.cacheWrite - hour) * each.cacheWrite +
+    hour * each.input * HOUR_FACTOR +
     tokens.output * each.output;
   return total / 1_000_000;
 }

@@ -3,7 +3,8 @@ import type { ModelCall } from "./call.ts";
 import { thinks } from "./dialect.ts";
 import { conversationOf, inputTokens } from "./input.ts";
 import type { Ledger, Reservation } from "./ledger.ts";
-import { costOf, heldInputPrice, isKnown, priceOf, type Tokens } from "./prices.ts";
+import { heldInputPrice, isKnown, priceOf } from "./prices.ts";
+import type { Settled } from "./settle.ts";
 
 /** What an answer may be when the client does not say; what a model thinks counts towards it. */
 const UNASKED_TOKENS = 8_192;
@@ -12,6 +13,8 @@ const UNASKED_THINKING_TOKENS = 32_768;
 const STEP_TOKENS = 8_192;
 /** An answer cut shorter than this is of no use to anybody. */
 const LEAST_TOKENS = 64;
+/** Tokens a second. No model that is sold by the token is faster by much, and what it thinks before it speaks is hidden. */
+const FASTEST_TOKENS = 500;
 
 /** The right to make one call, and all that it can cost set aside. */
 export interface Purse {
@@ -23,6 +26,8 @@ export interface Purse {
   grow(outputTokens: number): boolean;
   /** The provider's count of the input, for the calls that go on from this one. */
   learn(inputTokens: number): void;
+  /** Of a call that nobody counted: what it may have cost on top of its charge stays held as long as the run lives. */
+  holdRest(settled: Settled, answer: { streamedMs: number | null; outputSeen: number }): void;
   release(): void;
 }
 
@@ -36,7 +41,8 @@ export function openPurse(ledger: Ledger, grant: Grant, call: ModelCall): Purse 
   const input = inputTokens(conversation, counted);
   const price = priceOf(call.model);
   const left = ledger.left(grant.run, grant.budget);
-  const inputUsd = (input.most * heldInputPrice(call.model)) / 1_000_000;
+  const inputPerToken = heldInputPrice(call.model, conversation.hourly) / 1_000_000;
+  const inputUsd = input.most * inputPerToken;
   const perToken = price.output / 1_000_000;
   const wanted = call.maxOutput ?? (thinks(call.model) ? UNASKED_THINKING_TOKENS : UNASKED_TOKENS);
   const byMoney = perToken === 0 ? Number.POSITIVE_INFINITY : (left.usd - inputUsd) / perToken;
@@ -64,6 +70,18 @@ export function openPurse(ledger: Ledger, grant: Grant, call: ModelCall): Purse 
       const key = conversation.prefixes.at(-1)?.key;
       if (key !== undefined) remember(counted, key, tokens);
     },
+    holdRest({ usage, known }, { streamedMs, outputSeen }) {
+      const made =
+        streamedMs === null ? reservedOutput : Math.ceil((streamedMs / 1_000) * FASTEST_TOKENS) * call.answers;
+      const output = Math.min(reservedOutput, Math.max(made, outputSeen)) - usage.outputTokens;
+      const rest = {
+        input: known.input ? 0 : Math.max(0, input.most - usage.inputTokens),
+        output: known.output ? 0 : Math.max(0, output),
+      };
+      if (rest.input + rest.output === 0) return;
+      const usd = rest.input * inputPerToken + rest.output * perToken;
+      ledger.reserve(grant.run, { usd, tokens: rest.input + rest.output });
+    },
     release: () => reservation.release(),
   };
 }
@@ -88,16 +106,4 @@ function remember(counted: Map<string, number>, key: string, tokens: number): vo
   counted.set(key, tokens);
   const oldest = counted.keys().next();
   if (counted.size > REMEMBERED && !oldest.done) counted.delete(oldest.value);
-}
-
-/** What a call is charged: the provider's count, or what surely happened when there is none. */
-export function settled(call: ModelCall, usage: Tokens | null, floor: { input: number; output: number }) {
-  const tokens = usage ?? { input: floor.input, cached: 0, cacheWrite: 0, output: floor.output };
-  return {
-    usd: costOf(call.model, tokens),
-    inputTokens: tokens.input,
-    cachedTokens: tokens.cached,
-    outputTokens: tokens.output,
-    calls: 1,
-  };
 }
