@@ -40,7 +40,7 @@ test("a wait that the sandbox would not outlive saves the work and keeps the que
   const parked = await house.until("suspended");
   expect(house.world.pushed).toBe(HEAD);
   expect(await house.sandboxes.list({})).toEqual([]);
-  expect(parked.wakeAt).toEqual(asked.expiresAt);
+  expect(parked.wakeAt?.getTime()).toBeLessThanOrEqual(asked.expiresAt.getTime());
   expect((await house.core.stores.approvals.get(asked.id))?.status).toBe("pending");
   house.world.offset += 12 * 60 * MINUTE;
   await house.answer(BO, asked.id);
