@@ -9,7 +9,7 @@ import { dialVetted, vet } from "./destination.ts";
 import { type ConnectHead, gather } from "./head.ts";
 import { relay } from "./relay.ts";
 import { tokenOf } from "./token.ts";
-import { admit, record, type Wall } from "./wall.ts";
+import { admit, askedNote, inForce, record, type Wall } from "./wall.ts";
 
 /** Ends TLS for an intercepted destination and serves what comes through it. Owns the socket from then on. */
 export type Intercept = (tunnel: {
@@ -56,7 +56,9 @@ export async function handleConnect(
   const decision = decideEgress(grant.egress, { host: authority.host, port: authority.port, method: null, path: null });
   if (decision.outcome === "deny") {
     const rule = decision.rule?.at ?? null;
-    return await deny(wall, socket, asked, { status: 403, reason: decision.reason, rule, ...why(decision.rule) });
+    const note = askedNote(grant, { host: authority.host, port: authority.port, method: null, path: null });
+    const denial = { status: 403, reason: decision.reason, rule, ...note, ...why(decision.rule) };
+    return await deny(wall, socket, asked, denial);
   }
   const { rule } = decision;
   const vetted = await vet(wall, authority.host, rule);
@@ -98,7 +100,8 @@ async function openTunnel(
   // The grant may have gone or been narrowed while the client dawdled over its hello.
   const now = wall.grants.bySandbox(grant.sandbox);
   const request = { host: asked.host, port: asked.port, method: null, path: null };
-  const stands = now !== null && !now.revoked && decideEgress(now.grant.egress, request).outcome === "allow";
+  const egress = now === null || now.revoked ? [] : inForce(now.grant, wall.world.now()).egress;
+  const stands = decideEgress(egress, request).outcome === "allow";
   if (!written || !stands) {
     upstream.destroy();
     return cutWithAlert(socket);

@@ -97,7 +97,9 @@ export async function swapCredential(
   if (!secret) return null;
   const isOurs = (each: string) => known.get(tokenHash(each)) === rule.secret?.name;
   const swapped = values.map((value) => swapIn(value, isOurs, secret));
-  return { headers: { ...kept, [slot]: swapped, "accept-encoding": ["identity"] }, scrub: scrubber(secret) };
+  // In pieces, or compressed, a value that the service echoes would pass the scrubber.
+  const { range: _, "if-range": __, ...whole } = kept;
+  return { headers: { ...whole, [slot]: swapped, "accept-encoding": ["identity"] }, scrub: scrubber(secret) };
 }
 
 function swapIn(value: string, isOurs: (each: string) => boolean, secret: Secret): string {
@@ -113,8 +115,14 @@ function swapIn(value: string, isOurs: (each: string) => boolean, secret: Secret
 /** Services echo credentials in errors and debug answers. What went out must not come back in. */
 export function scrubber(secret: Secret): NonNullable<Swapped["scrub"]> {
   const value = secret.reveal();
-  const forms = [value, encodeURIComponent(value), Buffer.from(value).toString("base64").replace(/=+$/, "")];
-  const needles = [...new Set(forms)].filter((form) => form !== "").map((form) => Buffer.from(form));
+  const needles = [...new Set(formsOf(value))]
+    .filter((form) => form !== "")
+    .map((form) => Buffer.from(form))
+    .sort((a, b) => b.length - a.length);
+  // A form that another one begins with: at the end of a piece it is not known yet which of them it is.
+  const prefixes = needles.filter((form) =>
+    needles.some((other) => other.length > form.length && other.subarray(0, form.length).equals(form)),
+  );
   const mark = Buffer.from(`[secret:${secret.name}]`);
   const longest = Math.max(...needles.map((needle) => needle.length));
   const clean = (bytes: Buffer): Buffer => needles.reduce((text, needle) => replaceAll(text, needle, mark), bytes);
@@ -124,16 +132,47 @@ export function scrubber(secret: Secret): NonNullable<Swapped["scrub"]> {
       let held: Buffer = Buffer.alloc(0);
       return new Transform({
         transform(chunk: Buffer, _encoding, done) {
-          const text = clean(Buffer.concat([held, chunk]));
+          const all = Buffer.concat([held, chunk]);
+          const begun = prefixes.find((needle) => all.subarray(-needle.length).equals(needle))?.length ?? 0;
+          const text = clean(all.subarray(0, all.length - begun));
           // Only what could be the beginning of a form is held back, so that a stream stays a stream.
           const keep = openPrefix(text, needles, longest);
-          held = text.subarray(text.length - keep);
+          held = Buffer.concat([text.subarray(text.length - keep), all.subarray(all.length - begun)]);
           done(null, text.subarray(0, text.length - keep));
         },
-        flush: (done) => done(null, held),
+        flush: (done) => done(null, clean(held)),
       });
     },
   };
+}
+
+/** Shorter pieces of base64 would be found where no secret is. */
+const SHORTEST_PHASE = 8;
+
+/** How a value is echoed: as it is, in a URL, in JSON, in hex, and in base64 wherever it begins within a longer text. */
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value);
+  const hex = bytes.toString("hex");
+  const phases = [0, 1, 2].flatMap((before) => {
+    // The characters that the bytes before and after it share in are cut off.
+    const all = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString("base64")
+      .replace(/=+$/, "");
+    const from = before === 0 ? 0 : before + 1;
+    const whole = (before + bytes.length) % 3 === 0 ? all.length : all.length - 1;
+    const form = all.slice(from, whole);
+    return form.length < SHORTEST_PHASE ? [] : [form, form.replaceAll("+", "-").replaceAll("/", "_")];
+  });
+  const whole = bytes.toString("base64").replace(/=+$/, "");
+  return [
+    value,
+    encodeURIComponent(value),
+    JSON.stringify(value).slice(1, -1),
+    hex,
+    hex.toUpperCase(),
+    whole,
+    ...phases,
+  ];
 }
 
 function openPrefix(text: Buffer, needles: readonly Buffer[], longest: number): number {

@@ -20,6 +20,10 @@ const WORDS: Readonly<Record<string, string>> = {
   port: "A rule names this host, but not this port.",
   method: "A rule names this host, but not this method.",
   path: "A rule names this host, but not this path.",
+  graphql:
+    "GraphQL reaches every repository of its host in one request. Use the host's REST paths for this repository.",
+  use_git_relay: "Nothing is pushed to the forge from here. Commit, and leave the push to the run.",
+  encoding: "The answer came compressed, so it cannot be searched for the credential that went out.",
   bad_authority: "The destination is not a plain host and port.",
   bad_request: "The request cannot be read in exactly one way.",
   ip_literal: "Policy speaks of names. An address cannot be a destination.",

@@ -107,6 +107,11 @@ async function sendBody(exchange: Carried, outgoing: NodeJS.WritableStream): Pro
 
 async function answer(exchange: Carried, incoming: IncomingMessage): Promise<void> {
   const { res, scrub } = exchange;
+  const encoding = incoming.headers["content-encoding"] ?? "identity";
+  if (scrub && encoding.toLowerCase() !== "identity") {
+    incoming.destroy();
+    return refuse(res, { status: 502, reason: "encoding", rule: null });
+  }
   const headers = crossingHeaders(incoming);
   for (const [name, values] of Object.entries(headers)) {
     if (scrub && name === "content-length") continue;

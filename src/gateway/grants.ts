@@ -40,6 +40,29 @@ const ask = z.strictObject({
   rule,
 });
 
+const egressRule = z.strictObject({
+  host: z.string(),
+  ports: z.array(z.number().int().min(1).max(65_535)),
+  mode: z.enum(["tunnel", "intercept"]),
+  methods: z.array(z.string()),
+  paths: z.array(z.string()),
+  private: z.array(z.string()),
+  maxBodyBytes: z.number().nullable(),
+  secret: z.strictObject({ name: z.string(), header: z.string() }).nullable(),
+  denied: z
+    .array(
+      z.strictObject({
+        hosts: z.array(z.string()),
+        except: z.array(z.string()),
+        methods: z.array(z.string()),
+        paths: z.array(z.string()),
+        rule,
+      }),
+    )
+    .optional(),
+  rule,
+});
+
 /** The shape that is accepted over the admin socket and read back from disk. Unknown keys are refused. */
 export const GrantSchema = z.strictObject({
   sandbox: z.string().regex(/^[A-Za-z0-9._:-]{1,200}$/),
@@ -47,30 +70,8 @@ export const GrantSchema = z.strictObject({
   epoch: z.number().int().nonnegative(),
   tokenHash: z.string().regex(/^[0-9a-f]{64}$/),
   expiresAt: z.iso.datetime(),
-  egress: z.array(
-    z.strictObject({
-      host: z.string(),
-      ports: z.array(z.number().int().min(1).max(65_535)),
-      mode: z.enum(["tunnel", "intercept"]),
-      methods: z.array(z.string()),
-      paths: z.array(z.string()),
-      private: z.array(z.string()),
-      maxBodyBytes: z.number().nullable(),
-      secret: z.strictObject({ name: z.string(), header: z.string() }).nullable(),
-      denied: z
-        .array(
-          z.strictObject({
-            hosts: z.array(z.string()),
-            except: z.array(z.string()),
-            methods: z.array(z.string()),
-            paths: z.array(z.string()),
-            rule,
-          }),
-        )
-        .optional(),
-      rule,
-    }),
-  ),
+  egress: z.array(egressRule.extend({ until: z.iso.datetime().optional() })),
+  askable: z.array(egressRule).optional(),
   models: z.array(z.string()),
   budget: z.strictObject({ usd: z.number().nonnegative(), tokens: z.number().nonnegative() }),
   registry: z.boolean(),

@@ -10,7 +10,7 @@ import { type Denial, refuse, refuseRaw, why } from "./denial.ts";
 import { dialVetted } from "./destination.ts";
 import { carry, crossingHeaders } from "./forward.ts";
 import { canonicalPath, isHost, PARSER_HEAD_BYTES, strictFault } from "./http-strict.ts";
-import { admitCarrier, countUpload, record, type Wall } from "./wall.ts";
+import { admitCarrier, askedNote, countUpload, record, type Wall } from "./wall.ts";
 
 type Tunnel = Parameters<Intercept>[0];
 
@@ -108,13 +108,19 @@ async function serveOne(wall: Wall, tunnel: Tunnel, req: IncomingMessage, res: S
   if (!target.startsWith("/")) return await deny({ status: 400, reason: "host_mismatch", rule: null });
   if (!isHost(req.headers.host, host, port, 443))
     return await deny({ status: 421, reason: "host_mismatch", rule: null });
+  // The connection may be older than the grant: what was asked for a while is over, or was taken away.
+  const still = decideEgress(grant.egress, { host, port, method: null, path: null });
+  if (still.outcome === "deny") return await deny({ status: 403, reason: still.reason, rule: still.rule?.at ?? null });
   const byCredential = credentialFault(grant, host, port, req);
   if (byCredential) return await deny(byCredential);
   const path = canonicalPath(target);
   if (path === null) return await deny({ status: 400, reason: "path", rule: null });
   const decision = decideEgress(grant.egress, { host, port, method, path });
   if (decision.outcome === "deny") {
-    return await deny({ status: 403, reason: decision.reason, rule: decision.rule?.at ?? null, ...why(decision.rule) });
+    const note = askedNote(grant, { host, port, method, path });
+    const rule = decision.rule?.at ?? null;
+    const plain = { status: 403, reason: decision.reason, rule, ...note, ...why(decision.rule) };
+    return await deny({ ...plain, ...forgeReason(method, path) });
   }
   const { rule } = decision;
   const length = Number(req.headers["content-length"] ?? 0);
@@ -122,6 +128,14 @@ async function serveOne(wall: Wall, tunnel: Tunnel, req: IncomingMessage, res: S
     return await deny({ status: 413, reason: "limit", rule: rule.rule.at });
   }
   await forward(wall, { ...tunnel, grant }, rule, req, res, deny);
+}
+
+/** A forge's two doors to every repository, refused like any path, have words of their own: there is another way. */
+function forgeReason(method: string, path: string): { readonly reason?: string } {
+  const [name = ""] = path.split("?");
+  if (method !== "POST") return {};
+  if (name === "/graphql" || name === "/api/graphql") return { reason: "graphql" };
+  return name.endsWith("/git-receive-pack") ? { reason: "use_git_relay" } : {};
 }
 
 async function forward(

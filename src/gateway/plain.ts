@@ -8,7 +8,7 @@ import { dialVetted, vet } from "./destination.ts";
 import { carry, crossingHeaders } from "./forward.ts";
 import { canonicalPath, isHost, strictFault } from "./http-strict.ts";
 import { tokenOf } from "./token.ts";
-import { admit, countUpload, record, type Wall } from "./wall.ts";
+import { admit, askedNote, countUpload, record, type Wall } from "./wall.ts";
 
 /** One absolute-form request ("GET http://host/path"): plain HTTP through the proxy. */
 export async function handlePlain(
@@ -56,7 +56,8 @@ export async function handlePlain(
   const decision = decideEgress(grant.egress, { host, port, method, path });
   if (decision.outcome === "deny") {
     const rule = decision.rule?.at ?? null;
-    return await deny({ status: 403, reason: decision.reason, rule, ...why(decision.rule) });
+    const note = askedNote(grant, { host, port, method, path });
+    return await deny({ status: 403, reason: decision.reason, rule, ...note, ...why(decision.rule) });
   }
   const { rule } = decision;
   const vetted = await vet(wall, host, rule);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import path from "node:path";
+import { decideEgress } from "#policy/egress.ts";
 import { adminServer } from "./admin.ts";
 import { openAuthority } from "./ca.ts";
 import { openConnections } from "./connections.ts";
@@ -26,7 +27,7 @@ import { registryBroker } from "./registry.ts";
 import { openRetired } from "./retired.ts";
 import { RUN_POLICY_PATH, runPolicyBroker } from "./run-policy.ts";
 import { type GatewayConfig, type GatewayWorld, LIMITS } from "./settings.ts";
-import { record, type Wall } from "./wall.ts";
+import { inForce, record, type Wall } from "./wall.ts";
 
 export interface RunningGateway {
   /** For `SandboxSpec.gateway`: "unix:/path". */
@@ -176,8 +177,13 @@ async function openGateway(config: GatewayConfig, world: Partial<GatewayWorld>):
 function cutExpired(wall: Wall): void {
   for (const connection of wall.connections.all()) {
     const held = wall.grants.bySandbox(connection.sandbox);
-    if (held && !held.revoked && Date.parse(held.grant.expiresAt) > wall.world.now()) continue;
-    connection.cut("run_over");
+    const now = wall.world.now();
+    if (!held || held.revoked || Date.parse(held.grant.expiresAt) <= now) connection.cut("run_over");
+    else if (connection.destination !== null) {
+      const { egress } = inForce(held.grant, now);
+      const request = { ...connection.destination, method: null, path: null };
+      if (decideEgress(egress, request).outcome === "deny") connection.cut("narrowed");
+    }
   }
 }
 

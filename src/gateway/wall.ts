@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { AuditLine, Grant } from "#ports/gateway.ts";
+import { decideEgress, type EgressRequest } from "#policy/egress.ts";
+import type { AuditLine, Grant, GrantedRule } from "#ports/gateway.ts";
 import type { Connections } from "./connections.ts";
 import type { GrantBook } from "./grants.ts";
 import type { Journal } from "./journal.ts";
@@ -52,7 +53,19 @@ function admitHeld(wall: Wall, held: { grant: Grant; revoked: boolean }): Admiss
   if (held.revoked || Date.parse(held.grant.expiresAt) <= wall.world.now())
     return { ok: false, reason: "run_over", run, sandbox };
   if (!wall.lease.isHeld()) return { ok: false, reason: "fail_closed", run, sandbox };
-  return { ok: true, grant: held.grant };
+  return { ok: true, grant: inForce(held.grant, wall.world.now()) };
+}
+
+/** The grant without what was given for a while that is over. `now`: milliseconds. */
+export function inForce(grant: Grant, now: number): Grant {
+  const over = ({ until }: GrantedRule) => until !== undefined && Date.parse(until) <= now;
+  return grant.egress.some(over) ? { ...grant, egress: grant.egress.filter((rule) => !over(rule)) } : grant;
+}
+
+/** What a refusal says beside its reason where people may still allow it: the client then plans instead of trying on. */
+export function askedNote(grant: Grant, request: EgressRequest): { readonly detail?: string } {
+  if (grant.askable === undefined || decideEgress(grant.askable, request).outcome === "deny") return {};
+  return { detail: "People may be asked about it: go on without it for now, and try again when you are told." };
 }
 
 /** An audit line without what every line has. */
