@@ -110,7 +110,15 @@ export interface AgentDriver {
    */
   open(
     sandbox: Sandbox,
-    o: { procId: string; token: string; model: string; restore?: string | null; signal: AbortSignal },
+    o: {
+      procId: string;
+      token: string;
+      model: string;
+      restore?: string | null;
+      /** Added to what the agent's processes have of the profile. Only read when the agent is started. */
+      env?: Readonly<Record<string, string>>;
+      signal: AbortSignal;
+    },
   ): Promise<Agent>;
 }
 

@@ -5,6 +5,7 @@ import { type Approval, type OpenAsk, sameAccount } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { addedWords, bind } from "./bind.ts";
 import type { Core } from "./core.ts";
+import { AT_WORK } from "./hosts.ts";
 import { titled } from "./look.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
@@ -68,7 +69,8 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
     const old = await core.stores.approvals.lock(tx, expired.id);
     if (!locked || !old) return { kind: "refused", refusal: { code: "unknown_approval" } };
     const parked = locked.state === "waiting" || locked.state === "suspended";
-    if (!parked || locked.cancelRequestedBy !== null) {
+    const inTime = parked || (old.gate === "host" && AT_WORK.includes(locked.state));
+    if (!inTime || locked.cancelRequestedBy !== null) {
       return { kind: "refused", refusal: { code: "run_over", number: locked.number, state: locked.state } };
     }
     if (old.status !== "expired") return { kind: "refused", refusal: decided(old) };
@@ -78,7 +80,7 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
     // Somebody pressed it a moment ago: theirs is the question, and it is asked once.
     if (!pending.some(({ id }) => id === approval.id)) {
       await record(core, tx, run.id, null, [{ kind: "approval.asked_again", approval: approval.id, by: person }]);
-      await core.stores.runs.patch(tx, locked, { wakeAt: looksAt(core, approval) });
+      if (parked) await core.stores.runs.patch(tx, locked, { wakeAt: looksAt(core, approval) });
       await tell(core, tx, locked, "approval", old.id);
     }
     return { kind: "noted", what: "asked_again", run: titled(core, locked) };

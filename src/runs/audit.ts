@@ -1,12 +1,17 @@
+import type { TrialVerdict } from "#policy/trial.ts";
 import type { AuditLine } from "#ports/gateway.ts";
+import { triedAs, triedNow } from "./allow.ts";
+import { AUDIT_CURSOR } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
+import { askedOf, askHost, type HostAsked } from "./hosts.ts";
 import { record } from "./record.ts";
+import type { Run } from "./run.ts";
 import { tellStep } from "./tell.ts";
 
-const CURSOR = "gateway:audit";
 /** Hosts of one run that get a card of their own: an agent can name thousands, and the thread is for people. */
 const MOST_CARDS = 5;
+const LOOK_AGAIN_MS = 60_000;
 
 /**
  * Brings the gateway's journal into the record, line by line, each exactly once: the cursor moves in the transaction
@@ -14,19 +19,24 @@ const MOST_CARDS = 5;
  */
 export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
   const carded = new Map<string, Set<string>>();
-  for await (const { next, line } of core.gateway.audit(await core.stores.cursors.get(CURSOR), signal)) {
+  const looked = new Map<string, Looked>();
+  for await (const { next, line } of core.gateway.audit(await core.stores.cursors.get(AUDIT_CURSOR), signal)) {
     const run = line.run === null ? null : await core.stores.runs.get(line.run);
+    const asked = run && isBlockedHost(line) ? await questionOf(core, run, line, looked) : null;
     await core.store.tx(async (tx) => {
-      const fresh = await core.stores.cursors.advance(tx, CURSOR, next);
+      // The run before what belongs to it, as everywhere.
+      const locked = run && asked ? await core.stores.runs.lock(tx, run.id) : null;
+      const fresh = await core.stores.cursors.advance(tx, AUDIT_CURSOR, next);
       if (!fresh || !run) return;
-      await record(core, tx, run.id, null, [bodyOf(line)]);
-      if (isBlockedHost(line)) {
-        const hosts = carded.get(run.id) ?? new Set();
-        if (hosts.size < MOST_CARDS) carded.set(run.id, hosts.add(`${line.host}:${line.port}`));
-        if (hosts.has(`${line.host}:${line.port}`))
-          await tellStep(core, tx, run, "blocked", `${line.host}:${line.port}`);
-        await tellStep(core, tx, run, "status");
-      }
+      await record(core, tx, run.id, null, [bodyOf(core, run, line)]);
+      if (asked && locked) await askHost(core, tx, locked, asked);
+      if (!isBlockedHost(line)) return;
+      const name = `${line.host}:${line.port}`;
+      const hosts = carded.get(run.id) ?? new Set();
+      const hasQuestion = asked?.kind === "question" || asked?.kind === "asked";
+      if (hosts.size < MOST_CARDS && !hasQuestion) carded.set(run.id, hosts.add(name));
+      if (hosts.has(name)) await tellStep(core, tx, run, "blocked", name);
+      await tellStep(core, tx, run, "status");
     });
     core.nudge();
   }
@@ -43,9 +53,40 @@ const isBlockedHost = (line: AuditLine): line is AuditLine & { kind: "egress" } 
   line.host !== "" &&
   !NOT_THE_HOST.has(line.reason);
 
-function bodyOf(line: AuditLine): EventBody {
+/** One look per host, port and method within a minute: an agent may try the same thousand times. */
+async function questionOf(
+  core: Core,
+  run: Run,
+  line: AuditLine & { kind: "egress" },
+  looked: Map<string, Looked>,
+): Promise<HostAsked | null> {
+  const key = `${run.id} ${line.host}:${line.port} ${line.method}`;
+  const now = core.clock.now().getTime();
+  const before = looked.get(key);
+  if (before !== undefined && before.until > now) return before.asked ? { kind: "asked" } : null;
+  for (const [other, { until }] of looked) if (until <= now) looked.delete(other);
+  const asked = await askedOf(core, run, line);
+  looked.set(key, { until: now + LOOK_AGAIN_MS, asked: asked?.kind === "question" || asked?.kind === "asked" });
+  return asked;
+}
+
+interface Looked {
+  /** Milliseconds. */
+  readonly until: number;
+  readonly asked: boolean;
+}
+
+/** What a rule on trial would have said of a host; the path is not in the line, so a rule about paths says nothing. */
+function trialOf(core: Core, run: Run, line: AuditLine & { kind: "egress" }): TrialVerdict | null {
+  const { host, port, method, via } = line;
+  if (host === "" || (via !== "connect" && via !== "http")) return null;
+  return triedNow(core, { team: run.team, objects: [{ subject: "egress", host, port, method, path: null }] });
+}
+
+function bodyOf(core: Core, run: Run, line: AuditLine): EventBody {
   switch (line.kind) {
-    case "egress":
+    case "egress": {
+      const trial = trialOf(core, run, line);
       return {
         kind: "egress.decided",
         via: line.via,
@@ -56,7 +97,9 @@ function bodyOf(line: AuditLine): EventBody {
         reason: line.reason,
         rule: line.rule,
         sandbox: line.sandbox,
+        ...(trial === null ? {} : { trial: triedAs(trial) }),
       };
+    }
     case "closed":
       return {
         kind: "egress.closed",

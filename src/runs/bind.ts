@@ -46,6 +46,16 @@ export const commandSubject = (command: string, input: unknown): Readonly<Record
   input,
 });
 
+/** The hosts that a secret would be sent to, and where in a request: as they stood when the run began. */
+export function secretSubject(run: Pick<Run, "scope">, name: string): Readonly<Record<string, unknown>> {
+  const rules = (run.scope?.egress ?? []).filter(({ secret }) => secret?.name === name);
+  return {
+    secret: name,
+    header: [...new Set(rules.flatMap(({ secret }) => secret?.header ?? []))].sort().join(", "),
+    hosts: rules.map(({ host, ports, methods, paths }) => ({ host, ports, methods, paths })),
+  };
+}
+
 /** What would be published: the commit that was checked, and the paths that policy asks about. */
 export function publishSubject(run: Run, headOid: string, paths: readonly string[]): Readonly<Record<string, unknown>> {
   return { repo: run.repo, base: run.baseOid, head: headOid, branch: run.branch, paths };

@@ -201,8 +201,8 @@ async function onCommit(
   signal: AbortSignal,
 ): Promise<(Ran | null)[]> {
   await release(core, run, run.epoch, "check");
-  const { sandbox, token } = await sandboxFor(core, run, "check", "plain");
-  const env = reachEnv(sandbox, token);
+  const { sandbox, token, env: own } = await sandboxFor(core, run, "check", "plain");
+  const env = { ...reachEnv(sandbox, token), ...own };
   const failed = await checkout(sandbox, run.repo, run.branch, signal);
   if (failed !== null) throw new Error(`the checks' clone failed: ${failed}`);
   const clean = await sandbox.exec(shell(`git checkout --quiet --force --detach ${oid}`, {}), {

@@ -32,6 +32,8 @@ export interface Core {
   readonly agents: ReadonlyMap<string, AgentDriver>;
   readonly defaultAgent: { readonly id: string; readonly model: string };
   readonly repoHost: RepoHost;
+  /** The Python package index that the operator configured; only `pypi-read` opens it. */
+  readonly pythonIndex?: string | null;
   readonly signer: Signer;
   /** The token of a sandbox, derived from an installation key: never stored, the same after a crash. */
   readonly tokenFor: (sandboxKey: string) => string;

@@ -72,24 +72,9 @@ export interface RunFacts {
   state: RunState;
   moves: { from: RunState; to: RunState; by: Person | null; why: string | null; at: Date }[];
   authors: Person[];
-  decisions: {
-    about: string;
-    subject: string;
-    outcome: "allow" | "ask" | "deny";
-    reason: string | null;
-    rules: RuleRef[];
-    at: Date;
-  }[];
+  decisions: (Omit<Extract<EventBody, { kind: "policy.decided" }>, "kind"> & { at: Date })[];
   approvals: ApprovalFacts[];
-  sandboxes: {
-    sandbox: string;
-    slot: string;
-    provider: string;
-    isolation: string;
-    ms: number;
-    at: Date;
-    lost: string | null;
-  }[];
+  sandboxes: (Omit<Extract<EventBody, { kind: "sandbox.ready" }>, "kind"> & { at: Date; lost: string | null })[];
   setup: { command: string; exitCode: number | null; ms: number; output: string; at: Date }[];
   turns: {
     turn: number;

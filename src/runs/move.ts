@@ -33,13 +33,16 @@ export async function move(
     { kind: "run.moved", from: run.state, to, by: o.by ?? null, why: o.why ?? null },
   ]);
   await tell(core, tx, moved, "status");
-  if (isFinal(to)) {
-    // A question about a run that is over can no longer be answered; its card says so.
+  if (isFinal(to) || to === "publishing") {
+    // What can no longer be used can no longer be answered; its card says so. Of a run that publishes these are the hosts.
     for (const approval of await core.stores.approvals.pendingOf(tx, run.id)) {
+      if (!isFinal(to) && approval.gate !== "host") continue;
       await core.stores.approvals.close(tx, approval.id, "void");
       await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: approval.id, status: "void" }]);
       await tell(core, tx, moved, "approval", approval.id);
     }
+  }
+  if (isFinal(to)) {
     await core.stores.events.seal(tx, run.id);
     if (to !== "merged" && to !== "closed") await tell(core, tx, moved, "outcome");
     await core.engine.wake(tx, run.id, "control");

@@ -67,7 +67,8 @@ function egressOfBoth(pinned: readonly EgressRule[], current: readonly EgressRul
   return denied.length === 0 ? rules : rules.map((rule) => ({ ...rule, denied }));
 }
 
-function ruleOfBoth(a: EgressRule, b: EgressRule): EgressRule | null {
+/** What both rules grant; `null`: nothing. */
+export function ruleOfBoth(a: EgressRule, b: EgressRule): EgressRule | null {
   const [host] = both([a.host], [b.host], containsHost);
   const ports = a.ports.filter((port) => b.ports.includes(port));
   const methods = bothOrAny(a.methods, b.methods, (outer, inner) => outer === inner);

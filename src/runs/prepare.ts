@@ -6,6 +6,7 @@ import { move } from "./move.ts";
 import { reachEnv, repoUrl, shell } from "./reach.ts";
 import type { Run } from "./run.ts";
 import { sandboxFor } from "./sandbox.ts";
+import { waitsForSecrets } from "./secrets.ts";
 
 const CLONE_MS = 5 * 60_000;
 /** Set in the clone's own configuration once all of it is there. */
@@ -17,9 +18,12 @@ const OUTPUT_KEPT = 16_000;
 export async function prepare(core: Core, run: Run, signal: AbortSignal): Promise<void> {
   const driver = core.agents.get(run.agent);
   if (!driver || !run.scope || run.baseOid === null) throw new Error(`run ${run.id} cannot be prepared`);
+  if (await waitsForSecrets(core, run)) return;
   await core.gateway.openRepository(run.id, run.repo, run.branch, run.baseOid);
-  const { sandbox, token } = await sandboxFor(core, run, "agent", driver.profile.image);
-  const env = reachEnv(sandbox, token);
+  const { sandbox, token, fresh, env: own } = await sandboxFor(core, run, "agent", driver.profile.image);
+  // In place of one that was lost just now, to which a yes was given that holds for one sandbox.
+  if (fresh && (await waitsForSecrets(core, run))) return;
+  const env = { ...reachEnv(sandbox, token), ...own };
   const failed = await checkout(sandbox, run.repo, run.branch, signal);
   if (failed !== null) {
     return handOff(core, run, {

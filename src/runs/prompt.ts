@@ -1,3 +1,4 @@
+import type { PlacedSecret } from "./granted.ts";
 import type { Run } from "./run.ts";
 import type { Turn } from "./stores.ts";
 
@@ -5,7 +6,7 @@ import type { Turn } from "./stores.ts";
  * What the agent is told. The request stands between marks: whatever it says, it is a person's words about the task,
  * and the wall does not depend on the agent believing any of this.
  */
-export function promptOf(run: Run, turn: Turn): string {
+export function promptOf(run: Run, turn: Turn, secrets: readonly PlacedSecret[] = []): string {
   const request = `<request from="${run.requester.name}">\n${run.text}\n</request>`;
   switch (turn.cause) {
     case "request":
@@ -13,11 +14,14 @@ export function promptOf(run: Run, turn: Turn): string {
         `You work alone in a git checkout of ${run.repo}, on branch ${run.branch}. Edit the files here to do what is asked.`,
         "Do not commit, push or open a pull request: that is done for you when you end your turn, and a person reviews it.",
         "The network is closed but for what policy allows; a refused host says which rule refused it. Do not try to go around it.",
+        ...secrets.map((secret) => howToUse(run, secret)),
         "If nothing needs to change, answer in words. End with one or two sentences on what you did and what you left out.",
         "",
         request,
       ].join("\n");
     case "follow_up":
+      // Nobody's words: ours, about what has changed around the run.
+      if (turn.person === null) return `<note>\n${turn.text}\n</note>`;
       return [
         `${turn.person?.name ?? "Someone"} adds:`,
         "",
@@ -26,6 +30,7 @@ export function promptOf(run: Run, turn: Turn): string {
     case "interrupted":
       return [
         "You were interrupted, not by your doing. Your last command may or may not have had its effect: check before you repeat it.",
+        ...secrets.map((secret) => howToUse(run, secret)),
         "Go on with what was asked:",
         "",
         request,
@@ -39,4 +44,11 @@ export function promptOf(run: Run, turn: Turn): string {
     default:
       return turn.cause satisfies never;
   }
+}
+
+function howToUse(run: Run, { name, variable }: PlacedSecret): string {
+  const rules = (run.scope?.egress ?? []).filter(({ secret }) => secret?.name === name);
+  const hosts = [...new Set(rules.map(({ host }) => host))].join(", ");
+  const header = rules[0]?.secret?.header ?? "authorization";
+  return `$${variable} stands for the secret ${name}: put it into the ${header} header of requests to ${hosts} as you would put the secret itself. It means nothing anywhere else.`;
 }

@@ -53,6 +53,19 @@ export function npmConfig(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): 
   ].join("\n");
 }
 
+/**
+ * Where pip and uv look for packages, when the sandbox may read the operator's index. They reach it through the gateway
+ * like any host.
+ */
+export function packageEnv(
+  core: { readonly pythonIndex?: string | null },
+  open: { readonly egress: readonly { readonly host: string }[] },
+): Readonly<Record<string, string>> {
+  const index = core.pythonIndex ?? null;
+  if (index === null || !open.egress.some(({ host }) => host === new URL(index).hostname)) return {};
+  return { PIP_INDEX_URL: index, UV_DEFAULT_INDEX: index };
+}
+
 export const repoUrl = (sandbox: Pick<Sandbox, "gatewayUrl">, repo: string): string =>
   `${sandbox.gatewayUrl}/git/${repo}.git`;
 

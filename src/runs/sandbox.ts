@@ -2,14 +2,13 @@ import { createHash } from "node:crypto";
 import type { Grant } from "#ports/gateway.ts";
 import { type Sandbox, SandboxError } from "#ports/sandbox.ts";
 import type { Core } from "./core.ts";
+import { type Granted, granted, secretEnv } from "./granted.ts";
 import { scopeNow } from "./narrow.ts";
-import { gitConfig, npmConfig } from "./reach.ts";
+import { gitConfig, npmConfig, packageEnv } from "./reach.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
+import type { Slot } from "./slot.ts";
 import type { SandboxRow } from "./stores.ts";
-
-/** The agent's own; and the clean one in which its result is checked. */
-export type Slot = "agent" | "check";
 
 /** Longer than any run may take: the provider's own net under our clean-up. */
 const TTL_MARGIN_MS = 15 * 60_000;
@@ -22,8 +21,8 @@ const PIDS = 512;
 
 export const LABEL = { app: "countersign" } as const;
 
-/** What this sandbox may do now: the agent's gets the scope, the check's gets no model and no push. */
-export function grantOf(core: Core, run: Run, key: string, slot: Slot): Grant {
+/** What this sandbox may do now: the agent's gets the scope, the check's gets no model, no secret and no push. */
+export function grantOf(core: Core, run: Run, key: string, slot: Slot, { egress, secrets, askable }: Granted): Grant {
   if (run.baseOid === null) throw new Error(`run ${run.id} has no commit to start from`);
   const scope = scopeNow(core, run);
   // Checks have their own time limits and may begin at the end of the agent's: their way out lives as their sandbox does.
@@ -33,9 +32,11 @@ export function grantOf(core: Core, run: Run, key: string, slot: Slot): Grant {
     sandbox: key,
     run: run.id,
     epoch: run.epoch,
-    tokenHash: createHash("sha256").update(core.tokenFor(key)).digest("hex"),
+    tokenHash: hashOf(core.tokenFor(key)),
     expiresAt: new Date(until).toISOString(),
-    egress: scope.egress,
+    egress,
+    askable,
+    secrets: secrets.map(({ name, placeholder }) => ({ name, placeholderHash: hashOf(placeholder) })),
     models: slot === "agent" ? scope.models : [],
     budget: { usd: scope.limits.costUsd, tokens: scope.limits.tokens },
     uploadBytes: scope.limits.uploadBytes,
@@ -50,22 +51,30 @@ export function grantOf(core: Core, run: Run, key: string, slot: Slot): Grant {
   };
 }
 
+const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex");
+
+/** A sandbox of a run. `env`: what its processes have beside the way out. */
+export interface RunSandbox {
+  readonly sandbox: Sandbox;
+  readonly token: string;
+  readonly fresh: boolean;
+  readonly env: Readonly<Record<string, string>>;
+  readonly secrets: Granted["secrets"];
+}
+
 /**
  * The live sandbox of this slot, made when there is none: intent first, then look-up and create by the provider under
  * the same key, then the record. A sandbox that is gone is said so and replaced by the next attempt.
  */
-export async function sandboxFor(
-  core: Core,
-  run: Run,
-  slot: Slot,
-  image: string,
-): Promise<{ sandbox: Sandbox; token: string; fresh: boolean }> {
+export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string): Promise<RunSandbox> {
   const row = await core.store.tx((tx) => core.stores.sandboxes.intend(tx, run, slot));
   const token = core.tokenFor(row.key);
-  await core.gateway.grant(grantOf(core, run, row.key, slot));
+  const open = await granted(core, run, row.key, slot);
+  await core.gateway.grant(grantOf(core, run, row.key, slot, open));
+  const inside = { token, secrets: open.secrets, env: { ...secretEnv(open), ...packageEnv(core, open) } };
   if (row.state === "ready" && row.providerId !== null) {
     try {
-      return { sandbox: await core.sandboxes.attach(row.providerId), token, fresh: false };
+      return { sandbox: await core.sandboxes.attach(row.providerId), fresh: false, ...inside };
     } catch (error) {
       if (!isGone(error)) throw error;
       await lost(core, run, row, error instanceof Error ? error.message : String(error));
@@ -101,7 +110,7 @@ export async function sandboxFor(
       },
     ]);
   });
-  return { sandbox, token, fresh: true };
+  return { sandbox, fresh: true, ...inside };
 }
 
 /** What policy says, else a size in which most repositories build. */

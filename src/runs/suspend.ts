@@ -31,7 +31,8 @@ export async function suspend(
   const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
   await core.store.tx(async (tx) => {
     await core.stores.runs.lock(tx, run.id);
-    const asked = await core.stores.approvals.pendingOf(tx, run.id);
+    // A question about a host is nothing that the run waits for.
+    const asked = (await core.stores.approvals.pendingOf(tx, run.id)).filter(({ gate }) => gate !== "host");
     for (const approval of waited === "expired" ? asked : []) {
       await core.stores.approvals.close(tx, approval.id, "expired");
       await record(core, tx, run.id, run.epoch, [

@@ -1,4 +1,5 @@
 import type { Core } from "./core.ts";
+import { expireHosts } from "./hosts.ts";
 import { regrant } from "./regrant.ts";
 import { LABEL } from "./sandbox.ts";
 import { isFinal } from "./state.ts";
@@ -29,11 +30,13 @@ export async function sweep(core: Core): Promise<void> {
 
 /**
  * Destroys sandboxes that no run owns: their run has ended, or knows nothing of them. And grants anew what lives, in case
- * another worker, which had not read the newest policy yet, granted more. Every minute.
+ * another worker, which had not read the newest policy yet, granted more. And closes questions about hosts that nobody
+ * answered. Every minute.
  */
 export async function sweepSandboxes(core: Core): Promise<void> {
   await sweepOrphans(core);
   await regrant(core);
+  await expireHosts(core);
 }
 
 async function sweepOrphans(core: Core): Promise<void> {

@@ -1,13 +1,15 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import { type Approval, type Choice, type Click, judge, type VoteRefusal } from "./approval.ts";
+import { type Approval, type Choice, type Click, type Gate, judge, type VoteRefusal } from "./approval.ts";
 import { membersOf } from "./ask.ts";
 import type { Core } from "./core.ts";
+import { hostAnswered } from "./hosts.ts";
 import { titled } from "./look.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
+import { regrantRun } from "./regrant.ts";
 import type { Person, Run } from "./run.ts";
 import { queueOf } from "./state.ts";
 import { tell } from "./tell.ts";
@@ -77,8 +79,22 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
     return { kind: "noted", what: cast.choice === "approve" ? "approved" : "denied", run: titled(core, run) };
   });
   core.nudge();
+  if (known.gate === "host" && view.kind === "noted") await openHost(core, known.runId);
   return view;
 }
+
+/** The way is open when the clicker reads so. When the gateway is away, the next round of grants opens it. */
+async function openHost(core: Core, runId: string): Promise<void> {
+  try {
+    const run = await core.stores.runs.get(runId);
+    if (run) await regrantRun(core, run);
+  } catch (error) {
+    core.log("an allowed host is not open yet", { run: runId, error: String(error) });
+  }
+}
+
+/** After a no to these the run goes on, without what was asked for. */
+const GOES_ON: readonly Gate[] = ["command", "secret"];
 
 /** Decided: the approval is closed and whatever waits for it goes on. */
 async function close(
@@ -103,7 +119,9 @@ async function close(
     return;
   }
   const now = core.clock.now().getTime();
-  if (run.state === "suspended" && (status === "approved" || approval.gate === "command")) {
+  // Nothing waits for it.
+  if (approval.gate === "host") return hostAnswered(core, tx, run, approval, status, by);
+  if (run.state === "suspended" && (status === "approved" || GOES_ON.includes(approval.gate))) {
     // An agent goes on after either answer, and meets a no when it asks again. It had its time long ago: the answer
     // gives it that time once more, else it would be over before it begins.
     const deadlineAt = new Date(now + (run.scope?.limits.runtimeMs ?? 0));

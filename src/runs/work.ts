@@ -12,7 +12,7 @@ import { promptOf } from "./prompt.ts";
 import { record } from "./record.ts";
 import { restart } from "./restart.ts";
 import type { Run } from "./run.ts";
-import { isGone, sandboxFor } from "./sandbox.ts";
+import { isGone, type RunSandbox, sandboxFor } from "./sandbox.ts";
 import type { Turn } from "./stores.ts";
 import { suspend } from "./suspend.ts";
 import { tell } from "./tell.ts";
@@ -29,9 +29,9 @@ export async function work(core: Core, run: Run, signal: AbortSignal): Promise<v
   if (run.wakeAt !== null) await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: null }));
   const until = AbortSignal.any([signal, deadline]);
   try {
-    const { sandbox, token, fresh } = await sandboxFor(core, run, "agent", driver.profile.image);
-    if (fresh) return await restart(core, run, "the sandbox was lost", "sandbox");
-    await turns(core, run, driver, sandbox, token, until);
+    const box = await sandboxFor(core, run, "agent", driver.profile.image);
+    if (box.fresh) return await restart(core, run, "the sandbox was lost", "sandbox");
+    await turns(core, run, driver, box, until);
   } catch (error) {
     if (signal.aborted) throw error;
     if (deadline.aborted) return await outOfTime(core, run);
@@ -44,8 +44,7 @@ async function turns(
   core: Core,
   run: Run,
   driver: AgentDriver,
-  sandbox: Sandbox,
-  token: string,
+  { sandbox, token, env, secrets }: RunSandbox,
   signal: AbortSignal,
 ): Promise<void> {
   let opened = null as { procId: string; agent: Agent } | null;
@@ -60,11 +59,11 @@ async function turns(
     try {
       if (opened?.procId !== procId) {
         const restore = driver.profile.restore === "none" ? null : await lastSession(core, run);
-        const agent: Agent = await driver.open(sandbox, { procId, token, model: run.model, restore, signal });
+        const agent: Agent = await driver.open(sandbox, { procId, token, env, model: run.model, restore, signal });
         opened = { procId, agent };
       }
       if (turn.state === "queued") await begin(core, run, turn);
-      await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn));
+      await opened.agent.prompt(`turn-${turn.n}`, promptOf(run, turn, secrets));
       const name = `agent:${run.id}:${sandbox.key}:${procId}`;
       outcome = await follow(core, run, { agent: opened.agent, name, gone, endsAt }, turn, signal);
     } catch (error) {

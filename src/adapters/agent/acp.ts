@@ -25,22 +25,26 @@ const INITIALIZE = {
 export function acpAgents(o: { profile: AgentProfile }): AgentDriver {
   const { profile } = o;
 
-  async function launch(sandbox: Sandbox, procId: string, token: string, model: string): Promise<void> {
+  async function launch(
+    sandbox: Sandbox,
+    procId: string,
+    { token, model, env: more }: { token: string; model: string; env?: Readonly<Record<string, string>> },
+  ): Promise<void> {
     const known = await sandbox.processes();
     if (known.some((process) => process.procId === procId)) return;
     await sandbox.killAll();
     const { home, workdir, imageDir, gatewayUrl } = sandbox;
     const how = profile.launch({ home, workdir, imageDir, gatewayUrl, token, model });
     for (const [path, content] of Object.entries(how.files)) await sandbox.write(path, content, { mode: 0o600 });
-    const env = { ...how.env, [MARK]: markFor(sandbox, procId) };
+    const env = { ...more, ...how.env, [MARK]: markFor(sandbox, procId) };
     await sandbox.start(procId, { argv: how.argv, cwd: workdir, env });
   }
 
   return {
     profile,
-    async open(sandbox, { procId, token, model, restore = null, signal }) {
+    async open(sandbox, { procId, restore = null, signal, ...how }) {
       signal.throwIfAborted();
-      await launch(sandbox, procId, token, model);
+      await launch(sandbox, procId, how);
       const detach = new AbortController();
       const line = attachment({ sandbox, procId, profile, signal: AbortSignal.any([signal, detach.signal]) });
       const deadline = AbortSignal.timeout(profile.startDeadlineMs);

@@ -8,11 +8,22 @@ type DraftCommand = { -readonly [K in keyof CommandView]: CommandView[K] };
 /** Of a command's output, what the page keeps; the record has all of it. */
 const OUTPUT_KEPT = 8_000;
 
+/** What a rule that is only tried would have said. */
+function tried({ outcome, until, rules }: Trial): Words {
+  const [rule] = rules;
+  return [
+    ` would ${outcome === "deny" ? "have been denied" : "have been asked about"} by a rule on trial until ${until}`,
+    ...(rule === undefined ? [] : [" ", { source: rule.at }]),
+  ];
+}
+type Trial = NonNullable<Extract<EventBody, { kind: "policy.decided" }>["trial"]>;
+
 /** What happened, one line per thing a reader cares about. A command is one line from its start to its end. */
 export function story(events: readonly RunEvent[]): TimelineItem[] {
   const items: Draft[] = [];
   const commands = new Map<string, { item: Draft; command: DraftCommand; from: number }>();
   const refused = new Map<string, Draft & { times: number }>();
+  const onTrial = new Set<string>();
   for (const event of events) {
     const { body } = event;
     const add = (mark: Mark, words: Words, quote: TimelineItem["quote"] = null): Draft => {
@@ -52,6 +63,11 @@ export function story(events: readonly RunEvent[]): TimelineItem[] {
             : "A command was interrupted",
       ];
     } else if (body.kind === "egress.decided") {
+      const host = `${body.host}:${body.port}`;
+      if (body.trial !== undefined && !onTrial.has(host)) {
+        onTrial.add(host);
+        add("info", ["On trial: ", { code: host }, ...tried(body.trial)]);
+      }
       if (body.outcome === "allow") continue;
       for (const open of commands.values()) {
         if (!open.command.ended && !open.command.refusedHosts.includes(body.host)) {
@@ -116,6 +132,7 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       if (body.outcome === "deny")
         add("no", ["Policy denies ", ...what, body.reason === null ? "" : ` (${body.reason.replaceAll("_", " ")})`]);
       if (body.outcome === "ask") add("wait", ["Policy asks about ", ...what]);
+      if (body.trial !== undefined) add("info", ["On trial: ", ...what, ...tried(body.trial)]);
       return;
     }
     case "approval.opened":

@@ -73,6 +73,12 @@ export function ruleLine(rule: RuleRef): string {
   return `${why}Rule ${code(rule.text, 240)} at ${code(rule.at, 160)}.`;
 }
 
+/** What a rule that is only tried would have said. */
+export const trialLine = ({ outcome, until, rules }: Trial): string =>
+  `It would ${outcome === "deny" ? "have been denied" : "have been asked about"} by a rule on trial until ${said(until, 20)}. ${rules.map(ruleLine).join(" ")}`.trimEnd();
+
+type Trial = NonNullable<RunFacts["decisions"][number]["trial"]>;
+
 /** "approved by Bo at 14:02, digest a1b2c3d4". */
 export function approvalLine(approval: ApprovalFacts): string {
   const voters = approval.votes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`);

@@ -1,7 +1,7 @@
 import type { View } from "#runs/view.ts";
 import { egressReason, NOTED, policyReason, words } from "#surfaces/slack/words.ts";
 import { actions, type Card, card, context, section } from "./blocks.ts";
-import { approvalLine, openRun, ruleLine, STATES } from "./facts.ts";
+import { approvalLine, openRun, ruleLine, STATES, trialLine } from "./facts.ts";
 import { capital, code, count, link, listed, said, some } from "./text.ts";
 
 type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
@@ -91,7 +91,8 @@ export function whyCard({ run, facts }: Of<"why">): Card {
   const decisions = facts.decisions.map((one) => {
     const rules = one.rules.map(ruleLine).join(" ");
     const why = one.reason === null ? "" : ` (${policyReason(one.reason)})`;
-    return `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}.${rules === "" ? "" : ` ${rules}`}`;
+    const line = `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}.${rules === "" ? "" : ` ${rules}`}`;
+    return one.trial === undefined ? line : `${line} ${trialLine(one.trial)}`;
   });
   return card(
     `Run ${run.number} ${STATES[facts.state]}; ${count(facts.decisions.length, "policy decision")} led here. The rules are listed below with file and line.`,
