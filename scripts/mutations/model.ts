@@ -121,4 +121,14 @@ export const MODEL: readonly Mutation[] = [
     replace: "if ((await bills.areWritten()) === null)",
     red: unfinished("a call whose line cannot be written ends as refused, and no other goes out before it is"),
   },
+  {
+    name: "a model that nobody knows is cheap",
+    file: "src/gateway/model/prices.ts",
+    find: "const each = found(model) ?? HIGHEST;",
+    replace: 'const each = found(model) ?? found("scripted") ?? HIGHEST;',
+    red: {
+      file: "test/gateway/meter.test.ts",
+      test: "a model that the table does not know costs as much as the dearest",
+    },
+  },
 ];

@@ -124,11 +124,36 @@ test("what is kept in the cache for an hour is charged at twice the price of inp
 });
 
 test("a model that the table does not know costs as much as the dearest", () => {
-  const unknown = priceOf("brand-new");
-  for (const name of ["claude-opus-4-1", "gpt-5", "scripted", "o3"]) {
-    expect(unknown.input).toBeGreaterThanOrEqual(priceOf(name).input);
-    expect(unknown.output).toBeGreaterThanOrEqual(priceOf(name).output);
+  const unknown = priceOf("brand-new", 0);
+  for (const name of ["claude-opus-4-1", "gpt-5", "gpt-5.5-pro", "scripted", "o3"]) {
+    expect(unknown.input).toBeGreaterThanOrEqual(priceOf(name, 0).input);
+    expect(unknown.output).toBeGreaterThanOrEqual(priceOf(name, 0).output);
   }
+});
+
+test.each([
+  ["o3-pro", "o3"],
+  ["o3-deep-research", "o3"],
+  ["o1-pro", "brand-new"],
+  ["gpt-4.5-preview", "gpt-5.5"],
+  ["gpt-5.5", "gpt-5.4"],
+  ["gpt-5.4-mini", "gpt-5-mini"],
+  ["gpt-5.9", "gpt-5.5-pro"],
+  ["anthropic/claude-opus-4.1", "anthropic/claude-opus-4.5"],
+  ["anthropic/claude-opus-4", "anthropic/claude-opus-4.5"],
+  ["claude-opus-4-20250514", "claude-opus-4-5"],
+  ["claude-opus-9", "claude-opus-4-5"],
+])("%s does not pass for the cheaper %s", (dear, cheap) => {
+  const [one, other] = [priceOf(dear, 0), priceOf(cheap, 0)];
+  expect(one.output).toBeGreaterThanOrEqual(other.output);
+  expect(one.input + one.output).toBeGreaterThanOrEqual(other.input + other.output);
+});
+
+test("a long input is dearer where the vendor says so, and so is the answer to it", () => {
+  const tokens = { input: 300_000, cached: 0, cacheWrite: 0, output: 10_000 };
+  expect(costOf("gpt-5.5", tokens)).toBeCloseTo(0.3 * 10 + 0.01 * 45);
+  expect(costOf("gpt-5.5", { ...tokens, input: 272_000 })).toBeCloseTo(0.272 * 5 + 0.01 * 30);
+  expect(costOf("gpt-4.1", tokens)).toBeCloseTo(0.3 * 2 + 0.01 * 8);
 });
 
 test("a call of a model that the table does not know says that it was charged as the dearest", () => {

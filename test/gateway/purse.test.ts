@@ -94,7 +94,7 @@ test("calls under way hold their share, so that many at once cannot spend more t
 test("an answer whose length nobody asked for is bounded all the same, and longer where a model thinks", () => {
   expect(openPurse(openLedger(), grant(100), call({ model: "scripted" }))?.maxOutput).toBe(8_192);
   expect(openPurse(openLedger(), grant(100), call({ model: "gpt-5" }))?.maxOutput).toBe(32_768);
-  expect(openPurse(openLedger(), grant(0.1), call({ model: "gpt-5" }))?.maxOutput).toBeLessThan(8_192);
+  expect(openPurse(openLedger(), grant(0.05), call({ model: "gpt-5" }))?.maxOutput).toBeLessThan(8_192);
 });
 
 test("the token budget holds as the money does", () => {

@@ -39,9 +39,9 @@ export function openPurse(ledger: Ledger, grant: Grant, call: ModelCall): Purse 
   const conversation = conversationOf(call);
   const counted = ledger.counted(grant.run);
   const input = inputTokens(conversation, counted);
-  const price = priceOf(call.model);
+  const price = priceOf(call.model, input.most);
   const left = ledger.left(grant.run, grant.budget);
-  const inputPerToken = heldInputPrice(call.model, conversation.hourly) / 1_000_000;
+  const inputPerToken = heldInputPrice(call.model, input.most, conversation.hourly) / 1_000_000;
   const inputUsd = input.most * inputPerToken;
   const perToken = price.output / 1_000_000;
   const wanted = call.maxOutput ?? (thinks(call.model) ? UNASKED_THINKING_TOKENS : UNASKED_TOKENS);
