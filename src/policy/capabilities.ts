@@ -1,5 +1,5 @@
 import type { EgressRule } from "./egress.ts";
-import type { GroupRef, Policy, Rule, Shares, Team } from "./policy.ts";
+import { type GroupRef, type Policy, type Rule, type Shares, type Team, teamOf } from "./policy.ts";
 import type { Limits, SandboxNeeds } from "./scope.ts";
 
 /** One thing that a policy lets somebody do, or holds them to, as a sentence. */
@@ -153,6 +153,12 @@ function ofTeam(team: Team): Capability[] {
 function source(group: GroupRef): string {
   const [[kind, who] = ["nobody", ""]] = Object.entries(group);
   return `${kind} ${[who].flat().join(", ")}`;
+}
+
+/** What one team may do and is held to, the organisation's rules included; none when there is no such team. */
+export function capabilitiesOfTeam(policy: Policy, name: string): Capability[] {
+  const team = teamOf(policy, name);
+  return team === null ? [] : [...ofTeam(team), ...policy.always.map((rule) => ofRule("every team", rule))];
 }
 
 /** Everything a policy says, as sentences, in a stable order. */

@@ -1,3 +1,8 @@
+import { whatIsTried } from "#policy/can.ts";
+import { capabilitiesOfTeam } from "#policy/capabilities.ts";
+import { objectsOf } from "#policy/cases.ts";
+import { explain } from "#policy/explain.ts";
+import { repositoriesOf } from "#policy/policy.ts";
 import type { Tx } from "#ports/store.ts";
 import { open } from "./ask.ts";
 import { addedBy, bind } from "./bind.ts";
@@ -47,6 +52,10 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
       return said.kind === "status"
         ? { kind: "list", whose: here.team, runs: [{ ...titled(core, run), state: run.state, text: run.text }] }
         : { kind: "why", run: titled(core, run), facts: await factsOf(core, run.id) };
+    case "policy":
+      return policyOf(core, here);
+    case "can":
+      return dryRun(core, here, said.text);
     case "stop":
       if (!there) return { kind: "refused", refusal: { code: "no_run_here" } };
       return stop(core, { runId: there.id, account: heard.account, place: heard.place });
@@ -64,6 +73,27 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
 
 async function help(core: Core, here: Standing): Promise<View> {
   return { kind: "help", team: here.team, repos: await choices(core, here), examples: [] };
+}
+
+/** What the channel's team may do, as its policy says it. */
+function policyOf(core: Core, here: Standing): View {
+  const current = core.policy();
+  if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
+  const { commit, digest } = current.policy;
+  return { kind: "policy", team: here.team, commit, digest, says: capabilitiesOfTeam(current.policy, here.team) };
+}
+
+/** The same decision that a run would meet, of the policy in force. Nothing is done and nobody is asked. */
+function dryRun(core: Core, here: Standing, text: string): View {
+  const current = core.policy();
+  if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
+  const { policy } = current;
+  const tried = whatIsTried(text, repositoriesOf(policy, here.team).only);
+  // Whoever wants a change pushed starts a run for it, and that may be a question of its own.
+  const start = tried?.["git.push"] === undefined ? [] : [{ subject: "action", action: "run.start" } as const];
+  const objects = tried === null ? [] : [...start, ...objectsOf(policy, tried)];
+  const explanation = tried === null ? null : explain(policy, { team: here.team, objects });
+  return { kind: "can", team: here.team, text, explanation, owners: policy.owners?.from ?? null };
 }
 
 async function recent(core: Core, here: Standing): Promise<View> {

@@ -1,9 +1,11 @@
 /** What a person may say to us beside a task. Words are matched alone, so that "stop the flaky test" is a task. */
 export type Said =
-  | { readonly kind: "help" | "status" | "why" | "stop" | "mine" }
+  | { readonly kind: "help" | "status" | "why" | "stop" | "mine" | "policy" }
+  /** What follows "can I": asked of policy, and nothing is done. */
+  | { readonly kind: "can"; readonly text: string }
   | { readonly kind: "task"; readonly text: string; readonly repo: string | null; readonly fresh: boolean };
 
-const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine">> = {
+const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine" | "policy">> = {
   "": "help",
   help: "help",
   hello: "help",
@@ -14,6 +16,7 @@ const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine"
   cancel: "stop",
   kill: "stop",
   mine: "mine",
+  policy: "policy",
 };
 
 /** Parses a message that is already free of the mention. `repo=owner/name` picks a repository; `new …` a new run. */
@@ -21,6 +24,8 @@ export function parse(text: string): Said {
   const trimmed = text.trim();
   const word = WORDS[trimmed.toLowerCase().replace(/[.!?]+$/, "")];
   if (word !== undefined) return { kind: word };
+  const asked = /^(?:can|may) (?:i|we) (.+)$/is.exec(trimmed);
+  if (asked?.[1] !== undefined) return { kind: "can", text: asked[1] };
   const repo = /(?:^|\s)repo=([\w.-]+\/[\w.-]+)(?=\s|$)/.exec(trimmed);
   const fresh = /^new\s+/i.test(trimmed);
   const task = trimmed

@@ -1,3 +1,5 @@
+import type { Capability } from "#policy/capabilities.ts";
+import type { Explanation } from "#policy/explain.ts";
 import type { GroupRef } from "#policy/policy.ts";
 import type { ApprovalFacts, RunFacts } from "./facts.ts";
 import type { Refusal } from "./refusal.ts";
@@ -73,7 +75,24 @@ export type View =
       readonly whose: string;
       readonly runs: readonly (RunTitle & { readonly state: string; readonly text: string })[];
     }
-  | { readonly kind: "why"; readonly run: RunTitle; readonly facts: RunFacts };
+  | { readonly kind: "why"; readonly run: RunTitle; readonly facts: RunFacts }
+  /** For one person: what the team may do, as sentences with their places. */
+  | {
+      readonly kind: "policy";
+      readonly team: string;
+      readonly commit: string;
+      readonly digest: string;
+      readonly says: readonly Capability[];
+    }
+  /** For one person: what policy would say. `explanation`: `null` when the question was not understood. */
+  | {
+      readonly kind: "can";
+      readonly team: string;
+      readonly text: string;
+      readonly explanation: Explanation | null;
+      /** Whose policy it is: who can change the answer. */
+      readonly owners: string | null;
+    };
 
 export function titleOf(run: Run, agentTitle: string, baseUrl: string): RunTitle {
   return {

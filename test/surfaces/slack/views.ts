@@ -1,8 +1,15 @@
+import { whatIsTried } from "#policy/can.ts";
+import { capabilitiesOfTeam } from "#policy/capabilities.ts";
+import { objectsOf } from "#policy/cases.ts";
+import { explain } from "#policy/explain.ts";
+import { loadPolicy } from "#policy/load.ts";
+import { repositoriesOf } from "#policy/policy.ts";
 import type { VoteRefusal } from "#runs/approval.ts";
 import { VOTE_REFUSALS } from "#runs/approval.ts";
 import type { Refusal } from "#runs/refusal.ts";
 import type { View } from "#runs/view.ts";
 import * as story from "#test/fixtures/run-events.ts";
+import { loaded, sampleFiles } from "#test/policy/sample.ts";
 
 const votes = (code: VoteRefusal): Refusal => ({
   code,
@@ -54,6 +61,17 @@ const command = (text: string): View =>
   );
 
 /** Every kind of view in every state that reads differently, by the name of its golden file. */
+const sample = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee00c0ffee" }));
+
+/** What the sample organisation's policy says to "can I …". */
+function can(team: string, text: string): View & { readonly kind: "can" } {
+  const tried = whatIsTried(text, repositoriesOf(sample, team).only);
+  const start = tried?.["git.push"] === undefined ? [] : [{ subject: "action", action: "run.start" } as const];
+  const objects = tried === null ? [] : [...start, ...objectsOf(sample, tried)];
+  const explanation = tried === null ? null : explain(sample, { team, objects });
+  return { kind: "can", team, text, explanation, owners: "group:security" };
+}
+
 export const views: Readonly<Record<string, View>> = {
   "status-requested": story.statusOf(story.accepted),
   "status-waiting": story.statusOf(story.waiting),
@@ -174,6 +192,18 @@ export const views: Readonly<Record<string, View>> = {
     ],
   },
   "list-empty": { kind: "list", whose: "Ana", runs: [] },
+  policy: {
+    kind: "policy",
+    team: "shop",
+    commit: sample.commit,
+    digest: "sha256:0123456789abcdef",
+    says: capabilitiesOfTeam(sample, "shop"),
+  },
+  "can-allowed": can("data", "change README.md"),
+  "can-asked": can("shop", "change package.json"),
+  "can-denied": can("marketing", "change src/checkout.js"),
+  "can-command": can("data", "run rm -rf build"),
+  "can-not-understood": { ...can("shop", "have a pony"), explanation: null },
   why: story.whyOf(story.working),
   "why-before-any-decision": story.whyOf(story.accepted),
   ...Object.fromEntries(refusals.map((refusal) => [`refused-${refusal.code}`, { kind: "refused", refusal } as const])),
@@ -245,6 +275,15 @@ export const evilViews: Readonly<Record<string, View>> = {
   deniedByPolicy: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "denied" } },
   blocked: { kind: "blocked", run: badTitle, host: bad, port: 1, reason: bad, rule: bad, times: 2 },
   why: { kind: "why", run: badTitle, facts: badFacts },
+  policy: { kind: "policy", team: bad, commit: bad, digest: bad, says: [{ key: bad, text: bad, at: bad }] },
+  can: {
+    kind: "can",
+    team: bad,
+    text: bad,
+    owners: `group:${bad}`,
+    explanation: explain(sample, { team: "shop", objects: [{ subject: "command", command: bad }] }),
+  },
+  "can-not-understood": { kind: "can", team: bad, text: bad, owners: null, explanation: null },
   help: { kind: "help", team: bad, repos: [bad], examples: [bad] },
   list: { kind: "list", whose: bad, runs: [{ ...badTitle, state: bad, text: bad, url: "javascript:alert(1)" }] },
   noMapping: { kind: "refused", refusal: { code: "no_mapping", channel: bad, fix: bad } },

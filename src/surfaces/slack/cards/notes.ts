@@ -41,7 +41,7 @@ export function blockedCard({ run, host, port, reason, rule, times }: Of<"blocke
 export function helpCard({ team, repos, examples }: Of<"help">): Card {
   const where = team === null ? "This channel belongs to no team yet." : `Here I work for team ${said(team, 60)}.`;
   const tries = examples.length > 0 ? examples : ['replace "old words" with "new words" in README.md'];
-  return card(`${where} Mention me with a request, or with status, why, mine or stop.`, [
+  return card(`${where} Mention me with a request, or with status, why, policy, mine or stop.`, [
     section(
       "*Ask for a change, and get a pull request with a receipt.*",
       `${where} Policy decides what a run may touch, and asks people where it must. I never merge.`,
@@ -50,6 +50,7 @@ export function helpCard({ team, repos, examples }: Of<"help">): Card {
       "*Mention me with*",
       ...tries.slice(0, 5).map((example) => code(example, 200)),
       `${code("status")} for this thread's run or the team's latest, ${code("why")} for the rules behind it, ${code("mine")} for your runs, ${code("stop")} to end the run of this thread.`,
+      `${code("policy")} for what this team may do, ${code("can I run npm test")} to ask policy before you ask for work.`,
       `${code("repo=owner/name")} picks a repository; ${code("new")} before a request starts another run in a thread.`,
     ),
     repos.length === 0

@@ -3,6 +3,7 @@ import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
 import { blockedCard, helpCard, listCard, notedCard, refusedCard, whyCard } from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
+import { canCard, policyCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
 import { reminderCard } from "./reminder.ts";
 import { statusCard } from "./status.ts";
@@ -32,6 +33,10 @@ export function render(view: View, now: Date): Card {
       return listCard(view);
     case "why":
       return whyCard(view);
+    case "policy":
+      return policyCard(view);
+    case "can":
+      return canCard(view);
     default:
       return view satisfies never;
   }

@@ -1,0 +1,81 @@
+import { CAN_EXAMPLES } from "#policy/can.ts";
+import type { ExplainedObject, Explanation } from "#policy/explain.ts";
+import type { View } from "#runs/view.ts";
+import { policyReason } from "#surfaces/slack/words.ts";
+import { type Card, card, context, section } from "./blocks.ts";
+import { ruleLine } from "./facts.ts";
+import { code, count, listed, said, some } from "./text.ts";
+
+type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
+
+const LINES_MOST = 20;
+const RULES_MOST = 6;
+
+const version = (commit: string, digest: string): string =>
+  `policy ${code(commit.slice(0, 12))}, digest ${code(digest.replace(/^sha256:/, "").slice(0, 8))}`;
+
+/** What a team may do, for whoever asks in its channel. */
+export function policyCard({ team, commit, digest, says }: Of<"policy">): Card {
+  const lines = says.map(({ text, at }) => `${said(text, 240)}${at === null ? "" : ` ${code(at, 120)}`}`);
+  return card(
+    `The policy of team ${said(team, 60)} says ${count(says.length, "thing")}, each with its file and line.`,
+    [
+      section(`*What team ${said(team, 60)} may do*`),
+      section(...some(lines, LINES_MOST)),
+      context(version(commit, digest), "Everything that nothing here allows is denied."),
+    ],
+  );
+}
+
+const POINTS: Readonly<Record<string, string>> = {
+  intake: "before anything starts",
+  relay: "at every push",
+  gateway: "by the gateway",
+  publish: "before anything is published",
+  sandbox: "by the sandbox",
+};
+
+function subjectOf({ object }: ExplainedObject): string {
+  const [, ...values] = Object.values(object).filter((value) => value !== null);
+  return `${object.subject} ${values.join(" ")}`;
+}
+
+function objectLine(explained: ExplainedObject): string {
+  const { outcome, point, advisory, considered } = explained;
+  const where = advisory ? "only where the agent asks (advisory)" : (POINTS[point] ?? said(point, 40));
+  const deciding = considered.filter(({ says }) => says === "decides").slice(0, RULES_MOST);
+  const rules = deciding.map(({ at, text, why }) => ruleLine({ at, text, why })).join(" ");
+  return `${code(subjectOf(explained), 160)}: *${outcome}*, enforced ${where}. ${rules === "" ? "No rule speaks of it, and what nothing allows is denied." : rules}`;
+}
+
+/** What led to the answer; of a yes, what somebody has written down, and the rest only when nobody has. */
+function telling({ decision, objects }: Explanation): readonly ExplainedObject[] {
+  const decisive = objects.filter(({ outcome }) => outcome === decision.outcome);
+  const written = decisive.filter(({ considered }) =>
+    considered.some(({ says, at }) => says === "decides" && at !== "baseline"),
+  );
+  return written.length > 0 ? written : decisive;
+}
+
+/** What policy would say to something, before anybody asks for it. */
+export function canCard({ team, text, explanation, owners }: Of<"can">): Card {
+  if (explanation === null) {
+    const sorry = `I could not tell what ${code(text, 120)} would try.`;
+    return card(`${sorry} To ask for work, leave out "can I".`, [
+      section(`${sorry} I understand:`, ...CAN_EXAMPLES.map((example) => code(example, 120))),
+      context("To ask for work, leave out _can I_ and say what you want."),
+    ]);
+  }
+  const { decision } = explanation;
+  const asks = decision.outcome === "ask" ? decision.asks : [];
+  const head = {
+    allow: `Yes. Policy lets team ${said(team, 60)} do that.`,
+    ask: `After a yes from ${listed(asks.map(({ from, quorum }) => `${quorum === 1 ? "" : `${quorum} of `}${said(from.replace("group:", ""), 60)}`))}.`,
+    deny: `No${decision.outcome === "deny" ? `: ${policyReason(decision.reason)}` : ""}.`,
+  }[decision.outcome];
+  const change = owners === null ? "whoever keeps the policy" : said(owners.replace("group:", ""), 60);
+  return card(`${head} Nothing was done, and nobody was asked.`, [
+    section(`*${head}*`, ...some(telling(explanation).map(objectLine), LINES_MOST)),
+    context(`Nothing was done, and nobody was asked. ${change} can change these rules.`),
+  ]);
+}
