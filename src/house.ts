@@ -4,7 +4,7 @@ import pino from "pino";
 import { acpAgents } from "#adapters/agent/acp.ts";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
 import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
-import { openKeys } from "#adapters/secrets/keys.ts";
+import { examineKeys, openKeys } from "#adapters/secrets/keys.ts";
 import { pgBossEngine } from "#db/engine.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
@@ -64,7 +64,9 @@ export async function openHouse(
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const say: Core["log"] = (message, fields) => log.info(fields ?? {}, message);
 
+  const keyFolder = path.join(config.dataDir, "keys");
   usable(config.dataDir);
+  examineKeys(keyFolder);
   const site: Site = {
     fetch: () => new Response("Countersign is starting.\n", { status: 503, headers: { "retry-after": "1" } }),
   };
@@ -80,7 +82,7 @@ export async function openHouse(
   makeFolder(config.dataDir);
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
   if (o.roles.has("web") && config.slack === null) opening.defer(localPage(config.dataDir));
-  const keys = openKeys(path.join(config.dataDir, "keys"));
+  const keys = openKeys(keyFolder);
   const orgId = await ensureOrg(database.db, "default");
 
   const sockets = gatewaySockets(config.dataDir);

@@ -9,6 +9,7 @@ import {
 } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -49,13 +50,24 @@ const TEXT: Kind = {
   fits: (text) => /^[A-Za-z0-9_-]{32}$/.test(text),
 };
 
+const KINDS: Readonly<Record<string, Kind>> = { ".pem": SIGNING, ".key": TOKENS, ".txt": TEXT };
+
 /**
- * Opens the folder, making what is missing. Looks at every key in it at once, also at those that are asked for later:
- * throws `KeyProblem` when one can be read by others or is damaged, with what mends it.
+ * Looks at every key of the folder, also at those that are asked for later, and makes nothing. Throws `KeyProblem` when
+ * one can be read by others or is damaged, with what mends it.
  */
+export function examineKeys(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const kind = KINDS[path.extname(name)];
+    if (kind !== undefined) read(path.join(folder, name), kind);
+  }
+}
+
+/** Opens the folder, making what is missing. Throws as `examineKeys` does. */
 export function openKeys(folder: string): Keys {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(folder)) if (name.endsWith(".txt")) read(path.join(folder, name), TEXT);
+  examineKeys(folder);
   const receiptKey = createPrivateKey(kept(folder, "receipts.pem", SIGNING));
   const tokenKey = kept(folder, "tokens.key", TOKENS);
   return {
