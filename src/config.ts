@@ -11,6 +11,21 @@ const secret = (name: string) =>
 
 const url = z.url({ protocol: /^https?$/, error: "is not an http(s) URL" }).optional();
 
+/** Packages come over TLS, on its own port: that is what a preset grants. */
+const https = z
+  .url({ protocol: /^https$/, error: "is not an https:// URL" })
+  .refine((text) => new URL(text).port === "", "names a port, and only 443 is granted")
+  .optional();
+
+const HostName = z.string().regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])$/);
+
+const list = <Item extends z.ZodType<string>>(item: Item, error: string) =>
+  z
+    .string()
+    .transform((text) => text.split(",").map((part) => part.trim()))
+    .refine((parts) => parts.every((part) => item.safeParse(part).success), error)
+    .default([]);
+
 /** Every variable we read, with the sentence for the documentation. Anything else in the environment is not ours. */
 const Environment = z.object({
   PORT: z.coerce
@@ -55,6 +70,15 @@ const Environment = z.object({
     .min(1)
     .optional()
     .describe("bubblewrap, when it is not in the usual places; `npm start` says where it found it."),
+  COUNTERSIGN_PYPI_INDEX: https.describe(
+    "Python package index that the preset pypi-read opens, such as https://packages.example.com/simple/.",
+  ),
+  COUNTERSIGN_PYPI_FILES: list(https.unwrap(), "is not a list of https:// URLs").describe(
+    "Where the index's files lie when that is another host: URLs, separated by commas.",
+  ),
+  COUNTERSIGN_GITHUB_HOSTS: list(HostName, "is not a list of host names").describe(
+    "Hosts that the preset github opens when they are not github.com's: web, API and file hosts, separated by commas.",
+  ),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
 });
 
@@ -62,7 +86,13 @@ const Environment = z.object({
 export const SETTINGS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(Environment.shape)
     .filter(([name]) => !name.startsWith("npm_"))
-    .map(([name, schema]) => [name, schema.description ?? ""]),
+    .map(([name, schema]): [string, string] => [name, schema.description ?? ""])
+    .concat([
+      [
+        "COUNTERSIGN_SECRET_*",
+        "A secret that policy may name: COUNTERSIGN_SECRET_CMS_READ is cms-read. A file secrets/cms-read in the data folder does the same.",
+      ],
+    ]),
 );
 
 export interface Config {
@@ -81,6 +111,11 @@ export interface Config {
     readonly anthropic: { readonly baseUrl: string | null; readonly key: Secret | null };
   };
   readonly registry: string | null;
+  readonly pypi: { readonly index: string | null; readonly files: readonly string[] };
+  /** `null`: github.com's. */
+  readonly github: { readonly web: string; readonly api: string; readonly files: readonly string[] } | null;
+  /** Secrets that the environment brought, by the name policy has for them. */
+  readonly secrets: ReadonlyMap<string, Secret>;
   /** `null`: in the usual places. */
   readonly bwrap: string | null;
   readonly slack: {
@@ -114,6 +149,38 @@ const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
 /** Something the operator has to mend; its message is all they need to see. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+}
+
+const SECRET = "COUNTERSIGN_SECRET_";
+
+/** "COUNTERSIGN_SECRET_CMS_READ" is "cms-read", and nothing else is: a name with a folder lies in a file. */
+function secretsIn(env: Readonly<Record<string, string | undefined>>): ReadonlyMap<string, Secret> {
+  const found = Object.entries(env).filter(([name, value]) => name.startsWith(SECRET) && value);
+  const bad = found
+    .map(([name]) => name)
+    .filter((name) => !/^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/.test(name.slice(SECRET.length)));
+  if (bad.length > 0) {
+    throw new ConfigError(
+      `${bad.sort().join(", ")}: after ${SECRET} comes a name in capitals, digits and single underscores`,
+    );
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a header's value has none
+  const broken = found.filter(([, value = ""]) => /[\u0000-\u001f\u007f]/.test(value)).map(([name]) => name);
+  if (broken.length > 0)
+    throw new ConfigError(`${broken.sort().join(", ")}: a secret is one line, for a header of a request`);
+  return new Map(
+    found.map(([variable, value = ""]) => {
+      const name = variable.slice(SECRET.length).toLowerCase().replaceAll("_", "-");
+      return [name, new Secret(name, value)];
+    }),
+  );
+}
+
+function githubOf([web, api, ...files]: readonly string[]): Config["github"] {
+  if (web === undefined) return null;
+  if (api === undefined)
+    throw new ConfigError("COUNTERSIGN_GITHUB_HOSTS names the web host and the API's, in this order");
+  return { web, api, files };
 }
 
 /** Reads the environment once, and complains once: every bad variable in one message. Throws `ConfigError`. */
@@ -185,6 +252,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       },
     },
     registry: e.npm_config_registry ?? null,
+    pypi: { index: e.COUNTERSIGN_PYPI_INDEX ?? null, files: e.COUNTERSIGN_PYPI_FILES },
+    github: githubOf(e.COUNTERSIGN_GITHUB_HOSTS),
+    secrets: secretsIn(env),
     bwrap: e.BWRAP_PATH ?? null,
     slack:
       e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET

@@ -6,6 +6,7 @@ import { startScriptedModel } from "#playground/model/server.ts";
 import { digest } from "#policy/digest.ts";
 import type { Config } from "./config.ts";
 import { gatewaySockets } from "./places.ts";
+import { keptSecrets } from "./site.ts";
 
 /** What makes one gateway process different from another: a change means another process. */
 export function gatewayConfiguration(config: Config): string {
@@ -16,6 +17,7 @@ export function gatewayConfiguration(config: Config): string {
     anthropic: config.models.anthropic.baseUrl,
     anthropicKey: markOf(config.models.anthropic.key),
     registry: config.registry,
+    secrets: [...config.secrets].map(([name, secret]) => [name, markOf(secret)]).sort(),
   });
 }
 
@@ -46,6 +48,7 @@ export async function gatewayRole(config: Config, stop: Promise<void>, o: { orph
         anthropic: anthropic.baseUrl ? { baseUrl: anthropic.baseUrl, key: anthropic.key } : null,
       },
       registry: config.registry === null ? null : { baseUrl: config.registry, auth: null },
+      secrets: keptSecrets(config),
       ...o,
     }),
     (running) => running.close(),

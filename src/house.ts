@@ -17,7 +17,7 @@ import type { Core } from "#runs/core.ts";
 import { deliver, showInHand } from "#runs/deliver.ts";
 import type { InHand } from "#runs/in-hand.ts";
 import { keyIdOf } from "#runs/receipt.ts";
-import { redactor } from "#runs/redact.ts";
+import { followedRedactor } from "#runs/redact.ts";
 import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
@@ -39,6 +39,7 @@ import {
   usable,
 } from "./parts.ts";
 import { gatewaySockets } from "./places.ts";
+import { keptSecrets } from "./site.ts";
 
 export const ROLES = ["web", "worker"] as const;
 export type Role = (typeof ROLES)[number];
@@ -49,6 +50,8 @@ export interface House extends AsyncDisposable {
 }
 
 const DRAIN_MS = 10_000;
+/** How soon the value of a secret that was changed is kept out of the record. */
+const SECRETS_MS = 5_000;
 /** How long a step waits for a gateway that is being started again, before the step itself is tried again. */
 const GATEWAY_PATIENCE_MS = 20_000;
 
@@ -82,6 +85,7 @@ export async function openHouse(
   makeFolder(config.dataDir);
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
   if (o.roles.has("web") && config.slack === null) opening.defer(localPage(config.dataDir));
+  const secrets = keptSecrets(config);
   const keys = openKeys(keyFolder);
   const orgId = await ensureOrg(database.db, "default");
 
@@ -131,14 +135,18 @@ export async function openHouse(
     repoHost,
     signer: { keyId: keyIdOf(keys.receipts.publicKey), publicKey: keys.receipts.publicKey, sign: keys.receipts.sign },
     tokenFor: keys.tokenFor,
-    redact: redactor(
-      [
-        config.models.openai.key,
-        config.models.anthropic.key,
-        config.slack?.botToken,
-        config.slack?.signingSecret,
-        keys.text("start"),
-      ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),
+    pythonIndex: config.pypi.index,
+    redact: followedRedactor(
+      () =>
+        [
+          config.models.openai.key,
+          config.models.anthropic.key,
+          config.slack?.botToken,
+          config.slack?.signingSecret,
+          keys.text("start"),
+          ...secrets.all(),
+        ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),
+      { everyMs: SECRETS_MS, now: Date.now },
     ),
     nudge: outbox.wake,
     ...(o.roles.has("web") ? { hand: (message: InHand) => inHand.add(showInHand(core, front.chat, message)) } : {}),

@@ -17,7 +17,8 @@ import type { Gateway } from "#ports/gateway.ts";
 import type { Core } from "#runs/core.ts";
 import type { Config } from "./config.ts";
 import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
-import { gatewaySockets } from "./places.ts";
+import { gatewaySockets, policyFolder } from "./places.ts";
+import { siteOf } from "./site.ts";
 
 /** Something the person who starts us has to mend: one line with the fix. */
 export class StartError extends Error {
@@ -93,14 +94,9 @@ export function bind(site: Site, config: Config): Promise<{ port: number; close:
 }
 
 export async function openPolicy(config: Config, say: Core["log"]) {
-  const folder = config.policyDir ?? path.join(root, "policies");
-  const presets = [
-    ...(config.models.openai.baseUrl !== null || config.agent === "demo" ? ["model-openai"] : []),
-    ...(config.models.anthropic.baseUrl !== null ? ["model-anthropic"] : []),
-    ...(config.registry !== null ? ["npm-read"] : []),
-  ];
+  const folder = policyFolder(config);
   const watch = await watchPolicyFolder(folder, {
-    site: { presets, upstreams: upstreams(config) },
+    site: siteOf(config, new Date()),
     onChange: (change) =>
       change.ok
         ? say("policy reloaded", { digest: change.policy.digest })
@@ -111,12 +107,6 @@ export async function openPolicy(config: Config, say: Core["log"]) {
   watch.close();
   const lines = loaded.problems.map(({ at, message }) => `${at} ${message}`);
   throw new StartError(`the policy in ${folder} is broken:${lines.length === 1 ? " " : "\n  "}${lines.join("\n  ")}`);
-}
-
-/** Hosts that only the operator's configuration may name; no rule can grant or deny them. */
-function upstreams(config: Config): string[] {
-  const urls = [config.models.openai.baseUrl, config.models.anthropic.baseUrl, config.registry];
-  return [...new Set(urls.flatMap((url) => (url === null ? [] : [new URL(url).hostname])))];
 }
 
 /** A workspace that took our token. */

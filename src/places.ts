@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** A unix socket's path has at most 107 bytes (unix(7)); a deep data folder gets its sockets elsewhere. */
 const SOCKET_PATH_BYTES = 107;
@@ -16,3 +17,12 @@ export function gatewaySockets(dataDir: string): { stateDir: string; dataSocket:
       : path.join(tmpdir(), `countersign-${process.getuid?.() ?? 0}-${name}`);
   return { stateDir, dataSocket: path.join(folder, "data.sock"), adminSocket: path.join(folder, "admin.sock") };
 }
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+
+/** The operator's policy, else the sample organisation. */
+export const policyFolder = ({ policyDir }: { readonly policyDir: string | null }): string =>
+  policyDir ?? path.join(root, "policies");
+
+/** Where the running service says how it is reached, for the command line on the same machine. */
+export const serviceFile = (dataDir: string): string => path.join(dataDir, "service.json");

@@ -21,9 +21,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Files at the top of `src` that wire the rest together (docs/adr/0002). Nothing imports them. */
-const ROOTS = ["main", "house", "parts", "loops", "front", "run-pages", "gateway-role", "places", "config"].map(
-  (name) => `src/${name}.ts`,
-);
+const ROOTS = [
+  "main",
+  "house",
+  "parts",
+  "loops",
+  "front",
+  "run-pages",
+  "gateway-role",
+  "places",
+  "config",
+  "site",
+  "decisions",
+].map((name) => `src/${name}.ts`);
 
 /** The only files that may turn a Secret into text. */
 const MAY_REVEAL: readonly RegExp[] = [

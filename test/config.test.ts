@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { apiOf, hostInUrl, parseConfig } from "#config.ts";
 import { gatewayConfiguration } from "#gateway-role.ts";
+import { siteOf } from "#site.ts";
 
 const parse = (env: Record<string, string>) => parseConfig(env, "/srv");
 
@@ -30,12 +31,55 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
     { LINEAR_API_KEY: "lin_1", GITHUB_APP_ID: "7" },
     /^GITHUB_APP_ID, LINEAR_API_KEY: .*the local Slack page.*Unset them, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET/,
   ],
+  "a secret's variable that could be read as two names is refused": [
+    { COUNTERSIGN_SECRET_cms__read: "v" },
+    /^COUNTERSIGN_SECRET_cms__read: after COUNTERSIGN_SECRET_ comes a name/,
+  ],
+  "a secret of two lines fits in no header": [
+    { COUNTERSIGN_SECRET_A: "a\nb" },
+    /COUNTERSIGN_SECRET_A: a secret is one line/,
+  ],
+  "a package index is reached over TLS on its own port": [
+    { COUNTERSIGN_PYPI_INDEX: "https://packages.example.com:8443/simple/" },
+    /COUNTERSIGN_PYPI_INDEX names a port/,
+  ],
+  "a forge has an API beside its pages": [
+    { COUNTERSIGN_GITHUB_HOSTS: "git.example.com" },
+    /COUNTERSIGN_GITHUB_HOSTS names the web host and the API's/,
+  ],
   "the local Slack page does not listen on every address": [{ HOST: "0.0.0.0" }, /HOST=0\.0\.0\.0/],
   "the local Slack page does not listen on every address of the newer kind": [{ HOST: "::" }, /HOST=::/],
 };
 for (const [sentence, [env, message]] of Object.entries(REFUSED)) {
   test(sentence, () => expect(() => parse(env)).toThrow(message));
 }
+
+test("a secret of the environment has the name that policy gives it, and another value is another gateway", () => {
+  const config = parse({ COUNTERSIGN_SECRET_CMS_READ: "REAL-VALUE" });
+  expect([...config.secrets.keys()]).toEqual(["cms-read"]);
+  expect(config.secrets.get("cms-read")?.reveal()).toBe("REAL-VALUE");
+  expect(JSON.stringify(config)).not.toContain("REAL-VALUE");
+  expect(gatewayConfiguration(config)).not.toBe(gatewayConfiguration(parse({ COUNTERSIGN_SECRET_CMS_READ: "OTHER" })));
+  expect(gatewayConfiguration(config)).not.toContain("REAL-VALUE");
+});
+
+test("policy's presets open the index and the forge that the operator names", () => {
+  const config = parse({
+    COUNTERSIGN_PYPI_INDEX: "https://packages.example.com/simple/",
+    COUNTERSIGN_PYPI_FILES: "https://files.example.com/",
+    COUNTERSIGN_GITHUB_HOSTS: "git.example.com, api.git.example.com, raw.git.example.com",
+    COUNTERSIGN_SECRET_CMS_READ: "REAL-VALUE",
+  });
+  expect(siteOf(config, new Date("2026-12-01T10:00:00Z"))).toMatchObject({
+    pypi: [
+      { host: "packages.example.com", paths: ["/simple", "/simple/**"] },
+      { host: "files.example.com", paths: ["/**"] },
+    ],
+    github: { web: "git.example.com", api: "api.git.example.com", files: ["raw.git.example.com"] },
+    secrets: ["cms-read"],
+    today: "2026-12-01",
+  });
+});
 
 const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
 

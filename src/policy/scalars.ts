@@ -62,6 +62,9 @@ export const Text = form(
 export const Name = form("a name like shop (small letters, digits and dashes)", (text) =>
   /^[a-z][a-z0-9-]{0,62}$/.test(text),
 );
+export const SecretName = form("a secret's name like cms-read or data/warehouse", (text) =>
+  /^[a-z][a-z0-9-]{0,62}(?:\/[a-z0-9][a-z0-9-]{0,62}){0,4}$/.test(text),
+);
 const GROUP = /^group:[a-z][a-z0-9-]{0,62}$/;
 /** Who is asked: a group, or the owners that the repository's CODEOWNERS names for the changed paths. */
 export const Whom = form(

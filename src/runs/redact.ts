@@ -57,6 +57,25 @@ export function redactor(known: readonly Known[]): Redactor {
 }
 
 /**
+ * A redactor of what `read` knows at the time: asked again at most every `everyMs`, so that a secret which is changed
+ * while we run is known soon.
+ */
+export function followedRedactor(read: () => readonly Known[], o: { everyMs: number; now: () => number }): Redactor {
+  let known = "";
+  let current = redactor([]);
+  let lookAt = Number.NEGATIVE_INFINITY;
+  const fresh = (): Redactor => {
+    if (o.now() < lookAt) return current;
+    lookAt = o.now() + o.everyMs;
+    const all = read();
+    const said = JSON.stringify(all);
+    if (said !== known) [known, current] = [said, redactor(all)];
+    return current;
+  };
+  return Object.assign((text: string) => fresh()(text), { open: (text: string) => fresh().open(text) });
+}
+
+/**
  * The same value with every text in it redacted, names of fields included: an agent chooses those of its tools' inputs.
  * Two names that become one are told apart by a number, so that neither value can hide the other.
  */

@@ -1,6 +1,18 @@
 import { z } from "zod";
 import { BROKERED, HOSTED } from "#policy/presets.ts";
-import { expected, Host, Name, oneOf, Private, RepoGlob, Size, strict, Text, UrlPath, Whole } from "#policy/scalars.ts";
+import {
+  expected,
+  Host,
+  oneOf,
+  Private,
+  RepoGlob,
+  SecretName,
+  Size,
+  strict,
+  Text,
+  UrlPath,
+  Whole,
+} from "#policy/scalars.ts";
 
 export const METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const;
 
@@ -39,9 +51,12 @@ function oneWay(
   }
 }
 
-const Secret = z.union([Name, strict("a secret's name or {name, header}", { name: Name, header: Text.optional() })], {
-  error: expected("a secret's name or {name, header}"),
-});
+const Secret = z.union(
+  [SecretName, strict("a secret's name or {name, header}", { name: SecretName, header: Text.optional() })],
+  {
+    error: expected("a secret's name or {name, header}"),
+  },
+);
 
 export const EgressShape = strict("an egress entry like {host: api.example.com}", {
   ...egress,

@@ -1,0 +1,37 @@
+import path from "node:path";
+import { type KeptSecrets, secretFiles } from "#adapters/secrets/files.ts";
+import type { SiteConfig } from "#policy/site.ts";
+import type { Config } from "./config.ts";
+
+export const keptSecrets = (config: Pick<Config, "dataDir" | "secrets">): KeptSecrets =>
+  secretFiles({ folder: path.join(config.dataDir, "secrets"), given: config.secrets });
+
+/** Hosts that only the operator's configuration may name; no rule can grant or deny them. */
+function upstreams(config: Config): string[] {
+  const urls = [config.models.openai.baseUrl, config.models.anthropic.baseUrl, config.registry];
+  return [...new Set(urls.flatMap((url) => (url === null ? [] : [new URL(url).hostname])))];
+}
+
+/** A URL's own part of its host: "https://a.example/simple/" opens what lies below "/simple". */
+function below(url: string): { host: string; paths: string[] } {
+  const { hostname, pathname } = new URL(url);
+  const folder = pathname.replace(/\/+$/, "");
+  return { host: hostname, paths: folder === "" ? ["/**"] : [folder, `${folder}/**`] };
+}
+
+/** What the policy loader is told of this installation, by the service and by the command line alike. */
+export function siteOf(config: Config, now: Date): SiteConfig {
+  const { index, files } = config.pypi;
+  return {
+    presets: [
+      ...(config.models.openai.baseUrl !== null || config.agent === "demo" ? ["model-openai"] : []),
+      ...(config.models.anthropic.baseUrl !== null ? ["model-anthropic"] : []),
+      ...(config.registry !== null ? ["npm-read"] : []),
+    ],
+    upstreams: upstreams(config),
+    ...(config.github === null ? {} : { github: config.github }),
+    pypi: index === null ? [] : [below(index), ...files.map(below)],
+    secrets: keptSecrets(config).names(),
+    today: now.toISOString().slice(0, 10),
+  };
+}
