@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import pino from "pino";
@@ -5,6 +6,7 @@ import { acpAgents } from "#adapters/agent/acp.ts";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
 import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
 import { examineKeys, openKeys } from "#adapters/secrets/keys.ts";
+import { recordedDecisions } from "#db/decisions.ts";
 import { pgBossEngine } from "#db/engine.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
@@ -22,6 +24,7 @@ import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
 import { apiOf, type Config, hostInUrl } from "./config.ts";
+import { decisionRoutes } from "./decisions.ts";
 import { type Front, openFront } from "./front.ts";
 import { loop, underWay, waker } from "./loops.ts";
 import {
@@ -38,7 +41,7 @@ import {
   type Site,
   usable,
 } from "./parts.ts";
-import { gatewaySockets } from "./places.ts";
+import { gatewaySockets, serviceFile } from "./places.ts";
 import { keptSecrets } from "./site.ts";
 
 export const ROLES = ["web", "worker"] as const;
@@ -172,7 +175,17 @@ export async function openHouse(
   }
   opening.defer(() => engine.drain(DRAIN_MS));
   if (o.roles.has("web")) {
+    front.pages.route(
+      "/",
+      decisionRoutes({
+        token: keys.text("start").reveal(),
+        recorded: (of) => recordedDecisions(database.db, orgId, of),
+      }),
+    );
     site.fetch = front.pages.fetch;
+    const service = serviceFile(config.dataDir);
+    writeFileSync(service, JSON.stringify({ url: `http://${hostInUrl(config.host)}:${port}` }), { mode: 0o600 });
+    opening.defer(() => rmSync(service, { force: true }));
     await repoHost.start();
     opening.defer(loop(say, "the outbox", (signal) => deliver(core, front.chat, outbox.wait, signal)));
     opening.defer(

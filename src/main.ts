@@ -4,6 +4,8 @@ import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
 import { parseConfig, SETTINGS } from "./config.ts";
 import { gatewayRole } from "./gateway-role.ts";
 import type { Role } from "./house.ts";
+import { policyFolder } from "./places.ts";
+import { siteOf } from "./site.ts";
 
 const SILENT_MS = 2_000;
 const NAME_WIDTH = 22;
@@ -18,7 +20,7 @@ class CommandError extends Error {
 interface Command {
   readonly words: readonly string[];
   /** As it stands in the help, indented. */
-  readonly help: string;
+  readonly help: string | (() => Promise<string>);
   readonly run: (args: readonly string[]) => Promise<number>;
 }
 
@@ -38,19 +40,25 @@ const COMMANDS: readonly Command[] = [
     run: verify,
   },
   {
+    words: ["policy"],
+    // Only when it is asked for: reading policy is more than the gateway's process has to load.
+    help: async () => (await import("#command/policy.ts")).POLICY_HELP,
+    run: policy,
+  },
+  {
     words: ["help"],
     help: "  countersign help\n      This, and every setting.",
     run: async () => {
-      console.log(help());
+      console.log(await help());
       return 0;
     },
   },
 ];
 
-const help = (): string =>
+const help = async (): Promise<string> =>
   [
     "countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.\n",
-    ...COMMANDS.map((command) => command.help),
+    ...(await Promise.all(COMMANDS.map(({ help: of }) => (typeof of === "string" ? of : of())))),
     "\nSettings are environment variables; none is needed.\n",
     ...Object.entries(SETTINGS).map(([name, sentence]) => `  ${name.padEnd(NAME_WIDTH)}${sentence}`),
     "",
@@ -61,7 +69,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const asked = [undefined, "--help", "-h"].includes(argv[0]) ? ["help"] : argv;
   const command = COMMANDS.find(({ words }) => words.every((word, i) => asked[i] === word));
   if (command !== undefined) return command.run(asked.slice(command.words.length));
-  console.error(`countersign: there is no command "${argv.join(" ")}".\n\n${help()}`);
+  console.error(`countersign: there is no command "${argv.join(" ")}".\n\n${await help()}`);
   return 2;
 }
 
@@ -91,6 +99,19 @@ async function serve(args: readonly string[]): Promise<number> {
   console.log(house.welcome);
   await stop;
   return 0;
+}
+
+async function policy(args: readonly string[]): Promise<number> {
+  const { policyCommand } = await import("#command/policy.ts");
+  const config = parseConfig(process.env, process.cwd());
+  return policyCommand(args, {
+    folder: policyFolder(config),
+    site: siteOf(config, new Date()),
+    out: (text) => console.log(text),
+    error: (text) => console.error(text),
+    recorded: async (of) => (await import("./decisions.ts")).recordedBy(config)(of),
+    now: () => new Date(),
+  });
 }
 
 async function verify(args: readonly string[]): Promise<number> {

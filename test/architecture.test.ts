@@ -40,7 +40,7 @@ const MAY_REVEAL: readonly RegExp[] = [
   /^src\/gateway\//,
   /^src\/adapters\//,
   /^src\/ports\/secret\.ts$/,
-  /^src\/(house|front)\.ts$/,
+  /^src\/(house|front|decisions)\.ts$/,
 ];
 
 const root = path.resolve(import.meta.dirname, "..");
