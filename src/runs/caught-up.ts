@@ -1,4 +1,6 @@
 import type { Core } from "./core.ts";
+import { hold } from "./hold.ts";
+import type { Run } from "./run.ts";
 
 /** How far the gateway's audit is in the record: the cursor's name in the store. */
 export const AUDIT_CURSOR = "gateway:audit";
@@ -23,4 +25,15 @@ export async function caughtUp(core: Core, signal: AbortSignal): Promise<boolean
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   return true;
+}
+
+/** The same for what cannot go on without it: `false` when the run is held, and says so. */
+export async function caughtUpOrHold(core: Core, run: Run, signal: AbortSignal): Promise<boolean> {
+  if (await caughtUp(core, signal)) return true;
+  await hold(
+    core,
+    run,
+    "What the gateway decided for this run is not all in the record yet, and it is not signed without. It is tried again every minute.",
+  );
+  return false;
 }

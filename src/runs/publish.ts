@@ -6,6 +6,7 @@ import { allow, decided } from "./allow.ts";
 import { covers } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
+import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { membersOrHold } from "./hold.ts";
@@ -24,12 +25,14 @@ import { tell } from "./tell.ts";
  * "publishing": policy on every path and on opening a pull request, people where it says so, then push, signed receipt
  * and draft pull request, each once. All of it is about the one commit that was checked.
  */
-export async function publish(core: Core, run: Run): Promise<void> {
+export async function publish(core: Core, run: Run, signal: AbortSignal): Promise<void> {
   const { headOid, baseOid, baseBranch } = run;
   if (headOid === null || baseOid === null || baseBranch === null)
     throw new Error(`run ${run.id} has nothing to publish`);
   await release(core, run, run.epoch);
   if (!(await permitted(core, run, baseOid, headOid))) return;
+  // Its sandboxes are gone: what the gateway decided for it until now is all there is, and the receipt has all of it.
+  if (!(await caughtUpOrHold(core, run, signal))) return;
 
   if (!(await pushed(core, run, headOid))) return;
   await signed(core, run);

@@ -30,7 +30,7 @@ function step(core: Core, run: Run, signal: AbortSignal): Promise<void> {
     case "checking":
       return check(core, run, signal);
     case "publishing":
-      return publish(core, run);
+      return publish(core, run, signal);
     case "in_review":
       return reconcile(core, run);
     default:
