@@ -83,20 +83,17 @@ export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string
   }
   const began = Date.now();
   const { capabilities } = await core.sandboxes.preflight();
-  const sandbox = await core.sandboxes.create(
-    {
-      key: row.key,
-      image,
-      labels: { ...LABEL, run: run.id, slot },
-      gateway: core.gateway.address,
-      trust: await core.gateway.certificate(),
-      limits: { memoryMiB: memoryOf(run), pids: PIDS },
-      ttlMs: ttlOf(run),
-    },
-    AbortSignal.timeout(CREATE_MS),
-  );
-  await sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 });
-  await sandbox.write(`${sandbox.home}/.npmrc`, npmConfig(sandbox, token), { mode: 0o600 });
+  let sandbox: Sandbox;
+  try {
+    sandbox = await make(core, run, row.key, slot, image, token);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    // It was made before we died, and has ended since: its key is used up.
+    const [made] = (await core.sandboxes.list({ ...LABEL, run: run.id })).filter(({ key }) => key === row.key);
+    const why = error instanceof Error ? error.message : String(error);
+    await lost(core, run, { ...row, providerId: made?.id ?? row.providerId }, why);
+    return sandboxFor(core, run, slot, image);
+  }
   await core.store.tx(async (tx) => {
     await core.stores.sandboxes.ready(tx, row.key, sandbox.id);
     await record(core, tx, run.id, run.epoch, [
@@ -111,6 +108,25 @@ export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string
     ]);
   });
   return { sandbox, fresh: true, ...inside };
+}
+
+/** Made under the row's key, with the ways in that git and npm need. */
+async function make(core: Core, run: Run, key: string, slot: Slot, image: string, token: string): Promise<Sandbox> {
+  const sandbox = await core.sandboxes.create(
+    {
+      key,
+      image,
+      labels: { ...LABEL, run: run.id, slot },
+      gateway: core.gateway.address,
+      trust: await core.gateway.certificate(),
+      limits: { memoryMiB: memoryOf(run), pids: PIDS },
+      ttlMs: ttlOf(run),
+    },
+    AbortSignal.timeout(CREATE_MS),
+  );
+  await sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 });
+  await sandbox.write(`${sandbox.home}/.npmrc`, npmConfig(sandbox, token), { mode: 0o600 });
+  return sandbox;
 }
 
 /** What policy says, else a size in which most repositories build. */

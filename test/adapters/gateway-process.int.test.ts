@@ -47,6 +47,7 @@ function installation(orphanMs: number) {
   };
   const recorded = (): unknown => JSON.parse(readFileSync(path.join(sockets.stateDir, "process.json"), "utf8"));
   return {
+    stateDir: sockets.stateDir,
     configuration: gatewayConfiguration(parseConfig({ COUNTERSIGN_DATA: dataDir }, "/")),
     gateway,
     started,
@@ -67,6 +68,32 @@ test("the gateway that is there is adopted by whoever comes next", async () => {
   await expect(gateway.lease()).resolves.toBeUndefined();
   await second.stop({ end: true });
   expect(identityOf(started[0]?.pid ?? 0)).toBe(null);
+});
+
+test("a gateway that ended because another was there first is started again when that one is gone too", async () => {
+  const { configuration, gateway, started, start, stateDir } = installation(NEVER_MS);
+  const doomed = (): ChildProcess => spawn(process.execPath, ["-e", "process.exit(1)"], { stdio: "ignore" });
+  let calls = 0;
+  const kept = await keepGateway({
+    stateDir,
+    configuration,
+    gateway,
+    start: () => {
+      calls += 1;
+      return calls < 3 ? doomed() : start();
+    },
+    log: () => undefined,
+  });
+  open.push(() => kept.stop({ end: false }));
+  expect(started).toHaveLength(1);
+  await expect(gateway.lease()).resolves.toBeUndefined();
+});
+
+test("a gateway that never starts is said, with its exit code", async () => {
+  const { configuration, gateway, stateDir } = installation(NEVER_MS);
+  const start = (): ChildProcess => spawn(process.execPath, ["-e", "process.exit(7)"], { stdio: "ignore" });
+  const keeping = keepGateway({ stateDir, configuration, gateway, start, log: () => undefined });
+  await expect(keeping).rejects.toThrow("it ended at once (exit 7)");
 });
 
 test("a gateway with another configuration is not adopted: it ends, and another one answers", async () => {

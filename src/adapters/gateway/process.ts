@@ -39,6 +39,7 @@ function running(stateDir: string): { identity: Identity; configuration: string 
 const PULSE_MS = 1_000;
 const READY_MS = 20_000;
 const END_MS = 5_000;
+const STARTS_MOST = 5;
 /** A gateway that has not answered for so long never will: its lease is nearly over anyway. */
 const DEAF_MS = 20_000;
 
@@ -70,9 +71,17 @@ export async function keepGateway(o: {
   const ready = async (): Promise<void> => {
     let child: ChildProcess | null = null;
     let why: unknown = null;
+    let ended = 0;
     for (const until = performance.now() + READY_MS; performance.now() < until; await pause(50)) {
       if (!running(o.stateDir)) {
-        if (child !== null && child.exitCode !== null) throw new Error(`it ended at once (exit ${child.exitCode})`);
+        if (child !== null && (child.exitCode !== null || child.signalCode !== null)) {
+          // Somebody else's was there first, or died after it had sent ours away: one that cannot start never can.
+          ended += 1;
+          if (ended === STARTS_MOST) throw new Error(`it ended at once (exit ${child.exitCode ?? child.signalCode})`);
+          await pause(ended * 100);
+          child = null;
+          continue;
+        }
         child ??= o.start();
         continue;
       }
