@@ -30,6 +30,33 @@ function deadRules(policy: Policy, team: Team): PolicyProblem[] {
   });
 }
 
+const NOT_YET = "has no effect in this version yet";
+
+/** Words that are read and that nothing enforces yet: they must not look as if they held something. */
+function notYet(policy: Policy, team: Team): PolicyProblem[] {
+  const ofAsks = [...policy.always, ...team.rules].flatMap((rule) => {
+    if (rule.ask === null) return [];
+    const { from, escalate, delegate, binds, grants } = rule.ask;
+    const timed = grants.ms !== null || (grants.uses ?? 1) > 1;
+    const words = [
+      escalate === null ? null : `"escalate" ${NOT_YET}`,
+      delegate ? `"delegate" ${NOT_YET}` : null,
+      binds.length > 0 ? `"binds" ${NOT_YET}` : null,
+      timed && rule.subject !== "secret.name" ? `a yes for a time or some uses ${NOT_YET}: it holds for the run` : null,
+      from === "codeowners"
+        ? "nobody can answer for the code owners in this version yet: what it asks about waits"
+        : null,
+    ];
+    return words.flatMap((message) => (message === null ? [] : [{ at: rule.ref.at, message }]));
+  });
+  const { perRepo, perPerson, perMonth, perPersonMonth } = team.shares;
+  const shared = [perRepo, perPerson, perMonth, perPersonMonth].flatMap((share) => Object.values(share));
+  const shares = shared.every((value) => value === null)
+    ? []
+    : [{ at: team.at, message: `limits of a repository, a person or a month: what is shared ${NOT_YET}` }];
+  return [...ofAsks, ...shares];
+}
+
 function trialWarnings({ trial }: Team, { today }: SiteConfig): PolicyProblem[] {
   if (trial === null || today === undefined || today <= trial.until) return [];
   return [{ at: trial.at, message: `the trial ended on ${trial.until} - make its rules rules, or remove them` }];
@@ -87,7 +114,9 @@ export function warningsOf(
       ...deadRules(policy, team),
       ...trialWarnings(team, site),
       ...secretWarnings(team, site),
+      ...notYet(policy, team),
     ]),
+    ...Object.values(policy.recipes).map(({ ref }) => ({ at: ref.at, message: `a recipe ${NOT_YET}` })),
     ...unserved.map(({ at, preset }) => ({
       at,
       message: `the preset "${preset}" is not configured here: it grants nothing yet`,

@@ -40,6 +40,22 @@ test("a secret that nobody keeps here is said", () => {
   ]);
 });
 
+test("what is read and not enforced yet is said", () => {
+  const ask = (more: string) => `${GRANTED}  - {ask: {git.path: docs/**}, from: group:leads, ${more}}\n`;
+  const said = (message: string) => [`teams/shop.yaml:7:5 ${message}`];
+  expect(warnings(ask("escalate: {after: 5m, to: group:leads}"))).toEqual(
+    said('"escalate" has no effect in this version yet'),
+  );
+  expect(warnings(ask("delegate: true"))).toEqual(said('"delegate" has no effect in this version yet'));
+  expect(warnings(ask("binds: policy"))).toEqual(said('"binds" has no effect in this version yet'));
+  expect(warnings(ask("grants: {for: 30m}"))).toEqual(
+    said("a yes for a time or some uses has no effect in this version yet: it holds for the run"),
+  );
+  expect(warnings(`${GRANTED}limits: {per_month: {cost_usd: 5}}\n`)).toEqual([
+    "teams/shop.yaml:3:7 limits of a repository, a person or a month: what is shared has no effect in this version yet",
+  ]);
+});
+
 test("a command that is only denied has no wall, and that is said", () => {
   expect(warnings(`${GRANTED}  - deny: {command: "terraform apply*"}\n`)).toEqual([
     "teams/shop.yaml:7:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too",
