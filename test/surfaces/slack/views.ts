@@ -127,7 +127,42 @@ export const views: Readonly<Record<string, View>> = {
   "approval-host": story.approvalOf(
     [
       ...story.working,
-      story.opened({ approval: "approval-2", gate: "host", subject: { host: "api.example.com", port: 443 } }),
+      story.opened({
+        approval: "approval-2",
+        gate: "host",
+        subject: {
+          host: "api.example.com",
+          port: 443,
+          tried: null,
+          opens: {
+            methods: ["GET", "HEAD"],
+            paths: [],
+            private: [],
+            maxBodyBytes: null,
+            denied: [],
+            rule: { at: "org.yaml:33:7", text: "egress ** GET, HEAD", why: null },
+          },
+        },
+      }),
+    ],
+    "approval-2",
+  ),
+  "status-working-while-a-host-is-asked-about": story.statusOf([
+    ...story.working,
+    story.opened({ approval: "approval-2", gate: "host", subject: { host: "api.example.com", port: 443 } }),
+  ]),
+  "approval-secret": story.approvalOf(
+    [
+      ...story.waiting,
+      story.opened({
+        approval: "approval-2",
+        gate: "secret",
+        subject: {
+          secret: "cms-read",
+          header: "authorization",
+          hosts: [{ host: "cms.example.com", ports: [443], methods: ["GET"], paths: ["/api/**"] }],
+        },
+      }),
     ],
     "approval-2",
   ),

@@ -1,4 +1,4 @@
-import type { RunFacts } from "#runs/facts.ts";
+import type { ApprovalFacts, RunFacts } from "#runs/facts.ts";
 import { isFinal } from "#runs/state.ts";
 import type { RunTitle, View } from "#runs/view.ts";
 import { ACTS } from "#surfaces/slack/acts.ts";
@@ -83,9 +83,12 @@ function beside({ beside: other }: RunFacts) {
   );
 }
 
+/** The run goes on while people think about a host. */
+const isWaitedFor = ({ gate }: ApprovalFacts): boolean => gate !== "host";
+
 function next(run: RunTitle, facts: RunFacts, stopping: boolean): string {
   if (stopping) return "The thread says when everything has ended.";
-  const asks = pending(facts);
+  const asks = pending(facts).filter(isWaitedFor);
   if (asks.length > 0) {
     const first = asks[0];
     return `Waiting for ${listed([...new Set(asks.map(askedOf))])}${first ? ` until ${inUtc(first.expiresAt)}` : ""}: answer with Approve or Deny in the thread.`;
@@ -114,7 +117,9 @@ function next(run: RunTitle, facts: RunFacts, stopping: boolean): string {
 /** The plan's title in Slack is plain text. */
 function planTitle(facts: RunFacts, stopping: boolean): string {
   if (stopping) return "Stopping";
-  const groups = pending(facts).flatMap((approval) => approval.asks.map((ask) => bare(groupName(ask.from), 40)));
+  const groups = pending(facts)
+    .filter(isWaitedFor)
+    .flatMap((approval) => approval.asks.map((ask) => bare(groupName(ask.from), 40)));
   return groups.length > 0 ? `Waiting for ${listed([...new Set(groups)])}` : TITLES[facts.state];
 }
 
@@ -122,9 +127,10 @@ function waiting(facts: RunFacts) {
   const asks = pending(facts);
   if (asks.length === 0) return null;
   return section(
-    ...asks.map(
-      (ask) =>
-        `*Waiting for ${askedOf(ask)}* to decide on ${said(ask.gate)}, since ${moment(ask.openedAt)}, until ${moment(ask.expiresAt, "day")}.`,
+    ...asks.map((ask) =>
+      isWaitedFor(ask)
+        ? `*Waiting for ${askedOf(ask)}* to decide on ${said(ask.gate)}, since ${moment(ask.openedAt)}, until ${moment(ask.expiresAt, "day")}.`
+        : `*${askedOf(ask)}* may open ${code(`${ask.subject.host}:${ask.subject.port}`, 120)} to it until ${moment(ask.expiresAt, "day")}; it goes on meanwhile.`,
     ),
   );
 }

@@ -13,7 +13,12 @@ const Paths = z.array(
   }),
 );
 const Hosts = z.array(
-  z.object({ host: z.string(), ports: z.array(z.number()).optional(), methods: z.array(z.string()).nullish() }),
+  z.object({
+    host: z.string(),
+    ports: z.array(z.number()).optional(),
+    methods: z.array(z.string()).nullish(),
+    paths: z.array(z.string()).optional(),
+  }),
 );
 const Limits = z.object({
   costUsd: z.number(),
@@ -26,9 +31,26 @@ const Checks = z.array(z.object({ name: z.string(), command: z.string() }));
 const Policy = z.object({ commit: z.string(), digest: z.string() });
 const Texts = z.array(z.string());
 
-/** A line for each argument we know how to put; the request's own text stands on the card already. */
+const Opens = z.object({
+  methods: Texts,
+  paths: Texts,
+  private: Texts,
+  maxBodyBytes: z.number().nullable(),
+  denied: z.array(z.object({ methods: Texts, paths: Texts })),
+  rule: z.object({ at: z.string(), text: z.string() }),
+});
+
+/** These stand in the card's title, and the request's own text below it. */
+const IN_TITLE: readonly string[] = ["text", "host", "port", "secret"];
+
+/** A line for each argument we know how to put. */
 const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
-  text: () => null,
+  header: (value) => of(z.string(), value, (header) => `Sent in the header: ${code(header)}`),
+  tried: (value) =>
+    of(z.string().nullable(), value, (method) =>
+      method === null ? "Tried: to open a connection" : `Tried: ${code(method)}`,
+    ),
+  opens: (value) => of(Opens, value, opened),
   added: (value) =>
     of(Texts, value, (words) => `Added in the thread since:\n${words.map((one) => quoted(one, 400)).join("\n")}`),
   repo: (value) => of(z.string(), value, (repo) => `Repository: ${code(repo)}`),
@@ -87,7 +109,8 @@ export function subjectLines(subject: Readonly<Record<string, unknown>>): string
     const value = subject[key];
     const line = LINES[key];
     if (key === "input" && repeats(subject)) return null;
-    return line === undefined ? raw(key, value) : key === "text" ? null : (line(value) ?? raw(key, value));
+    if (IN_TITLE.includes(key) && typeof value !== "object") return null;
+    return line === undefined ? raw(key, value) : (line(value) ?? raw(key, value));
   };
   const written = new Set<string>();
   return Object.keys(subject).flatMap((key) => {
@@ -140,7 +163,8 @@ const codes = (texts: readonly string[]): string =>
 function host(of: z.infer<typeof Hosts>[number]): string {
   const ports = of.ports && of.ports.length > 0 ? `:${of.ports.join(",")}` : "";
   const methods = of.methods && of.methods.length > 0 ? ` (${said(of.methods.join(" "), 80)})` : "";
-  return `${code(`${of.host}${ports}`)}${methods}`;
+  const paths = of.paths && of.paths.length > 0 ? ` below ${codes(of.paths)}` : "";
+  return `${code(`${of.host}${ports}`)}${methods}${paths}`;
 }
 
 const EFFECTS = { allow: "may change", ask: "need another approval", deny: "may not change" } as const;
@@ -159,6 +183,18 @@ function pathRules(rules: z.infer<typeof Paths>): string {
   });
   const all = rules.some((rule) => rule.globs.includes("**"));
   return `Files: ${[...parts, ...(all ? [] : [parts.length === 0 ? "none may change" : "nothing else may change"])].join("; ")}`;
+}
+
+/** What a yes to a host lets through. All of it is said: it is what the digest covers. */
+function opened({ methods, paths, private: ranges, maxBodyBytes, denied, rule }: z.infer<typeof Opens>): string {
+  const parts = [
+    methods.length === 0 ? "any method" : `${said(methods.join(", "), 80)}`,
+    paths.length === 0 ? "any path" : codes(paths),
+    ...(ranges.length === 0 ? [] : [`private addresses in ${codes(ranges)}`]),
+    ...(maxBodyBytes === null ? [] : [`${size(maxBodyBytes)} in a request`]),
+    ...(denied.length === 0 ? [] : [`without what ${count(denied.length, "rule")} denies`]),
+  ];
+  return `A yes opens it to this run alone, looked into: ${parts.join("; ")}. The ceiling says so at ${code(rule.at, 160)}.`;
 }
 
 const size = (bytes: number): string =>
