@@ -14,7 +14,7 @@ import { memoryGateway } from "#gateway/memory.ts";
 import { loadPolicy } from "#policy/load.ts";
 import type { Chat, Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
-import type { Changes, Gateway } from "#ports/gateway.ts";
+import { type Changes, type Gateway, GatewayError } from "#ports/gateway.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
 import { ingest } from "#runs/audit.ts";
 import type { Core } from "#runs/core.ts";
@@ -199,7 +199,17 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
   };
   await core.engine.work(handlers(core));
   const leaving = new AbortController();
-  const reading = ingest(core, leaving.signal);
+  const reading = (async () => {
+    while (!leaving.signal.aborted) {
+      try {
+        await ingest(core, leaving.signal);
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+        // As a worker does: a gateway that went away is read again when it is back.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  })();
 
   let said = 0;
   const shown = new Map<string, View>();
