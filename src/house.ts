@@ -8,6 +8,7 @@ import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/hos
 import { examineKeys, openKeys } from "#adapters/secrets/keys.ts";
 import { recordedDecisions } from "#db/decisions.ts";
 import { pgBossEngine } from "#db/engine.ts";
+import { bindInstallation, OtherInstallation } from "#db/installation.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
 import { stores } from "#db/stores.ts";
@@ -39,6 +40,7 @@ import {
   openSandboxes,
   openWorkspace,
   type Site,
+  StartError,
   usable,
 } from "./parts.ts";
 import { gatewaySockets, serviceFile } from "./places.ts";
@@ -91,6 +93,10 @@ export async function openHouse(
   const secrets = keptSecrets(config);
   const keys = openKeys(keyFolder);
   const orgId = await ensureOrg(database.db, "default");
+  await bindInstallation(database.db, orgId, keyIdOf(keys.receipts.publicKey)).catch((cause: unknown) => {
+    if (!(cause instanceof OtherInstallation)) throw cause;
+    throw new StartError(cause.message, { cause });
+  });
 
   const sockets = gatewaySockets(config.dataDir);
   const gateway = gatewayClient({ ...sockets, patienceMs: GATEWAY_PATIENCE_MS });

@@ -1,13 +1,12 @@
 import type { Core } from "#runs/core.ts";
 import { eventsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
+import { unpublished } from "#runs/unpublished.ts";
 import { runLine, runPage } from "#surfaces/web/fold.ts";
 import type { RunPages } from "#surfaces/web/pages.ts";
 import type { RunPage } from "#surfaces/web/run-view.ts";
 
 const LISTED = 100;
-// Larger than this nobody applies by hand; a patch that is cut would not apply at all.
-const PATCH_BYTES = 5_000_000;
 
 /**
  * What the run pages show, out of the record. `workspaceUrl`: what permalinks of the chat begin with, "" for this site
@@ -41,13 +40,7 @@ export function runPages(core: Core, workspaceUrl: string | null): Omit<RunPages
       }
     },
 
-    /** What a run committed and did not publish, while the gateway keeps it. */
-    async patch(runId) {
-      const run = await core.stores.runs.get(runId);
-      if (run === null || run.baseOid === null || run.headOid === null) return null;
-      const { patch, truncated } = await core.gateway.changes(run.id, run.baseOid, run.headOid, PATCH_BYTES);
-      return truncated ? null : patch;
-    },
+    patch: (runId) => unpublished(core, runId),
   };
 }
 

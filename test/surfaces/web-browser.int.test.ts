@@ -43,7 +43,7 @@ describe.skipIf(noBrowser())("in a browser", () => {
     const app = webPages({
       load: async () => now,
       list: async () => [],
-      patch: async () => null,
+      patch: async () => ({ patch: null, why: "none" }),
       async *watch(_, signal) {
         yield now;
         const gone = new Promise<null>((resolve) =>

@@ -10,7 +10,7 @@ const pagesOf = (o: Partial<RunPages> = {}) =>
     list: async () => runLines,
     async *watch() {},
     receipt: async () => '{"payloadType":"application/vnd.in-toto+json"}',
-    patch: async () => "diff --git a/a b/a\n",
+    patch: async () => ({ patch: "diff --git a/a b/a\n" }),
     mayView: (request) => request.headers.get("cookie") === "start=yes",
     signIn: null,
     ...o,
@@ -169,4 +169,16 @@ test("a reader who goes away ends the watch", async () => {
   await reader?.read();
   await reader?.cancel();
   await ended.promise;
+});
+
+test.each([
+  ["gone", 410, "kept for two weeks"],
+  ["away", 503, "Try again in a minute"],
+  ["too_large", 404, "by hand"],
+  ["none", 404, "keeps no change"],
+] as const)("a change that is %s is answered in words", async (why, status, words) => {
+  const pages = pagesOf({ load: async () => handedOffRun, patch: async () => ({ patch: null, why }) });
+  const answer = await pages.request("/runs/run-143/changes.patch", { headers });
+  expect(answer.status).toBe(status);
+  expect(await answer.text()).toContain(words);
 });

@@ -3,10 +3,19 @@ import { readFileSync } from "node:fs";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import { isFinal } from "#runs/state.ts";
+import type { Unpublished } from "#runs/unpublished.ts";
 import { PAGE_HEADERS, renderNote } from "./frame.ts";
 import { renderRunIndex } from "./run-index.ts";
 import { renderRunFragment, renderRunPage } from "./run-page.ts";
 import type { RunLine, RunPage } from "./run-view.ts";
+
+/** Why there is no patch, after "Run 42". */
+const NO_PATCH = {
+  none: "keeps no change that can be taken from here.",
+  gone: "ended too long ago: its unpublished change was kept for two weeks.",
+  too_large: "changes more than fits in a patch that somebody applies by hand.",
+  away: "has a change, and what keeps it does not answer right now. Try again in a minute.",
+} as const;
 
 /** What the run pages are made of and who may see them. */
 export interface RunPages {
@@ -17,8 +26,8 @@ export interface RunPages {
   watch(runId: string, signal: AbortSignal): AsyncIterable<RunPage>;
   /** The signed receipt as it was signed; `null` while there is none. */
   receipt(runId: string): Promise<string | null>;
-  /** The unpublished change of a run, as a unified diff; `null` when there is none that is whole. */
-  patch(runId: string): Promise<string | null>;
+  /** The unpublished change of a run, as a unified diff, or why there is none to be had. */
+  patch(runId: string): Promise<Unpublished>;
   /** By start token or sign-in. Nothing is shown without it, not even whether a run exists. */
   mayView(request: Request): boolean | Promise<boolean>;
   /** Where a person without access goes; `null` when the way in is the link printed at the start. */
@@ -91,13 +100,15 @@ export function webPages(o: RunPages): Hono {
   app.get("/runs/:id/changes.patch", async (c) => {
     const page = await find(o, c.req.param("id"));
     if (page === null) return c.body(noRun(), 404, PAGE_HEADERS);
-    const patch = page.patch === null ? null : await o.patch(page.id);
-    if (page.patch === null || patch === null) {
-      const words = [`Run ${page.number} keeps no change that can be taken from here.`];
+    const found: Unpublished = page.patch === null ? { patch: null, why: "none" } : await o.patch(page.id);
+    if (page.patch === null || found.patch === null) {
+      const why = found.patch === null ? found.why : "none";
+      const words = [`Run ${page.number} ${NO_PATCH[why]}`];
       const action = { text: `Back to run ${page.number}`, href: `/runs/${page.id}` };
-      return c.body(renderNote({ title: "No change to download", words, action }), 404, PAGE_HEADERS);
+      const status = why === "away" ? 503 : why === "gone" ? 410 : 404;
+      return c.body(renderNote({ title: "No change to download", words, action }), status, PAGE_HEADERS);
     }
-    return c.body(patch, 200, {
+    return c.body(found.patch, 200, {
       "content-type": "text/x-patch; charset=utf-8",
       "content-disposition": `attachment; filename="${page.patch.file}"`,
       "x-content-type-options": "nosniff",

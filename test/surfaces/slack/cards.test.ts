@@ -160,3 +160,14 @@ test("a button carries the question and the bytes it showed, and nothing of poli
   const digest = `sha256:${"a1b2c3d4".repeat(8)}`;
   expect(values.slice(0, 2)).toEqual([`approval-1 ${digest}`, `approval-1 ${digest}`]);
 });
+
+test("a request that is longer than its card says so, and where all of it is", () => {
+  const view = views["approval-start"];
+  if (view?.kind !== "approval") throw new Error("there is no such card");
+  const text = `${"please ".repeat(100)}and delete everything`;
+  const facts = { ...view.facts, request: { ...view.facts.request, text } };
+  const shown = outline(render({ ...view, facts }, NOW));
+  expect(shown).toContain(`first 400 of ${text.length} characters`);
+  expect(shown).toContain(`<${view.run.url}|Read all of it>`);
+  expect(outline(render(view, NOW))).not.toContain("characters.");
+});

@@ -6,7 +6,10 @@ import { actions, button, type Card, card, context, section } from "./blocks.ts"
 import { called, calledInText } from "./call.ts";
 import { name, openRun, ruleLine, whyButton } from "./facts.ts";
 import { subjectLines } from "./subject.ts";
-import { code, count, inUtc, listed, moment, quoted, said, sentence, short } from "./text.ts";
+import { code, count, inUtc, link, listed, moment, quoted, said, sentence, short } from "./text.ts";
+
+/** More does not fit where a person reads on a phone; then the card says so. */
+const REQUEST_SHOWN = 400;
 
 /** A question to named people: what exactly will be done, by which rule, who may answer, until when. */
 export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
@@ -22,7 +25,10 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
     section(
       open ? `*Approval needed: ${act.bold}*` : `*${ended?.title ?? ""}: ${act.bold}*`,
       `Run ${run.number} of team ${said(run.team, 60)}, asked for by ${requester}:`,
-      quoted(facts.request.text, 400),
+      quoted(facts.request.text, REQUEST_SHOWN),
+      facts.request.text.length > REQUEST_SHOWN
+        ? `These are the first ${REQUEST_SHOWN} of ${facts.request.text.length.toLocaleString("en")} characters. ${link(run.url, "Read all of it")} before you answer: a yes covers the whole request.`
+        : null,
     ),
     ended === null ? null : section(ended.line),
     ended?.settled ? null : section(...subjectLines(approval.subject)),

@@ -40,6 +40,8 @@ const Opens = z.object({
   rule: z.object({ at: z.string(), text: z.string() }),
 });
 
+const ADDED_SHOWN = 400;
+
 /** These stand in the card's title, and the request's own text below it. */
 const IN_TITLE: readonly string[] = ["text", "host", "port", "secret"];
 
@@ -52,7 +54,12 @@ const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
     ),
   opens: (value) => of(Opens, value, opened),
   added: (value) =>
-    of(Texts, value, (words) => `Added in the thread since:\n${words.map((one) => quoted(one, 400)).join("\n")}`),
+    of(
+      Texts,
+      value,
+      (words) =>
+        `Added in the thread since:\n${words.map((one) => `${quoted(one, ADDED_SHOWN)}${one.length > ADDED_SHOWN ? "\nThe run page has all of it: a yes covers the whole." : ""}`).join("\n")}`,
+    ),
   repo: (value) => of(z.string(), value, (repo) => `Repository: ${code(repo)}`),
   base: (value) => of(z.string(), value, (oid) => `From commit: ${code(oid.slice(0, 12))}`),
   head: (value) => of(z.string(), value, (oid) => `Commit to publish: ${code(oid.slice(0, 12))}`),
