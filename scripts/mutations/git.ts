@@ -96,14 +96,14 @@ export const GIT: readonly Mutation[] = [
   },
   {
     name: "what is in the mirror is served to whoever knows its id",
-    file: "src/gateway/git/relay.ts",
+    file: "src/gateway/git/backend.ts",
     find: "/^version=[01]$/",
     replace: "/^version=[012]$/",
     red: attacked("a commit that the run's refs do not reach is not served, whoever knows its id"),
   },
   {
     name: "the forge's other branches are named to a run",
-    file: "src/gateway/git/relay.ts",
+    file: "src/gateway/git/backend.ts",
     find: '"core.alternateRefsPrefixes": "refs/countersign-none/",',
     replace: "",
     red: attacked("what a run is not given is not named to it, neither to fetch nor to push on top of"),
@@ -146,8 +146,8 @@ export const GIT: readonly Mutation[] = [
   {
     name: "a sandbox starts as many gits as it likes",
     file: "src/gateway/git/relay.ts",
-    find: "if (running >= AT_ONCE)",
-    replace: "if (running < 0)",
+    find: "const atWork = turnstile(AT_ONCE);",
+    replace: "const atWork = turnstile(AT_ONCE * 1_000);",
     red: stopped("a sandbox may have a few gits at work at once, and not as many as it likes"),
   },
   {

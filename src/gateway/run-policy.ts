@@ -18,12 +18,14 @@ export function runPolicyBroker(wall: Wall, ledger: Ledger): Broker {
       {
         run: grant.run,
         until: grant.expiresAt,
-        egress: grant.egress.map(({ host, ports, mode, methods, paths, rule }) => ({
+        egress: grant.egress.map(({ host, ports, mode, methods, paths, secret, until, rule }) => ({
           host,
           ports,
           mode,
           methods,
           paths,
+          ...(secret === null ? {} : { secret }),
+          ...(until === undefined ? {} : { until }),
           rule,
         })),
         models: grant.models,
@@ -36,7 +38,7 @@ export function runPolicyBroker(wall: Wall, ledger: Ledger): Broker {
           paths: grant.git.paths.map(({ effect, globs, except, rule }) => ({ effect, globs, except, rule })),
           maxBytes: grant.git.maxBytes,
         },
-        otherwise: "denied",
+        otherwise: (grant.askable ?? []).length === 0 ? "denied" : "denied, and people may be asked",
       },
       null,
       2,

@@ -16,7 +16,7 @@ import { makeWorld, type World } from "./world.ts";
 /** Classes in which every case must pass. */
 const REQUIRED = ["host-identity", "dns-ip-class", "run-auth", "fail-closed", "git-relay"];
 /** How many of all cases passed when this was last raised. It may only rise. Ten of them need a real sandbox. */
-const PASSED_BEFORE = noBubblewrap === null ? 127 : 117;
+const PASSED_BEFORE = noBubblewrap === null ? 135 : 125;
 
 const file = process.env.EGRESS_CORPUS ?? path.join(import.meta.dirname, "..", "fixtures", "egress-attacks.yaml");
 const corpus = loadCorpus(file);

@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
+import { deflateSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bareGrant, hashOf } from "#test/contracts/gateway.ts";
 import { commit, openRun, PATH_RULES } from "./corpus/git.ts";
@@ -129,4 +131,39 @@ test("a credential in the name of an empty file is found, and not repeated", asy
   const [line] = (await world.auditOf(work.sandbox)).filter((each) => each.kind === "push");
   expect(line).toMatchObject({ outcome: "deny", reason: "secret" });
   expect(JSON.stringify(line)).not.toContain("QWERTY");
+});
+
+/** A pack's number: seven bits a byte, the lowest first. */
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let rest = value; rest > 0 || bytes.length === 0; rest = Math.floor(rest / 128))
+    bytes.push((rest % 128) + (rest >= 128 ? 128 : 0));
+  return Buffer.from(bytes);
+}
+
+/** An entry's head: three bits of type, then its size, four bits first and seven bits a byte. */
+function entry(type: number, body: Buffer, before = Buffer.alloc(0)): Buffer {
+  const more = body.length >= 16;
+  const first = Buffer.from([(more ? 128 : 0) + type * 16 + (body.length % 16)]);
+  const rest = more ? varint(Math.floor(body.length / 16)) : Buffer.alloc(0);
+  return Buffer.concat([first, rest, before, deflateSync(body)]);
+}
+
+test("a delta of a kilobyte that says it makes gigabytes is refused before it has them", async () => {
+  const work = await openRun(world, forge, "delta");
+  const base = Buffer.alloc(16_000_000);
+  const id = createHash("sha1").update(`blob ${base.length}\0`).update(base).digest();
+  const times = 400;
+  const copy = Buffer.from([0x80 | 0x70, base.length & 255, (base.length >> 8) & 255, (base.length >> 16) & 255]);
+  const delta = Buffer.concat([varint(base.length), varint(base.length * times), ...Array(times).fill(copy)]);
+  const entries = Buffer.concat([entry(3, base), entry(7, delta, id)]);
+  const head = Buffer.concat([Buffer.from("PACK"), Buffer.from([0, 0, 0, 2, 0, 0, 0, 2])]);
+  const pack = Buffer.concat([head, entries]);
+  const sum = createHash("sha1").update(pack).digest();
+  const start = Buffer.from(moves(forge.main, "1".repeat(40), `refs/heads/${work.branch}`));
+  const answer = await askRelay(world, work, { path: "git-receive-pack", body: Buffer.concat([start, pack, sum]) });
+  expect(answer.body).toMatch(/unpack (?!ok)/);
+  const lines = (await world.auditOf(work.sandbox)).filter((line) => line.kind === "push");
+  expect(lines).toMatchObject([{ outcome: "deny", reason: "unsound" }]);
+  expect((await world.client.closePush(work.run)).oid).toBe(forge.main);
 });

@@ -26,6 +26,11 @@ test.each(["nothing to see", "AKIAIOSFODNN7EXAMPLE", "sk-short", "BEGIN PUBLIC K
   },
 );
 
+test.each(["utf16le", "latin1"] as const)("a credential written as %s is found", (encoding) => {
+  const value = Buffer.from(`k = ${key("AKIA", "QWERTYUIOPASDFGH")};`, encoding).toString("latin1");
+  expect(secretIn(value)).toBe("aws-access-key");
+});
+
 test("a credential far into a very long line is found, also across the window's border", () => {
   const value = key("AKIA", "QWERTYUIOPASDFGH");
   for (const at of [0, 3_835, 4_080, 4_090, 100_000]) {

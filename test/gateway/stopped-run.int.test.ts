@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import path from "node:path";
@@ -14,11 +14,16 @@ import { makeWorld, type World } from "./world.ts";
 
 const TYPE = "Content-Type: application/x-git-upload-pack-request";
 
+const hanging = new EventEmitter();
+
 let world: World;
 let forge: Forge;
 let service: Awaited<ReturnType<typeof modelService>>;
 beforeAll(async () => {
-  service = await modelService((_body, res) => void res.end("{}"));
+  service = await modelService((body, res) => {
+    if (!JSON.stringify(body).includes("hang")) res.end("{}");
+    hanging.emit("asked");
+  });
   const models = { openai: { baseUrl: service.baseUrl, key: null }, anthropic: null };
   world = await makeWorld({ config: { models } });
   forge = await makeForge();
@@ -181,4 +186,53 @@ test("a sandbox may send many model calls at once, and not as many as it likes",
   one.write("{}");
   expect((await readAll(one)).toString()).toContain('"reason":"connections"');
   for (const socket of held) socket.destroy();
+});
+
+test("a sandbox may wait for many answers at once, and not for as many as it likes", async () => {
+  await world.client.grant(
+    bareGrant({
+      sandbox: "p",
+      run: "run-p",
+      tokenHash: hashOf("tok-p"),
+      models: ["*"],
+      budget: { usd: 1e6, tokens: 1e9 },
+    }),
+  );
+  const hang = { model: "scripted", messages: [{ role: "user", content: "hang" }], max_tokens: 1 };
+  const body = JSON.stringify(hang);
+  const headers = ["Authorization: Bearer tok-p", "Connection: close"];
+  const send = async () => {
+    const socket = await beginning("p", "/model/openai/v1/chat/completions", headers, body.length);
+    const asked = once(hanging, "asked");
+    socket.write(body);
+    await asked;
+    return socket;
+  };
+  const held: Socket[] = [];
+  for (let i = 0; i < 64; i += 1) held.push(await send());
+  const one = await beginning("p", "/model/openai/v1/chat/completions", headers, body.length);
+  one.write(body);
+  expect((await readAll(one)).toString()).toContain('"reason":"connections"');
+  for (const socket of held) socket.destroy();
+});
+
+test("of two pushes at once one moves the branch, and both are in the record", async () => {
+  const work = await openRun(world, forge, "race");
+  const who = { sandbox: work.sandbox, token: work.token };
+  const bodies: Buffer[] = [];
+  for (const name of ["a.md", "b.md"]) {
+    await work.git(["checkout", "--quiet", "--detach", forge.main]);
+    await commit(work, { [name]: "x\n" });
+    const oid = oidOf(await work.git(["rev-parse", "HEAD"]));
+    const pack = await packOf({ cwd: work.clone, home: forge.folder }, oid, forge.main);
+    bodies.push(Buffer.concat([Buffer.from(moves(forge.main, oid, `refs/heads/${work.branch}`)), pack]));
+  }
+  const answers = await Promise.all(bodies.map((body) => askRelay(world, who, { path: "git-receive-pack", body })));
+  expect(answers.filter((answer) => /ok refs\/heads/.test(answer.body)).length).toBe(1);
+  const pushes = (await world.auditOf(work.sandbox)).filter((line) => line.kind === "push");
+  expect(pushes.length).toBe(2);
+  const moved = pushes.filter(
+    (line) => answers.some((answer) => answer.body.includes("ok refs")) && line.outcome === "allow",
+  );
+  expect(moved.map((line) => line.kind === "push" && line.oid)).toContain((await world.client.closePush(work.run)).oid);
 });

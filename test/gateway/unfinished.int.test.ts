@@ -153,6 +153,16 @@ test.each([
   expect(statusOf(answer)).toBe(next);
 });
 
+test("a whole answer of a service that never counts is charged at its text, and holds nothing", async () => {
+  const { world } = await worldWith(
+    (_body, res) => void res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ a: "b" })),
+    { usd: 0.1 },
+  );
+  const body = { model: "scripted", messages: [], max_tokens: 10_000 };
+  for (let i = 0; i < 20; i += 1) expect(statusOf(await call(world, CHAT, body))).toBe(200);
+  expect(await world.client.usage("r")).toMatchObject({ calls: 20, outputTokens: 60 });
+});
+
 const USAGE = JSON.stringify({ answer: "fine", usage: { prompt_tokens: 11, completion_tokens: 5 } });
 const STREAM = `data: ${JSON.stringify({ choices: [{ delta: { content: "fine" } }] })}\n\ndata: ${USAGE}\n\ndata: [DONE]\n\n`;
 

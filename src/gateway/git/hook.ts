@@ -19,7 +19,7 @@ export async function installHook(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { node, script, admin, push } = HOOK_ENV;
   const line = `exec "$${node}" --no-warnings "$${script}" "$${admin}" "$${push}" "$GIT_OBJECT_DIRECTORY" "$GIT_ALTERNATE_OBJECT_DIRECTORIES"`;
-  await writeFile(path.join(folder, "pre-receive"), `#!/bin/sh\n${line}\n`, { mode: 0o700 });
+  await writeFile(path.join(folder, "pre-receive"), `#!/bin/sh\nulimit -S -v unlimited\n${line}\n`, { mode: 0o700 });
   return folder;
 }
 

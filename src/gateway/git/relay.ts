@@ -1,15 +1,14 @@
-import { spawn } from "node:child_process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
 import type { Broker } from "#gateway/data.ts";
 import { type Denial, refuseGit } from "#gateway/denial.ts";
 import { tokenOf } from "#gateway/token.ts";
+import { turnstile } from "#gateway/turnstile.ts";
 import { type Admission, admit, record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
 import { type Asked, readFetch, readTarget } from "./asked.ts";
+import { startBackend } from "./backend.ts";
 import { answerFromCgi } from "./cgi.ts";
-import { gitEnvironment, gitSettings } from "./git.ts";
-import { hookEnvironment } from "./hook.ts";
 import { readCommands } from "./pkt-line.ts";
 import type { Push, Pushes } from "./pushes.ts";
 import type { Repositories } from "./repositories.ts";
@@ -39,7 +38,7 @@ interface Admitted {
 
 /** Smart HTTP for one repository per run, through `git http-backend`. */
 export function gitRelay(wall: Wall, parts: RelayParts): Broker {
-  const atWork = new Map<string, number>();
+  const atWork = turnstile(AT_ONCE);
   return async ({ carrier, req, res, target }) => {
     const asked = readTarget(req.method ?? "", target);
     // git asks without a credential first and only sends one when challenged; that is a question, not a decision.
@@ -56,9 +55,6 @@ export function gitRelay(wall: Wall, parts: RelayParts): Broker {
     const admitted = admittedTo(parts, admission, asked);
     if ("denial" in admitted) return await deny(admitted.denial);
     const key = admitted.grant.sandbox;
-    const running = atWork.get(key) ?? 0;
-    if (running >= AT_ONCE) return await deny({ status: 403, reason: "connections", rule: null });
-    atWork.set(key, running + 1);
     /** One line per request that is served, on disk before git starts. A push has a line per ref instead. */
     const serve = async (body: Buffer | null) => {
       // Its body may have taken its time: the grant that stands now is the one that counts.
@@ -71,17 +67,14 @@ export function gitRelay(wall: Wall, parts: RelayParts): Broker {
       await answer(parts, { grant: still.grant, asked: still.asked, req, res, body: body && bodyOf(body), push: null });
       remove();
     };
-    try {
+    const worked = await atWork(key, async () => {
       if (admitted.asked.rest === "info/refs") return await serve(null);
       if (admitted.writes) return await receive(parts, { ...admitted, req, res, deny, serve });
       const body = await readFetch(req);
       if (!body) return await deny({ status: 400, reason: "bad_request", rule: null });
       await serve(body);
-    } finally {
-      const left = (atWork.get(key) ?? 1) - 1;
-      if (left > 0) atWork.set(key, left);
-      else atWork.delete(key);
-    }
+    });
+    if (worked === "busy") await deny({ status: 403, reason: "connections", rule: null });
   };
 }
 
@@ -183,45 +176,15 @@ async function answer(
   },
 ): Promise<void> {
   const { grant, asked, req } = o;
-  const protocol = req.headers["git-protocol"];
-  const child = spawn("git", ["http-backend"], {
-    cwd: "/",
-    env: {
-      ...gitEnvironment(parts.home),
-      ...gitSettings(settingsFor(parts, grant)),
-      ...hookEnvironment(parts.adminSocket, o.push?.id ?? ""),
-      GIT_PROJECT_ROOT: parts.repositories.runsDir,
-      GIT_HTTP_EXPORT_ALL: "1",
-      PATH_INFO: `/${grant.run}.git/${asked.rest}`,
-      REQUEST_METHOD: req.method ?? "",
-      QUERY_STRING: asked.query,
-      CONTENT_TYPE: req.headers["content-type"] ?? "",
-      REMOTE_USER: "run",
-      // Not version 2: it serves every object of the mirror to whoever knows its id. The older ones serve what the run's
-      // refs reach (upload-pack, "allowReachableSHA1InWant").
-      ...(typeof protocol === "string" && /^version=[01]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {}),
-    },
+  const child = startBackend({ ...parts, runsDir: parts.repositories.runsDir }, grant, {
+    path: `/${grant.run}.git/${asked.rest}`,
+    query: asked.query,
+    method: req.method ?? "",
+    contentType: req.headers["content-type"] ?? "",
+    protocol: req.headers["git-protocol"],
+    push: o.push?.id ?? null,
   });
   await answerFromCgi(child, o.body, o.res);
-}
-
-function settingsFor(parts: RelayParts, grant: Grant): Record<string, string> {
-  return {
-    "core.hooksPath": parts.hooks,
-    "http.receivepack": String(grant.git?.branch !== null),
-    "receive.fsckObjects": "true",
-    "receive.maxInputSize": String(grant.git?.maxBytes ?? 1),
-    "receive.denyDeletes": "true",
-    "receive.denyNonFastForwards": "true",
-    "receive.advertisePushOptions": "false",
-    // Packs stay packs: unpacking a hostile one into loose objects would let it grow a thousandfold on disk.
-    "receive.unpackLimit": "1",
-    "receive.shallowUpdate": "false",
-    // What a partial clone leaves out it asks for by id later, and ids alone get nothing here.
-    "uploadpack.allowFilter": "false",
-    // git offers the mirror's refs to build on (".have"): all branches of the forge, other runs' among them.
-    "core.alternateRefsPrefixes": "refs/countersign-none/",
-  };
 }
 
 function bodyOf(bytes: Buffer): PassThrough {

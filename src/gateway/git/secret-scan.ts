@@ -31,7 +31,9 @@ const OVERLAP = 256;
 const LONG_LINE = 65_536;
 
 /** The rule that a line of text breaks; `null`: none. AWS' own documentation keys end in EXAMPLE and are let pass. */
-export function secretIn(text: string): string | null {
+export function secretIn(line: string): string | null {
+  // In UTF-16 every other byte of a credential is zero.
+  const text = line.includes("\0") ? line.replaceAll("\0", "") : line;
   for (let at = 0; at < Math.max(1, text.length); at += WINDOW - OVERLAP) {
     const window = text.slice(at, at + WINDOW);
     for (const [rule, pattern] of RULES) {

@@ -4,6 +4,7 @@ import { type Denial, refuse } from "#gateway/denial.ts";
 import { drained } from "#gateway/drained.ts";
 import type { ModelUpstream } from "#gateway/settings.ts";
 import { tokenOf } from "#gateway/token.ts";
+import { turnstile } from "#gateway/turnstile.ts";
 import { below, callUpstream } from "#gateway/upstream.ts";
 import { admit, record, type Wall } from "#gateway/wall.ts";
 import { matchesAnyText } from "#policy/glob.ts";
@@ -41,8 +42,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 };
 
-/** Requests of one sandbox whose bodies are held in memory at once. Answers under way are bounded by the budget. */
-const BODIES_AT_ONCE = 64;
+/** Requests of one sandbox that are read at once, and answers that are under way: of a cheap model a budget pays many. */
+const AT_ONCE = 64;
 const PASSED_ON = ["accept", "user-agent", "anthropic-version"];
 /** The beta whose header alone makes tokens dearer: above 200,000 of input Anthropic doubles the price. */
 const DEARER_BETA = /^context-1m-/;
@@ -52,7 +53,8 @@ const DEARER_BETA = /^context-1m-/;
  * refusal is a 403: agents stop at once on it, and retry for a minute on 401, 429 or a cut connection.
  */
 export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Broker {
-  const reading = turnstile(BODIES_AT_ONCE);
+  const reading = turnstile(AT_ONCE);
+  const answering = turnstile(AT_ONCE);
   const bills = openBills(wall);
   return async ({ carrier, req, res, target }) => {
     const path = target.split("?", 1)[0] ?? "";
@@ -102,42 +104,28 @@ export function modelBroker(wall: Wall, ledger: Ledger, inFlight: InFlight): Bro
     // As we have read it, not as it came: of a doubled field the service might read the other one.
     if (route.api === null) return await passOn(wall, free, (signal) => send(JSON.stringify(call.body), signal));
     if (!(await bills.areWritten())) return await deny({ status: 403, reason: "fail_closed", rule: null });
-    const purse = openPurse(ledger, grant, call);
-    if (!purse) return await deny({ status: 403, reason: "budget", rule: null, detail: shortOf(ledger, grant, call) });
-    try {
+    const answered = await answering(grant.sandbox, async () => {
+      const purse = openPurse(ledger, grant, call);
+      if (!purse)
+        return await deny({ status: 403, reason: "budget", rule: null, detail: shortOf(ledger, grant, call) });
       const body = outgoingBody(call, purse.maxOutput, isOpenAi(upstream));
       const place = placeOf(upstream);
-      await streamAnswer(wall, ledger, {
-        inFlight,
-        bills,
-        key: upstream.key,
-        grant,
-        call,
-        purse,
-        place,
-        res,
-        send: (signal) => send(body, signal),
-      });
-    } finally {
-      purse.release();
-    }
-  };
-}
-
-/** Lets at most `most` of a kind in at once; "busy" without a wait for who comes too late. */
-function turnstile(most: number) {
-  const inside = new Map<string, number>();
-  return async <T>(kind: string, act: () => Promise<T>): Promise<T | "busy"> => {
-    const before = inside.get(kind) ?? 0;
-    if (before >= most) return "busy";
-    inside.set(kind, before + 1);
-    try {
-      return await act();
-    } finally {
-      const left = (inside.get(kind) ?? 1) - 1;
-      if (left > 0) inside.set(kind, left);
-      else inside.delete(kind);
-    }
+      const books = { inFlight, bills, key: upstream.key };
+      try {
+        await streamAnswer(wall, ledger, {
+          ...books,
+          grant,
+          call,
+          purse,
+          place,
+          res,
+          send: (signal) => send(body, signal),
+        });
+      } finally {
+        purse.release();
+      }
+    });
+    if (answered === "busy") await deny({ status: 403, reason: "connections", rule: null });
   };
 }
 

@@ -61,14 +61,16 @@ export async function streamAnswer(wall: Wall, ledger: Ledger, exchange: Exchang
   // A call that was stopped before an answer began may still have been computed: its input is the least it cost.
   const charged = answered || stopped !== null;
   const counted = meter.counted();
-  const settled = settle(call, counted, floor, answered && stopped === null);
+  const whole = answered && stopped === null;
+  const settled = settle(call, counted, floor, whole);
   const usage = charged ? settled.usage : { ...NO_USAGE, calls: 1 };
   if (answered && counted.input !== undefined) purse.learn(counted.input);
   const durationMs = wall.world.now() - startedAt;
-  if (charged) {
+  // A service that never counts says nothing by not counting: its whole answer is charged at its text, as far as it goes.
+  if (charged && !whole) {
     const streamedMs = call.streamed ? durationMs : null;
     purse.holdRest(settled, { streamedMs, outputSeen: meter.outputSeen() });
-  } else if (passed.mayHaveCost) {
+  } else if (!charged && passed.mayHaveCost) {
     purse.holdRest({ usage, known: { input: false, output: false } }, { streamedMs: null, outputSeen: 0 });
   }
   const line = { run, sandbox, model: call.model, status, usage, prices: pricesFor(call.model), durationMs };

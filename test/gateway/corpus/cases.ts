@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { EgressRule } from "#policy/egress.ts";
+import { presetRules } from "#policy/presets.ts";
 
 const Input = z.strictObject({
   authority: z.string().optional(),
@@ -99,11 +100,22 @@ export function loadCorpus(file: string): Corpus {
   return Corpus.parse(parse(readFileSync(file, "utf8")));
 }
 
-/** The fixture's hosts as compiled rules. Presets are not egress rules: models, registry and git have brokers. */
+/** The fixture's policy as compiled rules. The presets of models and of the registry are none: these have brokers. */
 export function fixtureRules(corpus: Corpus): EgressRule[] {
   return corpus.fixture.policy.flatMap((rule, i) =>
     rule.host === undefined
-      ? []
+      ? rule.preset === "github"
+        ? presetRules(
+            "github",
+            rule.repos ?? [],
+            {},
+            {
+              at: `egress-attacks.yaml:${i + 10}:7`,
+              text: "egress preset github",
+              why: null,
+            },
+          )
+        : []
       : [
           {
             host: rule.host,
