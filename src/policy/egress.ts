@@ -78,8 +78,11 @@ export function decideEgress(rules: readonly EgressRule[], request: EgressReques
   const withMethod = onPort.filter(
     (rule) => method === null || rule.methods.length === 0 || rule.methods.includes(method),
   );
-  if (withMethod.length === 0) return refuse("method", onPort);
   const onPath = (rule: EgressRule) => path === null || rule.paths.length === 0 || matchesSome(rule.paths, path);
+  if (withMethod.length === 0) {
+    // Another method helps only on a path that some rule has.
+    return refuse(onPort.some(onPath) ? "method" : "path", onPort);
+  }
   const rule = first(withMethod.filter(onPath));
   if (rule !== undefined) return { outcome: "allow", rule };
   // A rule that grants this very path to another method came nearer than one that grants another path to this one.

@@ -43,6 +43,14 @@ export async function hold(core: Core, run: Run, why: string): Promise<void> {
   core.nudge();
 }
 
+/** Whether policy cannot be read now, so that its denial is no decision; then the run is held. */
+export async function heldForPolicy(core: Core, run: Run): Promise<boolean> {
+  const current = core.policy();
+  if (current.ok) return false;
+  await hold(core, run, `Policy cannot be read: ${current.problem}`);
+  return true;
+}
+
 /** Who is in each ask's group now; `null` when one of them cannot be read, and then the run is held. */
 export async function membersOrHold(
   core: Core,

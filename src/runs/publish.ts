@@ -9,7 +9,7 @@ import { bind, publishSubject } from "./bind.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
-import { membersOrHold } from "./hold.ts";
+import { heldForPolicy, membersOrHold } from "./hold.ts";
 import { factsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
@@ -115,6 +115,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
   ]);
   if (decision.outcome === "deny") {
+    if (decision.reason === "policy_unavailable" && (await heldForPolicy(core, run))) return false;
     await handOff(
       core,
       run,

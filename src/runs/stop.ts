@@ -1,5 +1,5 @@
 import type { Place } from "#ports/chat.ts";
-import type { Account } from "#ports/directory.ts";
+import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import { sameAccount } from "./approval.ts";
 import { membersOf } from "./ask.ts";
 import type { Core } from "./core.ts";
@@ -20,8 +20,14 @@ export async function stop(core: Core, o: { runId: string; account: Account; pla
   if (isFinal(run.state))
     return { kind: "refused", refusal: { code: "run_over", number: run.number, state: run.state } };
   const person = await core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, o.account, o.account.name));
-  if (!(await mayStop(core, run, o.account, person.id))) {
-    return { kind: "refused", refusal: { code: "not_yours_to_stop", requester: run.requester.name } };
+  try {
+    if (!(await mayStop(core, run, o.account, person.id))) {
+      return { kind: "refused", refusal: { code: "not_yours_to_stop", requester: run.requester.name } };
+    }
+  } catch (error) {
+    if (!(error instanceof DirectoryUnavailable)) throw error;
+    core.log("a run's approvers could not be read", { run: run.number, error: error.message });
+    return { kind: "refused", refusal: { code: "directory_unavailable" } };
   }
   const stopping = await core.store.tx(async (tx) => {
     const asked = await core.stores.runs.requestCancel(tx, run.id, person.id);

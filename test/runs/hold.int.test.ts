@@ -3,6 +3,7 @@ import { DirectoryUnavailable } from "#ports/directory.ts";
 import { factsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
 import type { RunState } from "#runs/state.ts";
+import { stop } from "#runs/stop.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
@@ -145,4 +146,58 @@ test("a group that cannot be read for longer than policy's patience ends in a ha
   await house.notices(run);
   await house.pass(7 * 24 * 3_600_000 + MINUTE, run);
   await house.until("handed_off");
+});
+
+const BROKEN = { ok: false, problem: "org.yaml:3:1 unknown key" } as const;
+
+test("a result that meets an unreadable policy is kept, and published when policy can be read", async () => {
+  house = await memoryHouse({
+    checks: () => {
+      house.policy.current = BROKEN;
+      return 0;
+    },
+  });
+  const good = house.policy.current;
+  await house.say(ANA, "append a line to README.md");
+  await house.answer(BO, (await house.question(await house.until("waiting"))).id);
+  const run = await house.until("publishing");
+  expect(await house.notices(run)).toEqual(["Policy cannot be read: org.yaml:3:1 unknown key"]);
+  await house.pass(MINUTE, run);
+  expect((await house.core.stores.runs.get(run.id))?.state).toBe("publishing");
+  expect(house.repoHost.pushes).toEqual([]);
+  house.policy.current = good;
+  await house.pass(MINUTE, run);
+  await house.until("in_review");
+});
+
+test("a run in line that meets an unreadable policy stays in line", async () => {
+  house = await memoryHouse();
+  const good = house.policy.current;
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("waiting");
+  const question = await house.question(run);
+  // Votes are refused while policy cannot be read, so it becomes so in the moment after the last one.
+  const { vote } = house.core.stores.approvals;
+  house.core.stores.approvals.vote = async (...cast) => {
+    house.policy.current = BROKEN;
+    return vote(...cast);
+  };
+  await house.answer(BO, question.id);
+  await house.notices(run);
+  expect((await house.core.stores.runs.get(run.id))?.state).toBe("queued");
+  house.policy.current = good;
+  await house.pass(MINUTE, run);
+  await house.until("in_review");
+});
+
+test("a stop by somebody who may be an approver is refused while that cannot be known; an author's is not", async () => {
+  house = await memoryHouse();
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("waiting");
+  await house.question(run);
+  leadsAway();
+  const by = (account: typeof ANA) => stop(house.core, { runId: run.id, account, place: run.place });
+  expect(await by(BO)).toEqual({ kind: "refused", refusal: { code: "directory_unavailable" } });
+  expect(await by(ANA)).toMatchObject({ kind: "noted", what: "stopping" });
+  await house.until("cancelled");
 });

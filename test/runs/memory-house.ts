@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import path from "node:path";
 import { type ScriptedStep, scriptedAgents } from "#adapters/agent/scripted.ts";
 import { memoryDirectory } from "#adapters/directory/memory.ts";
@@ -192,7 +193,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
     defaultAgent: { id: "scripted", model: "scripted" },
     repoHost,
     signer: { keyId: "ed25519:test", publicKey: "none", sign: () => new Uint8Array(64) },
-    tokenFor: (key) => `cst_${key}`,
+    tokenFor: (key) => `cst_${createHash("sha256").update(key).digest("base64url")}`,
     redact: redactor([{ name: "model", value: "sup3r-secret-value" }]),
     nudge: () => undefined,
     log: (message, fields) => void logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
