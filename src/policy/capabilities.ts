@@ -1,5 +1,6 @@
 import type { EgressRule } from "./egress.ts";
-import { type GroupRef, type Policy, type Rule, type Shares, type Team, teamOf } from "./policy.ts";
+import { type GroupRef, type Policy, type Recipe, type Rule, type Shares, type Team, teamOf } from "./policy.ts";
+import { recipesOf } from "./recipes.ts";
 import type { Limits, SandboxNeeds } from "./scope.ts";
 
 /** One thing that a policy lets somebody do, or holds them to, as a sentence. */
@@ -155,10 +156,18 @@ function source(group: GroupRef): string {
   return `${kind} ${[who].flat().join(", ")}`;
 }
 
+const ofRecipe = (recipe: Recipe): Capability => ({
+  key: `recipe ${recipe.name}`,
+  text: `${recipe.team} has the recipe ${recipe.name} for ${recipe.repo}`,
+  at: recipe.ref.at,
+});
+
 /** What one team may do and is held to, the organisation's rules included; none when there is no such team. */
 export function capabilitiesOfTeam(policy: Policy, name: string): Capability[] {
   const team = teamOf(policy, name);
-  return team === null ? [] : [...ofTeam(team), ...policy.always.map((rule) => ofRule("every team", rule))];
+  if (team === null) return [];
+  const recipes = recipesOf(policy, name).map(ofRecipe);
+  return [...ofTeam(team), ...recipes, ...policy.always.map((rule) => ofRule("every team", rule))];
 }
 
 /** Everything a policy says, as sentences, in a stable order. */
@@ -189,11 +198,7 @@ export function capabilitiesOf(policy: Policy): Capability[] {
       at: null,
     },
     ...Object.values(policy.teams).flatMap(ofTeam),
-    ...Object.values(policy.recipes).map((recipe) => ({
-      key: `recipe ${recipe.name}`,
-      text: `${recipe.team} has the recipe ${recipe.name} for ${recipe.repo}`,
-      at: recipe.ref.at,
-    })),
+    ...Object.values(policy.recipes).map(ofRecipe),
   ];
 }
 

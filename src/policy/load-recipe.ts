@@ -4,6 +4,7 @@ import { limitsAbove, limitsFrom } from "./limits.ts";
 import { compileChecks, present } from "./load-team.ts";
 import { hint } from "./nearest.ts";
 import type { PolicyProblem, Recipe, RecipeField, Team } from "./policy.ts";
+import { OUR_WORDS } from "./recipes.ts";
 import { list, nth } from "./rules.ts";
 import type { Salvaged } from "./salvage.ts";
 import type { RecipeShape } from "./shapes/recipe.ts";
@@ -88,6 +89,9 @@ export function compileRecipe(
 ): Recipe | null {
   const of = Object.hasOwn(teams, shape.team) ? teams[shape.team] : undefined;
   checkPrompt(source, shape, problems);
+  if ((OUR_WORDS as readonly string[]).includes(shape.recipe)) {
+    problems.push({ at: source.at(["recipe"]), message: `"${shape.recipe}" is said to us in chat - use another name` });
+  }
   if (of === undefined) {
     problems.push({
       at: source.at(["team"]),

@@ -19,7 +19,7 @@ function edits(a: string, b: string): number {
 }
 
 /** The known word an author most likely meant, or null when none is near. */
-function nearest(word: string, known: readonly string[]): string | null {
+export function nearest(word: string, known: readonly string[]): string | null {
   if (word.length > 64) return null;
   const limit = Math.max(1, Math.floor(word.length / 3));
   const ranked = known

@@ -116,7 +116,6 @@ export function warningsOf(
       ...secretWarnings(team, site),
       ...notYet(policy, team),
     ]),
-    ...Object.values(policy.recipes).map(({ ref }) => ({ at: ref.at, message: `a recipe ${NOT_YET}` })),
     ...unserved.map(({ at, preset }) => ({
       at,
       message: `the preset "${preset}" is not configured here: it grants nothing yet`,

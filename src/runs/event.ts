@@ -34,6 +34,8 @@ export const EventBody = z.discriminatedUnion("kind", [
     policy: z.strictObject({ commit: z.string(), digest: z.string() }),
     agent: z.string(),
     model: z.string(),
+    /** The named prompt it was asked with, and where policy has it. */
+    recipe: z.strictObject({ name: z.string(), title: z.string(), at: z.string() }).optional(),
   }),
   z.strictObject({
     kind: z.literal("run.moved"),

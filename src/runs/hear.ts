@@ -3,6 +3,7 @@ import { capabilitiesOfTeam } from "#policy/capabilities.ts";
 import { objectsOf } from "#policy/cases.ts";
 import { explain } from "#policy/explain.ts";
 import { repositoriesOf } from "#policy/policy.ts";
+import { fill, recipeAsked, recipesOf, usageOf } from "#policy/recipes.ts";
 import type { Tx } from "#ports/store.ts";
 import { open } from "./ask.ts";
 import { addedBy, bind } from "./bind.ts";
@@ -10,6 +11,7 @@ import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { factsOf, titled } from "./look.ts";
 import { record } from "./record.ts";
+import type { Refusal } from "./refusal.ts";
 import { looksAt } from "./remind.ts";
 import { choices, request, type Standing, standing } from "./request.ts";
 import type { Run } from "./run.ts";
@@ -60,6 +62,8 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
       if (!there) return { kind: "refused", refusal: { code: "no_run_here" } };
       return stop(core, { runId: there.id, account: heard.account, place: heard.place });
     case "task": {
+      const recipe = await fromRecipe(core, heard, here, said.fresh);
+      if (recipe !== "no recipe") return recipe;
       const before = said.fresh ? null : run;
       const noted = before ? await followUp(core, heard, before, said.text) : null;
       if (noted) return noted;
@@ -72,7 +76,36 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
 }
 
 async function help(core: Core, here: Standing): Promise<View> {
-  return { kind: "help", team: here.team, repos: await choices(core, here), examples: [] };
+  const recipes = recipesOf(here.policy, here.team).map((one) => ({
+    title: one.title,
+    usage: usageOf(one),
+    at: one.ref.at,
+  }));
+  return { kind: "help", team: here.team, repos: await choices(core, here), examples: [], recipes };
+}
+
+/** A named prompt of the team, with its fields filled in: always a run of its own. */
+async function fromRecipe(
+  core: Core,
+  heard: Heard,
+  here: Standing,
+  fresh: boolean,
+): Promise<View | null | "no recipe"> {
+  const words = fresh ? heard.text.trim().replace(/^new\s+/i, "") : heard.text;
+  const asked = recipeAsked(here.policy, here.team, words);
+  if (asked === null || (fresh && asked.kind === "unknown")) return "no recipe";
+  const refused = (refusal: Refusal): View => ({ kind: "refused", refusal });
+  if (asked.kind === "unknown") return refused({ code: "unknown_recipe", name: asked.name, near: asked.near });
+  const { recipe } = asked;
+  if (asked.kind === "elsewhere")
+    return refused({ code: "other_teams_recipe", recipe: recipe.name, team: recipe.team });
+  const filled = fill(recipe, asked.words);
+  if (!filled.ok) {
+    const { problems } = filled;
+    return refused({ code: "recipe_fields", recipe: recipe.name, usage: usageOf(recipe), problems });
+  }
+  const made = await request(core, heard, here, { text: filled.prompt, repo: recipe.repo, recipe }, null);
+  return "refused" in made ? refused(made.refused) : null;
 }
 
 /** What the channel's team may do, as its policy says it. */

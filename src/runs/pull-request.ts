@@ -24,8 +24,8 @@ export function subjectOf(run: { readonly text: string; readonly number: number 
 /** The pull request as its reviewer meets it: who asked, what it rests on, and the receipt. A fold of the events. */
 export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent: string): PullRequestText {
   // The request from the record, where known secrets are redacted: a pull request may be public.
-  const { text } = facts.request;
-  const title = subjectOf({ text, number: run.number }, 100);
+  const { text, recipe } = facts.request;
+  const title = subjectOf({ text: recipe?.title ?? text, number: run.number }, 100);
   const approvals = facts.approvals
     .filter((approval) => approval.status === "approved")
     .map((approval) => {

@@ -10,6 +10,15 @@ export type Refusal =
   | { readonly code: "policy_unavailable"; readonly problem: string }
   | { readonly code: "no_repository"; readonly choices: readonly string[] }
   | { readonly code: "unknown_repository"; readonly repo: string; readonly choices: readonly string[] }
+  /** Of a recipe: how it is asked for, and every field that does not fit. */
+  | {
+      readonly code: "recipe_fields";
+      readonly recipe: string;
+      readonly usage: string;
+      readonly problems: readonly string[];
+    }
+  | { readonly code: "other_teams_recipe"; readonly recipe: string; readonly team: string }
+  | { readonly code: "unknown_recipe"; readonly name: string; readonly near: string }
   | { readonly code: "no_run_here" }
   | { readonly code: "no_such_run"; readonly number: number }
   | { readonly code: "run_over"; readonly number: number; readonly state: string }

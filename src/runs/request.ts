@@ -1,5 +1,5 @@
 import { matchesAnyText } from "#policy/glob.ts";
-import { membersOf as groupOfTeam, type Policy, repositoriesOf } from "#policy/policy.ts";
+import { membersOf as groupOfTeam, type Policy, type Recipe, repositoriesOf } from "#policy/policy.ts";
 import { route } from "#policy/route.ts";
 import type { Place } from "#ports/chat.ts";
 import { sameAccount } from "./approval.ts";
@@ -92,14 +92,11 @@ export async function request(
   core: Core,
   heard: Heard,
   here: Standing,
-  task: { text: string; repo: string | null },
+  task: { text: string; repo: string | null; recipe?: Recipe },
   beside: RunId | null,
 ): Promise<Requested> {
-  const repos = await choices(core, here);
-  const others = Object.keys(here.policy.teams)
-    .flatMap((team) => repositoriesOf(here.policy, team).globs)
-    .filter((glob) => !glob.includes("*") && !repos.includes(glob));
-  const found = chooseRepository(repos, others, task.repo, task.text);
+  const { recipe } = task;
+  const found = recipe === undefined ? await chosen(core, here, task) : ofRecipe(recipe);
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
   const because = `this channel belongs to team ${here.team} (${here.at}); ${found.because}`;
@@ -138,6 +135,7 @@ export async function request(
         policy: { commit: here.policy.commit, digest: here.policy.digest },
         agent: run.agent,
         model: run.model,
+        ...(recipe === undefined ? {} : { recipe: { name: recipe.name, title: recipe.title, at: recipe.ref.at } }),
       },
       ...(other === null || isFinal(other.state)
         ? []
@@ -159,6 +157,22 @@ export async function request(
   else core.nudge();
   return { created: made !== null };
 }
+
+type Chosen = ReturnType<typeof chooseRepository>;
+
+async function chosen(core: Core, here: Standing, task: { text: string; repo: string | null }): Promise<Chosen> {
+  const repos = await choices(core, here);
+  const others = Object.keys(here.policy.teams)
+    .flatMap((team) => repositoriesOf(here.policy, team).globs)
+    .filter((glob) => !glob.includes("*") && !repos.includes(glob));
+  return chooseRepository(repos, others, task.repo, task.text);
+}
+
+/** Its one repository: policy has proven that the team is granted it. */
+const ofRecipe = ({ name, repo, ref }: Recipe): Chosen => ({
+  repo,
+  because: `the recipe ${name} (${ref.at}) is for ${repo}`,
+});
 
 /** The repositories a team may ask about: those policy names, and those of the host that its patterns match. */
 export async function choices(

@@ -10,6 +10,7 @@ import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { hold, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
+import { asRecipe } from "./recipe.ts";
 import { record } from "./record.ts";
 import { looksAt } from "./remind.ts";
 import type { Run } from "./run.ts";
@@ -30,14 +31,19 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
     );
     return core.nudge();
   }
-  const lack = await wantedElsewhere(core, run, compiled.scope);
+  const asked = await asRecipe(core, current.policy, run, compiled.scope);
+  if ("gone" in asked) {
+    await core.store.tx((tx) => move(core, tx, run, "denied", { why: asked.gone }));
+    return core.nudge();
+  }
+  const lack = await wantedElsewhere(core, run, asked.scope);
   if (lack !== null) {
     await core.store.tx((tx) => move(core, tx, run, "denied", { why: lack }));
     return core.nudge();
   }
   const base = await baseOf(core, run);
   if (base === null) return;
-  const scope = await added(core, run, compiled.scope, base.oid);
+  const scope = await added(core, run, asked.scope, base.oid);
   if (scope === null) return;
   const decision = await allow(core, run, startRequest(scope, run.model).objects);
   const patch = {

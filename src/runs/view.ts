@@ -69,6 +69,8 @@ export type View =
       readonly team: string | null;
       readonly repos: readonly string[];
       readonly examples: readonly string[];
+      /** Named prompts that the team's policy has. */
+      readonly recipes: readonly { readonly title: string; readonly usage: string; readonly at: string }[];
     }
   | {
       readonly kind: "list";

@@ -16,7 +16,7 @@ test("the files on the page load without a warning", () => {
   const result = loadPolicy(files, { commit: "c0ffee" });
   loaded(result);
   expect(result.ok && result.warnings).toEqual([]);
-  expect([...files.keys()]).toEqual(["org.yaml", "teams/shop.yaml", "tests/shop.test.yaml"]);
+  expect([...files.keys()]).toEqual(["org.yaml", "teams/shop.yaml", "recipes/copy-edit.yaml", "tests/shop.test.yaml"]);
 });
 
 test("the tests on the page pass on the policy of the page", () => {

@@ -26,6 +26,15 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
     `It is not clear which repository you mean, and we do not guess. Ask again with one of: ${repositories(choices)}. For example ${code(`repo=${choices[0] ?? "owner/name"} your request`)}.`,
   unknown_repository: ({ repo, choices }) =>
     `This channel's team may not ask about ${code(repo)}. Ask in the channel of the team that owns it, or ask here about ${repositories(choices)}.`,
+  recipe_fields: ({ recipe, usage, problems }) =>
+    `Nothing was started, because the recipe ${code(recipe, 80)} needs other words: ${some(
+      problems.map((one) => said(one, 200)),
+      8,
+    ).join("; ")}. Ask for it as ${code(usage, 300)}.`,
+  other_teams_recipe: ({ recipe, team }) =>
+    `The recipe ${code(recipe, 80)} belongs to team ${said(team, 60)}, so nothing was started. Ask for it in that team's channel.`,
+  unknown_recipe: ({ name, near }) =>
+    `There is no recipe ${code(name, 80)} here, so nothing was started. If you mean ${code(near, 80)}, ask again with that name; to ask in your own words, begin with ${code("new")}.`,
   no_run_here: () => "There is no run in this thread. Say it in the thread of the run you mean.",
   no_such_run: ({ number }) => `There is no run ${number}. Say ${code("mine")} for a list of yours.`,
   run_over: ({ number, state }) =>

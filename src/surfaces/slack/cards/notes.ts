@@ -38,7 +38,7 @@ export function blockedCard({ run, host, port, reason, rule, times }: Of<"blocke
   );
 }
 
-export function helpCard({ team, repos, examples }: Of<"help">): Card {
+export function helpCard({ team, repos, examples, recipes }: Of<"help">): Card {
   const where = team === null ? "This channel belongs to no team yet." : `Here I work for team ${said(team, 60)}.`;
   const tries = examples.length > 0 ? examples : ['replace "old words" with "new words" in README.md'];
   return card(`${where} Mention me with a request, or with status, why, policy, mine or stop.`, [
@@ -53,6 +53,15 @@ export function helpCard({ team, repos, examples }: Of<"help">): Card {
       `${code("policy")} for what this team may do, ${code("can I run npm test")} to ask policy before you ask for work.`,
       `${code("repo=owner/name")} picks a repository; ${code("new")} before a request starts another run in a thread.`,
     ),
+    recipes.length === 0
+      ? null
+      : section(
+          "*Recipes of this team*",
+          ...some(
+            recipes.map(({ title, usage, at }) => `${code(usage, 200)} ${said(title, 120)} (${code(at, 120)})`),
+            LINES_MOST,
+          ),
+        ),
     repos.length === 0
       ? null
       : context(
