@@ -1,25 +1,26 @@
 import { matchesText } from "./glob.ts";
 import { hint } from "./nearest.ts";
+import type { Point } from "./points.ts";
 import type { Effect, Subject } from "./policy.ts";
 
-/** What may be done with a run, where that is enforced, and what happens when no rule speaks. */
-const ACTIONS: Record<string, { point: string; baseline: "allow" | "draft" | "none" }> = {
+/**
+ * What may be done with a run, where it is asked, and what happens when no rule speaks. An action that nothing asks about
+ * is not here, and so does not load.
+ */
+const ACTIONS: Record<string, { point: Point; baseline: "allow" | "draft" | "none" }> = {
   "run.start": { point: "intake", baseline: "allow" },
+  /** More money or tokens for a run whose budget is spent, up to the ceiling. */
+  "run.extend": { point: "gateway", baseline: "none" },
   "pr.open": { point: "publish", baseline: "draft" },
   "pr.update": { point: "publish", baseline: "allow" },
-  "issue.comment": { point: "publish", baseline: "allow" },
-  "package.install": { point: "publish", baseline: "none" },
+  "issue.comment": { point: "protocol", baseline: "allow" },
+  "package.install": { point: "protocol", baseline: "none" },
 };
 
 const NEVER = ["pr.merge", "deploy.*"] as const;
 
-/** What the control plane puts to policy today. A rule about another action waits for the part that will ask. */
-const ASKED = ["run.start", "pr.open"] as const;
-
-/** Whether a rule about these actions decides anything yet. */
-export function isAsked(patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => isNever(pattern) || ASKED.some((action) => matchesText(pattern, action)));
-}
+/** Nobody is asked for it when it is allowed, and a larger budget is said where budgets are said. */
+const ASK_OR_DENY = "run.extend";
 
 /** Whether nothing can grant it: a run ends at the pull request. */
 export function isNever(action: string): boolean {
@@ -32,8 +33,15 @@ export function allowedByBaseline(action: string, draft: boolean | undefined): b
   return known?.baseline === "allow" || (known?.baseline === "draft" && draft !== false);
 }
 
-export function actionPoint(action: string): string {
+export function actionPoint(action: string): Point {
   return (Object.hasOwn(ACTIONS, action) ? ACTIONS[action]?.point : undefined) ?? "publish";
+}
+
+/** Where the actions that a pattern names are asked about. What can only be denied is denied at publishing. */
+export function actionPoints(pattern: string): readonly Point[] {
+  const named = Object.keys(ACTIONS).filter((name) => matchesText(pattern, name));
+  const never = isNever(pattern) || NEVER.some((one) => matchesText(pattern, one));
+  return [...new Set([...named.map(actionPoint), ...(never ? (["publish"] as const) : [])])];
 }
 
 /** What is wrong with an action in a rule, or null. An action that nothing enforces must not look enforced. */
@@ -43,12 +51,16 @@ export function actionProblem(effect: Effect, pattern: string): string | null {
   if (touchesNever && effect !== "deny") {
     return `"${pattern}" can only be denied - a run ends at the pull request`;
   }
+  if (effect === "allow" && matchesText(pattern, ASK_OR_DENY)) {
+    const what = pattern === ASK_OR_DENY ? `"${pattern}"` : `"${pattern}" names ${ASK_OR_DENY}, which`;
+    return `${what} can only be asked or denied - a larger budget belongs under "limits"`;
+  }
   if (touchesNever || names.some((name) => matchesText(pattern, name))) return null;
   return `unknown action "${pattern}"${hint(pattern, [...names, ...NEVER])}`;
 }
 
 /** Where each subject is enforced. "protocol" acts only where the agent asks: it is advisory. */
-export const POINTS: Record<Exclude<Subject, "action">, string> = {
+export const POINTS: Record<Exclude<Subject, "action">, Point> = {
   "git.repo": "intake",
   "git.branch": "relay",
   "git.path": "relay",

@@ -1,7 +1,10 @@
 import type { EgressRule } from "./egress.ts";
-import { type GroupRef, type Policy, type Recipe, type Rule, type Shares, type Team, teamOf } from "./policy.ts";
+import { pointsOfRule } from "./enforced.ts";
+import { LIMIT_POINTS, type LimitName } from "./limit.ts";
+import type { Point } from "./points.ts";
+import { type GroupRef, type Policy, type Recipe, type Rule, type Team, teamOf } from "./policy.ts";
 import { recipesOf } from "./recipes.ts";
-import type { Limits, SandboxNeeds } from "./scope.ts";
+import type { SandboxNeeds } from "./scope.ts";
 
 /** One thing that a policy lets somebody do, or holds them to, as a sentence. */
 export interface Capability {
@@ -10,6 +13,8 @@ export interface Capability {
   readonly text: string;
   /** "org.yaml:12:3"; `null` for what no single line says. */
   readonly at: string | null;
+  /** Where it is enforced; absent where it only says who somebody is. */
+  readonly points?: readonly Point[];
 }
 
 const ANY = "anything";
@@ -49,7 +54,7 @@ function ofRule(who: string, rule: Rule): Capability {
   const may = rule.effect === "deny" ? "may not" : "may";
   const asked = rule.ask === null ? "" : ` ${question(rule.ask)}`;
   const text = `${who} ${may} ${what}${asked}`;
-  return { key: text, text, at: rule.ref.at };
+  return { key: text, text, at: rule.ref.at, points: pointsOfRule(rule) };
 }
 
 function ofEgress(who: string, rule: EgressRule): Capability {
@@ -60,7 +65,7 @@ function ofEgress(who: string, rule: EgressRule): Capability {
   const inside = rule.private.length === 0 ? "" : `, also at ${rule.private.join(", ")}`;
   const secret = rule.secret === null ? "" : `, with the secret ${rule.secret.name}`;
   const text = `${who} may send ${methods} to ${rule.host}${paths}${ports}${inside}${secret}${seen}`;
-  return { key: text, text, at: rule.rule.at };
+  return { key: text, text, at: rule.rule.at, points: ["gateway"] };
 }
 
 function duration(ms: number): string {
@@ -73,28 +78,51 @@ function duration(ms: number): string {
   return `${ms / size}${unit}`;
 }
 
-function ofLimits(who: string, at: string, limits: Limits, shares: Shares): Capability[] {
-  const said: [string, string | null][] = [
-    ["costUsd", `may spend $${limits.costUsd} in a run`],
-    ["tokens", `may use ${limits.tokens.toLocaleString("en")} tokens in a run`],
-    ["runtimeMs", `may work for ${duration(limits.runtimeMs)} in a run`],
-    ["uploadBytes", `may send out ${limits.uploadBytes.toLocaleString("en")} bytes in a run`],
-    ["concurrentRuns", `may have ${limits.concurrentRuns} runs at a time`],
-    ["perRepo", amount(shares.perRepo.concurrentRuns, (n) => `may have ${n} runs at a time in one repository`)],
-    ["perPerson", amount(shares.perPerson.concurrentRuns, (n) => `may have ${n} runs at a time for one person`)],
-    ["perMonth.costUsd", amount(shares.perMonth.costUsd, (n) => `may spend $${n} in a month`)],
-    ["perMonth.tokens", amount(shares.perMonth.tokens, (n) => `may use ${n.toLocaleString("en")} tokens in a month`)],
+function ofLimits({ name: who, at, limits, shares, limitRefs }: Team): Capability[] {
+  const said: [string, LimitName, string | null][] = [
+    ["costUsd", "cost_usd", `may spend $${limits.costUsd} in a run`],
+    ["tokens", "tokens", `may use ${limits.tokens.toLocaleString("en")} tokens in a run`],
+    ["runtimeMs", "runtime", `may work for ${duration(limits.runtimeMs)} in a run`],
+    ["uploadBytes", "upload", `may send out ${limits.uploadBytes.toLocaleString("en")} bytes in a run`],
+    ["concurrentRuns", "concurrent_runs", `may have ${limits.concurrentRuns} runs at a time`],
+    [
+      "perRepo",
+      "per_repo.concurrent_runs",
+      amount(shares.perRepo.concurrentRuns, (n) => `may have ${n} runs at a time in one repository`),
+    ],
+    [
+      "perPerson",
+      "per_person.concurrent_runs",
+      amount(shares.perPerson.concurrentRuns, (n) => `may have ${n} runs at a time for one person`),
+    ],
+    ["perMonth.costUsd", "per_month.cost_usd", amount(shares.perMonth.costUsd, (n) => `may spend $${n} in a month`)],
+    [
+      "perMonth.tokens",
+      "per_month.tokens",
+      amount(shares.perMonth.tokens, (n) => `may use ${n.toLocaleString("en")} tokens in a month`),
+    ],
     [
       "perPersonMonth.costUsd",
+      "per_person_month.cost_usd",
       amount(shares.perPersonMonth.costUsd, (n) => `may spend $${n} in a month for one person`),
     ],
     [
       "perPersonMonth.tokens",
+      "per_person_month.tokens",
       amount(shares.perPersonMonth.tokens, (n) => `may use ${n.toLocaleString("en")} tokens in a month for one person`),
     ],
   ];
-  return said.flatMap(([key, text]) =>
-    text === null ? [] : [{ key: `${who} limits ${key}`, text: `${who} ${text}`, at }],
+  return said.flatMap(([key, name, text]) =>
+    text === null
+      ? []
+      : [
+          {
+            key: `${who} limits ${key}`,
+            text: `${who} ${text}`,
+            at: limitRefs?.[name]?.at ?? at,
+            points: LIMIT_POINTS[name],
+          },
+        ],
   );
 }
 
@@ -133,7 +161,7 @@ function ofTeam(team: Team): Capability[] {
             team.unlisted.rule.at,
           ),
         ]),
-    ...ofLimits(name, at, team.limits, team.shares),
+    ...ofLimits(team),
     ...ofSandbox(name, at, team.sandbox),
     ...team.checks.map((check) => {
       const where = check.in.length === 0 ? "" : ` in ${check.in.join(", ")}`;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { commandObjects } from "./command-actions.ts";
 import { decide } from "./decide.ts";
 import type { Decision, PolicyObject } from "./decision.ts";
 import { readDocument } from "./document.ts";
@@ -92,7 +93,7 @@ function pushed(policy: Policy, repo: string, { paths = [], size }: Tried): Poli
 export function objectsOf(policy: Policy, tried: Tried): PolicyObject[] {
   const { "git.push": repo, command, action, draft, model, tool, secret } = tried;
   if (repo !== undefined) return pushed(policy, repo, tried);
-  if (command !== undefined) return [{ subject: "command", command }];
+  if (command !== undefined) return [...commandObjects(command)];
   if (action !== undefined) return [{ subject: "action", action, ...(draft === undefined ? {} : { draft }) }];
   if (model !== undefined) return [{ subject: "model", model }];
   if (tool !== undefined) return [{ subject: "tool", tool }];

@@ -7,6 +7,7 @@ import { decideEgress, type EgressRequest, type EgressRule, normaliseHost } from
 import { fold, foldedGlob, matchesAnyText, matchesCut, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
 import { withoutDenied } from "./grants.ts";
 import { decidePath, type PathRule } from "./paths.ts";
+import type { Point } from "./points.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
 import { matchesSecret } from "./secrets.ts";
 import { sizeBound } from "./units.ts";
@@ -285,7 +286,7 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
 }
 
 /** Where the object is enforced; "protocol" is advisory. */
-function pointOf(object: PolicyObject): string {
+export function pointOf(object: PolicyObject): Point {
   if (object.subject === "egress") return "gateway";
   return object.subject === "action" ? actionPoint(object.action) : POINTS[object.subject];
 }

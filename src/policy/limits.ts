@@ -1,4 +1,6 @@
+import type { RuleRef } from "./decision.ts";
 import type { Path, Source } from "./document.ts";
+import { LIMITS, type LimitName, SANDBOX_LIMITS, type SandboxLimit } from "./limit.ts";
 import type { PolicyProblem, Shares } from "./policy.ts";
 import type { Limits, SandboxNeeds } from "./scope.ts";
 import { ISOLATION, type LimitsShape, type SandboxShape } from "./shapes/limits.ts";
@@ -34,20 +36,6 @@ export function sharesFrom(shapes: readonly LimitsShape[]): Shares {
   };
 }
 
-const KEYS: readonly (readonly string[])[] = [
-  ["cost_usd"],
-  ["tokens"],
-  ["runtime"],
-  ["upload"],
-  ["concurrent_runs"],
-  ["per_repo", "concurrent_runs"],
-  ["per_person", "concurrent_runs"],
-  ["per_month", "cost_usd"],
-  ["per_month", "tokens"],
-  ["per_person_month", "cost_usd"],
-  ["per_person_month", "tokens"],
-];
-
 const WRITTEN = {
   cost_usd: Number,
   tokens: (value: string | number) => count(value),
@@ -56,7 +44,8 @@ const WRITTEN = {
   concurrent_runs: Number,
 } as const;
 
-function written(shape: LimitsShape, key: readonly string[]): string | number | undefined {
+/** What a shape says at a key like "per_month.cost_usd". */
+function written(shape: LimitsShape | SandboxShape, key: readonly string[]): string | number | undefined {
   return key.reduce<unknown>(
     (value, step) => (typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined),
     shape,
@@ -70,7 +59,8 @@ export function limitsAbove(
   source: Source,
   path: Path,
 ): PolicyProblem[] {
-  return KEYS.flatMap((key) => {
+  return LIMITS.flatMap((name) => {
+    const key = name.split(".");
     const [most, mine] = [written(outer.shape, key), written(shape, key)];
     if (most === undefined || mine === undefined) return [];
     const measure = WRITTEN[key.at(-1) as keyof typeof WRITTEN];
@@ -79,10 +69,38 @@ export function limitsAbove(
     return [
       {
         at: source.at([...path, ...key]),
-        message: `${key.join(".")} ${mine} is above the ${outer.what} of ${most} at ${place}`,
+        message: `${name} ${mine} is above the ${outer.what} of ${most} at ${place}`,
       },
     ];
   });
+}
+
+/** One of the places that may say a limit: a team's own, the organisation's defaults, the ceiling. */
+export interface LimitSource {
+  readonly source: Source;
+  readonly limits: LimitsShape | undefined;
+  readonly limitsPath: Path;
+  readonly sandbox: SandboxShape | undefined;
+  readonly sandboxPath: Path;
+}
+
+/** Where the limits that hold stand and what is written there: of each, the first of `sources` that says it. */
+export function limitRefs(sources: readonly LimitSource[]): Partial<Record<LimitName | SandboxLimit, RuleRef>> {
+  const refs: Partial<Record<LimitName | SandboxLimit, RuleRef>> = {};
+  const put = (name: LimitName | SandboxLimit, key: readonly string[], of: "limits" | "sandbox") => {
+    for (const one of sources) {
+      const shape = one[of];
+      const value = shape === undefined ? undefined : written(shape, key);
+      if (value === undefined) continue;
+      const path = [...(of === "limits" ? one.limitsPath : one.sandboxPath), ...key];
+      const text = `${of === "limits" ? "limits." : ""}${name} ${[value].flat().join(", ")}`;
+      refs[name] = { at: one.source.keyAt(path), text, why: null };
+      return;
+    }
+  };
+  for (const name of LIMITS) put(name, name.split("."), "limits");
+  for (const name of SANDBOX_LIMITS) put(name, [name.slice("sandbox.".length)], "sandbox");
+  return refs;
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

@@ -2,7 +2,7 @@ import { askOf } from "./ask.ts";
 import { type Ceiling, grantsAbove, rulesAbove } from "./ceiling.ts";
 import type { Source } from "./document.ts";
 import { compileGrants, type Grants, withoutDenied } from "./grants.ts";
-import { limitsAbove, limitsFrom, sandboxAbove, sandboxFrom, sharesFrom } from "./limits.ts";
+import { limitRefs, limitsAbove, limitsFrom, sandboxAbove, sandboxFrom, sharesFrom } from "./limits.ts";
 import type { Org } from "./load-org.ts";
 import type { Rule, Team, TeamCheck, Trial } from "./policy.ts";
 import { checkGroup, checkQuestion, compileRules, list, type Reading, toolRules } from "./rules.ts";
@@ -123,6 +123,20 @@ export function compileTeam(org: Org, source: Source, shape: Salvaged<TeamShape>
     limits: Object.assign({}, ...limits.toReversed().map(limitsFrom)),
     shares: sharesFrom(limits),
     sandbox: sandboxFrom([shape.sandbox, org.shape.defaults?.sandbox, ceiling.sandbox]),
+    limitRefs: limitRefs([
+      {
+        ...{ source, limits: shape.limits, limitsPath: ["limits"] },
+        ...{ sandbox: shape.sandbox, sandboxPath: ["sandbox"] },
+      },
+      {
+        ...{ source: ceiling.source, limits: org.shape.defaults?.limits, limitsPath: ["defaults", "limits"] },
+        ...{ sandbox: org.shape.defaults?.sandbox, sandboxPath: ["defaults", "sandbox"] },
+      },
+      {
+        ...{ source: ceiling.source, limits: ceiling.limits, limitsPath: ["ceiling", "limits"] },
+        ...{ sandbox: ceiling.sandbox, sandboxPath: ["ceiling", "sandbox"] },
+      },
+    ]),
     setup: present(shape.setup ?? []).map((step) => ({ in: list(step.in), command: step.command })),
     checks,
     trial: compileTrial(reading, shape.trial),

@@ -1,5 +1,6 @@
 import type { Ask, Position, RuleRef } from "./decision.ts";
 import type { EgressRule } from "./egress.ts";
+import type { LimitName, SandboxLimit } from "./limit.ts";
 import type { Preset } from "./presets.ts";
 import type { Check, Limits, SandboxNeeds } from "./scope.ts";
 
@@ -55,7 +56,10 @@ export interface TeamCheck extends Check {
   readonly in: readonly string[];
 }
 
-/** What is shared by runs, each `null` where nothing limits it. A month is a calendar month in UTC. */
+/**
+ * What is shared by runs, each `null` where nothing limits it. A month is a calendar month in UTC. A repository's and a
+ * person's runs are counted over all teams; the limit is that of the team that the run is for.
+ */
 export interface Shares {
   readonly perRepo: { readonly concurrentRuns: number | null };
   readonly perPerson: { readonly concurrentRuns: number | null };
@@ -117,6 +121,8 @@ export interface Team {
   readonly limits: Limits;
   readonly shares: Shares;
   readonly sandbox: SandboxNeeds;
+  /** Where each limit that holds is written. Absent in a policy that an older release kept. */
+  readonly limitRefs?: Readonly<Partial<Record<LimitName | SandboxLimit, RuleRef>>>;
   readonly setup: readonly SetupCommand[];
   readonly checks: readonly TeamCheck[];
   readonly trial: Trial | null;

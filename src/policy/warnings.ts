@@ -1,9 +1,6 @@
-import { isAsked } from "./actions.ts";
 import { containsPath, containsText, fold, pathGlob, speaksOf } from "./glob.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "./policy.ts";
 import type { SiteConfig } from "./site.ts";
-
-const NOT_ASKED = "nothing asks about this action in this version, so the rule has no effect yet";
 
 const PATHS: readonly Rule["subject"][] = ["git.repo", "git.path", "git.branch", "secret.name"];
 
@@ -72,6 +69,21 @@ function secretWarnings(team: Team, { secrets }: SiteConfig): PolicyProblem[] {
   );
 }
 
+/** Where nothing opens a package index, nothing is installed, whoever asks. */
+const fetchesPackages = (team: Team): boolean =>
+  team.presets.some(({ name }) => name === "npm-read" || name === "pypi-read");
+
+const MANIFEST = /(?:package(?:-lock)?\.json|requirements[^/]*\.txt|pyproject\.toml|go\.(?:mod|sum)|Cargo\.toml)$/;
+
+/** Whether the relay or a person looks at a change of what packages are needed. */
+const guardsManifests = (policy: Policy, team: Team): boolean =>
+  [...policy.always, ...team.rules].some(
+    (rule) =>
+      rule.subject === "git.path" &&
+      rule.effect !== "allow" &&
+      rule.globs.some((glob) => MANIFEST.test(glob) || glob === "**"),
+  );
+
 function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
   const out: PolicyProblem[] = [];
   const warn = (at: string, message: string) => out.push({ at, message });
@@ -85,8 +97,10 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
       );
     }
   }
-  for (const rule of team.rules) {
-    if (rule.subject === "action" && !isAsked(rule.globs)) warn(rule.ref.at, NOT_ASKED);
+  const unwalled = team.rules.find((rule) => rule.subject === "action" && rule.globs.includes("package.install"));
+  if (unwalled !== undefined && fetchesPackages(team) && !guardsManifests(policy, team)) {
+    const way = 'ask about the files that name packages too, like {git.path: "**/package.json"}';
+    warn(unwalled.ref.at, `package.install is advisory: it acts where the agent asks - ${way}`);
   }
   const repos = repositoriesOf(policy, team.name).globs.filter((glob) => !glob.includes("*"));
   const paths = team.rules.filter((rule: Rule) => rule.subject === "git.path" && rule.effect === "allow");
@@ -106,9 +120,7 @@ export function warningsOf(
   unserved: readonly { at: string; preset: string }[],
   site: SiteConfig,
 ): PolicyProblem[] {
-  const always = policy.always.filter((rule) => rule.subject === "action" && !isAsked(rule.globs));
   return [
-    ...always.map((rule) => ({ at: rule.ref.at, message: NOT_ASKED })),
     ...Object.values(policy.teams).flatMap((team) => [
       ...teamWarnings(policy, team),
       ...deadRules(policy, team),

@@ -1,3 +1,4 @@
+import { commandObjects } from "#policy/command-actions.ts";
 import type { PolicyObject } from "#policy/decision.ts";
 import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
@@ -37,9 +38,7 @@ export interface Speaker {
 }
 
 const objectsOf = (asked: Asked): readonly PolicyObject[] =>
-  asked.command === null
-    ? [{ subject: "tool", tool: asked.toolKind }]
-    : [{ subject: "command", command: asked.command }];
+  asked.command === null ? [{ subject: "tool", tool: asked.toolKind }] : commandObjects(asked.command);
 
 /**
  * Puts an agent's permission request to policy, and to people when policy says so. The answer goes to the agent first

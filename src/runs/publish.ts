@@ -104,13 +104,19 @@ function sizeOf(run: Run, { files, patch, truncated }: Changes): PolicyObject {
   return { subject: "git.size", repo: run.repo, files: files.length, lines, bytes };
 }
 
+/** Whether people have its pull request already: what is pushed now changes what they look at. */
+const wasInReview = async (core: Core, run: Run): Promise<boolean> =>
+  (await factsOf(core, run.id)).moves.some(({ to }) => to === "in_review");
+
 /** Whether it may be published now; otherwise the run has been moved to wait or to a handoff, or is held. */
 async function permitted(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
   const changes = await core.gateway.changes(run.id, baseOid, headOid, PATCH_BYTES);
   // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
   const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
   const decision = await allow(core, run, [
-    { subject: "action", action: "pr.open", draft: true },
+    (await wasInReview(core, run))
+      ? { subject: "action", action: "pr.update" }
+      : { subject: "action", action: "pr.open", draft: true },
     sizeOf(run, changes),
     ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
   ]);

@@ -158,7 +158,7 @@ egress: [{preset: npm-read}]
   expect(result.ok && result.warnings.map(({ at, message }) => `${at} ${message}`)).toEqual([
     "teams/shop.yaml:3:7 no allow names paths in acme/lib, so every path there may be changed unless a rule denies or asks",
     'teams/shop.yaml:3:7 nothing is routed to the team "shop"',
-    "teams/shop.yaml:9:5 nothing asks about this action in this version, so the rule has no effect yet",
+    'teams/shop.yaml:9:5 package.install is advisory: it acts where the agent asks - ask about the files that name packages too, like {git.path: "**/package.json"}',
     'teams/shop.yaml:10:10 the preset "npm-read" is not configured here: it grants nothing yet',
   ]);
 });
