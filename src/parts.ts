@@ -20,6 +20,9 @@ import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
 import { gatewaySockets, policyFolder } from "./places.ts";
 import { siteOf } from "./site.ts";
 
+/** A run's checks want two sandboxes, one after the other: the second finds its supervisor started. */
+export const SPARE_MS = 30_000;
+
 /** Something the person who starts us has to mend: one line with the fix. */
 export class StartError extends Error {
   override readonly name = "StartError";
@@ -190,6 +193,7 @@ export async function openSandboxes(config: Config, imageFolder: (image: string)
     node: process.execPath,
     npm: findNpm(config.toolEnv),
     imageFolder,
+    spareMs: SPARE_MS,
     ...(config.bwrap === null ? {} : { bwrap: config.bwrap }),
   });
   const { problems } = await provider.preflight();
