@@ -30,7 +30,7 @@ export const REACHED: Readonly<Record<Point, (seen: Seen) => boolean>> = {
   approved: (seen) => says(seen, /Bo approved/),
   "sandbox-ready": (seen) => says(seen, /: Sandbox ready|^\S+ Sandbox ready/),
   "turn-started": (seen) => wasPast(seen, "working", "checking", "publishing", "in review"),
-  "command-running": (seen) => says(seen, /(Runs|Ran) a command|A command (failed|was interrupted)/),
+  "command-running": (seen) => says(seen, COMMAND),
   "permission-pending": (seen) => says(seen, /Asked 1 of @leads about the command/),
   "turn-ended": (seen) => says(seen, /The agent says Done/),
   checking: (seen) => says(seen, /Clean sandbox for the checks ready/),
@@ -59,10 +59,13 @@ export const EXISTS: Readonly<Record<Victim, readonly Point[]>> = {
   agent: ["turn-started", "command-running", "permission-pending"],
 };
 
-/** What Ana asks for: a change to a file, and commands that take long enough to be killed in. */
-export function requestFor(team: Team, label: string): string {
+/** The page's lines about commands: one for each that was begun. */
+export const COMMAND = /(Runs|Ran) a command|A command (failed|was interrupted)/;
+
+/** What Ana asks for: a change to a file, and commands that take long enough to be killed in. `more`: asked of the shop too. */
+export function requestFor(team: Team, label: string, more = ""): string {
   if (team === "data")
     return `create docs/${label}.md with "${label}", then run \`sleep 1\`, then run \`rm -f docs/none\``;
   if (team === "website") return `append "${label}" to content/opening-hours.md, then run \`sleep 1\``;
-  return `append "${label}" to README.md, then run \`sleep 2\``;
+  return `append "${label}" to README.md, then run \`sleep 2\`${more}`;
 }

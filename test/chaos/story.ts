@@ -1,5 +1,5 @@
 import type { Chat, Team } from "./chat.ts";
-import { openPage, runOf } from "./page.ts";
+import { openPage, type Page, runOf } from "./page.ts";
 import { ON_THE_WAY, type Point, REACHED, requestFor } from "./points.ts";
 import type { Installation } from "./product.ts";
 
@@ -25,12 +25,14 @@ export async function play(
   o: {
     team: Team;
     label: string;
-    strikes: Partial<Record<Point, (runId: string) => Promise<unknown>>>;
+    strikes: Partial<Record<Point, (runId: string, page: Page) => Promise<unknown>>>;
+    /** What is asked of the shop too: ", then …". */
+    more?: string;
     /** How long the run may take to its end. */
     ms?: number;
   },
 ): Promise<Played> {
-  const text = requestFor(o.team, o.label);
+  const text = requestFor(o.team, o.label, o.more);
   const thread = await chat.ask(o.team, text);
   const runId = await runOf(house, text);
   const page = openPage(house, runId);
@@ -42,7 +44,7 @@ export async function play(
         await page.until(point, (seen) => REACHED[point](seen) || OVER.includes(seen.state), o.ms);
         if (!REACHED[point](page.seen)) break;
       }
-      await o.strikes[point]?.(runId);
+      await o.strikes[point]?.(runId, page);
       if (point === "permission-pending") await chat.approveNext(o.team, thread);
     }
     const { state } = await page.until("its end", (seen) => OVER.includes(seen.state), o.ms);

@@ -194,6 +194,20 @@ describe("the scripted model", () => {
     expect(fresh.message.tool_calls?.[0]?.function.name).toBe("todo");
   });
 
+  test("when the last thing was interrupted, it says what it did and what it left", async () => {
+    const request = '<request from="Ann">\nrun `make`\n</request>';
+    const messages: Message[] = [
+      { role: "user", content: request },
+      { role: "assistant", content: "I will run `make`." },
+      { role: "tool", content: "noted" },
+      { role: "tool", content: "Interrupted: the outcome is unknown. Check before relying on it." },
+      { role: "user", content: `You were interrupted, not by your doing. Check before you repeat it.\n${request}` },
+    ];
+    const { message } = await chat(messages);
+    expect(message.tool_calls).toBeUndefined();
+    expect(message.content).toContain("I was interrupted while I wanted to run `make`");
+  });
+
   test("a note of the control plane is never read as a request", async () => {
     const note = {
       role: "user",

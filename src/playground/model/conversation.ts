@@ -87,10 +87,12 @@ function follow(acts: Play, since: readonly Item[], place: Place): Answer | null
       turn = acts.next({ kind: "unsupported" });
       continue;
     }
+    // Last words wait for nobody: what a person says next is no answer to them.
+    if (!step.action && !step.awaits && !said(since, text)) return { step: { ...step, text }, call };
     const wanted = step.action ? "tool" : "user";
     while (at < results.length && results[at]?.role !== wanted) at += 1;
     const result = results[at];
-    if (!result) return said(since, step) ? null : { step: { ...step, ...(text === "" ? {} : { text }) }, call };
+    if (!result) return { step: { ...step, ...(text === "" ? {} : { text }) }, call };
     at += 1;
     spoken = "";
     const outcome: Outcome = step.action ? outcomeOf(step.action, result.text) : { kind: "answer", text: result.text };
@@ -100,12 +102,8 @@ function follow(acts: Play, since: readonly Item[], place: Place): Answer | null
 }
 
 /** Whether these last words were said before: then whatever came after them is a new matter. */
-function said(since: readonly Item[], step: Step): boolean {
-  return (
-    !step.action &&
-    !step.awaits &&
-    since.some((item) => item.role === "assistant" && item.text.trim() === step.text?.trim())
-  );
+function said(since: readonly Item[], text: string): boolean {
+  return since.some((item) => item.role === "assistant" && item.text.trim() === text.trim());
 }
 
 function title(items: readonly Item[]): string {
