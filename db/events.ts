@@ -132,11 +132,15 @@ function toldOf(db: Db): Set<RunId> {
   return runs;
 }
 
-/** Tells watchers when `db` commits; the same run twice in one transaction is told once. */
-export async function announce(db: Db, runId: RunId): Promise<void> {
-  if (toldOf(db).has(runId)) return;
-  await db.execute(sql`select pg_notify('countersign_events', ${runId})`);
-  toldOf(db).add(runId);
+/**
+ * Tells watchers when `db` commits; the same run twice in one transaction is told once. `null`: something that belongs to
+ * no run, told under no id.
+ */
+export async function announce(db: Db, runId: RunId | null): Promise<void> {
+  const id = runId ?? "";
+  if (toldOf(db).has(id)) return;
+  await db.execute(sql`select pg_notify('countersign_events', ${id})`);
+  toldOf(db).add(id);
 }
 
 /** Ids in the order of commits, from this call on; an id that waits to be read is not queued twice. */

@@ -1,7 +1,7 @@
 import { restorePolicy } from "#policy/archive.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
-import { and, eq } from "./drizzle.ts";
+import { and, eq, isNull } from "./drizzle.ts";
 import { policies } from "./schema/orgs.ts";
 import { afterCommit, asDb, type Db, outside } from "./store.ts";
 
@@ -13,13 +13,30 @@ export function policyArchive(db: Db, orgId: string): PolicyArchive {
   const verified = new Map<string, Policy>();
   let kept = "";
   return {
-    async keep(tx, policy) {
+    async keep(tx, policy, sources) {
       const { digest } = policy;
-      if (digest === kept) return;
-      await asDb(tx).insert(policies).values({ orgId, digest, policy }).onConflictDoNothing();
+      const what = sources === undefined ? digest : `${digest} with its files`;
+      if (kept.startsWith(what)) return;
+      const row = asDb(tx)
+        .insert(policies)
+        .values({ orgId, digest, policy, sources: sources ?? null });
+      await (sources === undefined
+        ? row.onConflictDoNothing()
+        : row.onConflictDoUpdate({
+            target: [policies.orgId, policies.digest],
+            set: { sources },
+            setWhere: isNull(policies.sources),
+          }));
       afterCommit(tx, () => {
-        kept = digest;
+        kept = what;
       });
+    },
+    async sources(digest) {
+      const [row] = await outside(db)
+        .select({ sources: policies.sources })
+        .from(policies)
+        .where(and(eq(policies.orgId, orgId), eq(policies.digest, digest)));
+      return row?.sources ?? null;
     },
     async get(digest) {
       const known = verified.get(digest);

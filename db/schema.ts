@@ -2,7 +2,7 @@ import { approvalState, approvals, approvalVotes, choice, gate } from "./schema/
 import { identities, installations, orgs, people, policies } from "./schema/orgs.ts";
 import { installationHeads, receipts, runEvents, runHeads } from "./schema/record.ts";
 import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
-import { cursors, effectState, effects, inbox, nodes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
+import { cursors, effectState, effects, inbox, nodes, notes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
 
 /**
  * Every table and type, the same for PGlite and Postgres. After a change (the tool sees no table in this file itself):
@@ -27,6 +27,7 @@ export const schema = {
   effects,
   sandboxes,
   outbox,
+  notes,
   cursors,
   nodes,
   runState,

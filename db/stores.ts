@@ -4,6 +4,7 @@ import { cursorStore } from "./cursors.ts";
 import { effectStore } from "./effects.ts";
 import { eventStore } from "./events.ts";
 import { inboxStore } from "./inbox.ts";
+import { noteStore } from "./notes.ts";
 import type { Database } from "./open.ts";
 import { outboxStore } from "./outbox.ts";
 import { peopleStore } from "./people.ts";
@@ -29,5 +30,6 @@ export function stores(database: Database, o: { readonly orgId: string }): Store
     cursors: cursorStore(db, o.orgId),
     receipts: receiptStore(db, o.orgId),
     policies: policyArchive(db, o.orgId),
+    notes: noteStore(db, o.orgId),
   };
 }

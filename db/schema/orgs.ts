@@ -58,6 +58,8 @@ export const policies = pgTable(
     orgId: org(),
     digest: text("digest").notNull(),
     policy: json("policy").$type<Policy>().notNull(),
+    /** The files it was made of, by name, without secrets; `null`: kept before they were, or by who had none. */
+    sources: json("sources").$type<Readonly<Record<string, string>>>(),
     keptAt: time("kept_at").notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.orgId, t.digest] })],

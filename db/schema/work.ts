@@ -10,9 +10,10 @@ import {
   text,
   unique,
   uniqueIndex,
+  uuid,
 } from "#db/drizzle.ts";
 import { org, time } from "./orgs.ts";
-import { run } from "./runs.ts";
+import { run, runs } from "./runs.ts";
 
 export const effectState = pgEnum("effect_state", ["intent", "done"]);
 export const sandboxState = pgEnum("sandbox_state", ["intent", "ready", "gone"]);
@@ -76,7 +77,8 @@ export const outbox = pgTable(
   {
     key: text("key").primaryKey(),
     orgId: org(),
-    runId: run(),
+    /** `null`: it belongs to no run, and `notes` has its facts under the same key. */
+    runId: uuid("run_id").references(() => runs.id),
     provider: text("provider").notNull(),
     workspace: text("workspace").notNull(),
     channel: text("channel").notNull(),
@@ -93,6 +95,18 @@ export const outbox = pgTable(
     notBefore: time("not_before"),
   },
   (t) => [index("outbox_due").on(t.wantedAt).where(sql`${t.version} > ${t.shownVersion}`)],
+);
+
+/** Facts that belong to no run and outlive the process: words that wait for a choice, what the policy's owners are told. */
+export const notes = pgTable(
+  "notes",
+  {
+    orgId: org(),
+    key: text("key").notNull(),
+    body: json("body").$type<unknown>().notNull(),
+    at: time("at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.orgId, t.key] })],
 );
 
 export const cursors = pgTable(

@@ -1,6 +1,6 @@
 import type { ExternalId } from "./directory.ts";
 
-/** Where a conversation is. `thread` is the platform's own id of the thread's first message. */
+/** Where a conversation is. `thread` is the platform's own id of the thread's first message; "": the channel itself. */
 export interface Place {
   readonly provider: string;
   readonly workspace: string;

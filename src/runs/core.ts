@@ -24,7 +24,12 @@ export interface Core {
   readonly directory: Directory;
   /** The policy in force, or why there is none: then everything is denied. */
   readonly policy: () =>
-    | { readonly ok: true; readonly policy: Policy }
+    | {
+        readonly ok: true;
+        readonly policy: Policy;
+        /** The files it was made of, by name; absent where nobody has them. */
+        readonly sources?: ReadonlyMap<string, string>;
+      }
     | { readonly ok: false; readonly problem: string };
   readonly gateway: Gateway;
   readonly sandboxes: SandboxProvider;

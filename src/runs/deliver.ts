@@ -4,6 +4,7 @@ import type { Core } from "./core.ts";
 import { facts as factsFrom } from "./facts.ts";
 import { CLAIM_MS, type InHand } from "./in-hand.ts";
 import { eventsOf, titled } from "./look.ts";
+import { newsOf } from "./policy-news.ts";
 import { isFinal } from "./state.ts";
 import type { OutboxRow } from "./stores.ts";
 import { tasksOf, type View } from "./view.ts";
@@ -112,9 +113,11 @@ function groupsOf(core: Core, asks: readonly { readonly from: string }[]): Reado
 
 /** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
 async function viewOf(core: Core, row: OutboxRow, known: Omit<InHand, "row"> | null): Promise<View | null> {
+  const { runId } = row;
+  if (runId === null) return newsOf(core, row);
   const [run, events] = known
     ? [known.run, known.events]
-    : await Promise.all([core.stores.runs.get(row.runId), eventsOf(core, row.runId)]);
+    : await Promise.all([core.stores.runs.get(runId), eventsOf(core, runId)]);
   if (!run) return null;
   const facts = factsFrom(events);
   const title = titled(core, run);

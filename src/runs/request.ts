@@ -7,6 +7,7 @@ import { membersOf } from "./ask.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { newId } from "./ids.ts";
+import { keepPolicy } from "./policy-kept.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RunId } from "./run.ts";
@@ -119,7 +120,7 @@ export async function request(
       policyDigest: here.policy.digest,
     });
     if (!run) return null;
-    await core.stores.policies.keep(tx, here.policy);
+    await keepPolicy(core, tx, here.policy);
     await core.stores.people.addAuthor(tx, id, person.id);
     const events = await record(core, tx, id, null, [
       {

@@ -25,6 +25,8 @@ export interface Stores {
   readonly cursors: CursorStore;
   readonly receipts: ReceiptStore;
   readonly policies: PolicyArchive;
+  readonly shares: ShareStore;
+  readonly notes: NoteStore;
 }
 
 export interface RunStore {
@@ -51,8 +53,35 @@ export interface RunStore {
   byPullRequest(repo: string, number: number): Promise<Run | null>;
   /** `wake_at` has passed; or carried by a queue but untouched for `idleMs`. With the queue to wake. */
   due(idleMs: number, limit: number): Promise<readonly { id: RunId; state: RunState; queue: Queue }[]>;
-  /** Running now (preparing to publishing) for this team. Counted under the transaction's view. */
-  countActive(tx: Tx, orgId: string, team: string): Promise<number>;
+}
+
+export interface Amount {
+  readonly usd: number;
+  readonly tokens: number;
+}
+
+/** What a run shares with others, as it stands. */
+export interface ShareUse {
+  /** Other runs at work: of its team, for the person who asked for it, in its repository. */
+  readonly runs: { readonly team: number; readonly person: number; readonly repo: number };
+  /** What the month has come to, by the record. */
+  readonly spent: { readonly team: Amount; readonly person: Amount };
+  /** What other runs at work may still spend of what they were allotted. */
+  readonly held: { readonly team: Amount; readonly person: Amount };
+  /** What the run itself has spent, whenever that was. */
+  readonly own: Amount;
+}
+
+export interface ShareStore {
+  /**
+   * Until the transaction ends nobody else is told for this team, person or repository: of two that start at once the
+   * second counts the first. `month`: "2026-11".
+   */
+  use(tx: Tx, run: Pick<Run, "id" | "team" | "repo" | "requester">, month: string): Promise<ShareUse>;
+  /** What the run may spend in all from now on. */
+  allot(tx: Tx, run: Pick<Run, "id">, amount: Amount): Promise<void>;
+  /** `null`: nothing yet. */
+  allotted(runId: RunId): Promise<Amount | null>;
 }
 
 export interface EventStore {
@@ -171,9 +200,10 @@ export interface InboxStore {
 /** One message that people see: at most one per key, edited in place. */
 export interface OutboxRow {
   readonly key: string;
-  readonly runId: RunId;
+  /** `null`: it belongs to no run; a note of the same key has its facts. */
+  readonly runId: RunId | null;
   readonly place: Place;
-  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "question". */
+  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "forge"; "policy" belongs to no run. */
   readonly kind: string;
   /** What it is about: an approval id, a host; `null` for the run itself. */
   readonly subject: string | null;
@@ -229,7 +259,17 @@ export interface ReceiptStore {
 
 /** Compiled policies by digest, so that a run's pinned one answers again after any change and any restart. */
 export interface PolicyArchive {
-  /** Idempotent. */
-  keep(tx: Tx, policy: Policy): Promise<void>;
+  /** Idempotent. `sources`: its files by name, already redacted; kept with the first call that brings them. */
+  keep(tx: Tx, policy: Policy, sources?: Readonly<Record<string, string>>): Promise<void>;
   get(digest: string): Promise<Policy | null>;
+  /** The files that a digest was made of; `null` when nobody kept them. */
+  sources(digest: string): Promise<Readonly<Record<string, string>> | null>;
+}
+
+/** Facts that belong to no run: words that wait for a choice, what the policy's owners are told. */
+export interface NoteStore {
+  /** Written once: `false` when there is one under this key, whatever it says. */
+  keep(tx: Tx, key: string, body: unknown): Promise<boolean>;
+  /** What was kept, and when; `null`: nothing. */
+  get(key: string): Promise<{ readonly body: unknown; readonly at: Date } | null>;
 }

@@ -1,6 +1,6 @@
 import type { Capability } from "#policy/capabilities.ts";
 import type { Explanation } from "#policy/explain.ts";
-import type { GroupRef } from "#policy/policy.ts";
+import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
 import type { ApprovalFacts, RunFacts } from "./facts.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
@@ -78,6 +78,21 @@ export type View =
       readonly runs: readonly (RunTitle & { readonly state: string; readonly text: string })[];
     }
   | { readonly kind: "why"; readonly run: RunTitle; readonly facts: RunFacts }
+  /** For the policy's owners: its files do not load, or nobody agreed to them, and the last good one stays in force. */
+  | {
+      readonly kind: "policy_broken";
+      readonly tree: string;
+      readonly problems: readonly PolicyProblem[];
+      /** How many of them are left out. */
+      readonly more: number;
+      readonly kept: { readonly commit: string; readonly digest: string };
+      readonly at: Date;
+    }
+  | {
+      readonly kind: "policy_mended";
+      readonly now: { readonly commit: string; readonly digest: string };
+      readonly at: Date;
+    }
   /** For one person: what the team may do, as sentences with their places. */
   | {
       readonly kind: "policy";

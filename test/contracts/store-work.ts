@@ -343,6 +343,36 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       expect(await b.policies.get("sha256:0")).toBeNull();
     });
 
+    test("a policy's files are kept with it by whoever brings them first, and stay as they were", async () => {
+      const body = { commit: "c1", teams: [{ name: randomUUID() }] } as unknown as Policy;
+      const policy = { ...body, digest: policyDigest(body) };
+      await a.tx((tx) => a.policies.keep(tx, policy));
+      expect(await b.policies.sources(policy.digest)).toBeNull();
+      await a.tx((tx) => a.policies.keep(tx, policy, { "org.yaml": "version: 1\n" }));
+      await b.tx((tx) => b.policies.keep(tx, policy, { "org.yaml": "version: 2\n" }));
+      expect(await b.policies.sources(policy.digest)).toEqual({ "org.yaml": "version: 1\n" });
+      expect(await b.policies.get(policy.digest)).toEqual(policy);
+    });
+
+    test("a note is written once, by one of those who try", async () => {
+      const key = `note ${randomUUID()}`;
+      expect(await a.notes.get(key)).toBeNull();
+      const kept = await Promise.all([a, b].map((at, n) => at.tx((tx) => at.notes.keep(tx, key, { by: n }))));
+      expect(kept.filter(Boolean)).toHaveLength(1);
+      expect(await a.notes.get(key)).toMatchObject({ body: { by: kept.indexOf(true) }, at: expect.any(Date) });
+    });
+
+    test("a message that belongs to no run is due like any other, and its process is told", async () => {
+      const key = `policy:${randomUUID()}`;
+      const place = { provider: "slack", workspace: "T0LOCAL", channel: "C0SEC", thread: "" };
+      const leaving = new AbortController();
+      const told = b.events.changes(leaving.signal)[Symbol.asyncIterator]().next();
+      await a.tx((tx) => a.outbox.want(tx, { key, runId: null, place, kind: "policy", subject: null }));
+      expect(await told).toMatchObject({ done: false, value: "" });
+      leaving.abort();
+      expect(await b.outbox.due(30_000, 1_000)).toContainEqual(expect.objectContaining({ key, runId: null, place }));
+    });
+
     test("every row names its organisation", async () => {
       const found = await opened.first.db.execute(sql`
         select t.table_name as name from information_schema.tables t

@@ -4,7 +4,7 @@ import { open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { loadPolicy } from "#policy/load.ts";
 import type { SiteConfig } from "#policy/site.ts";
-import { keepPolicy, type PolicyChange, type PolicyWatch } from "./keeper.ts";
+import { keepPolicy, type PolicyChange, type PolicyWatch, unusable } from "./keeper.ts";
 
 /** One byte more than the loader takes: a larger file is refused by it, and never read whole. */
 const READ_AT_MOST = 256 * 1024 + 1;
@@ -66,11 +66,11 @@ export async function watchPolicyFolder(
     try {
       const files = await readPolicyFolder(dir);
       const commit = filesCommit(files);
-      return { commit, loaded: loadPolicy(files, { commit, ...site }) };
+      return { commit, loaded: loadPolicy(files, { commit, ...site }), files };
     } catch (error) {
       // Unreadable is a state of the policy like broken is: last good, and said.
       const message = `the folder cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-      return { commit: message, loaded: { ok: false, problems: [{ at: "org.yaml:1:1", message }] } };
+      return unusable(message, message);
     }
   }, options.onChange);
 

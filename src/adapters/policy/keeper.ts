@@ -4,6 +4,8 @@ import type { Policy, PolicyProblem } from "#policy/policy.ts";
 export interface PolicyWatch {
   /** The policy in force: the newest that loaded. Not ok only while none ever did. */
   current(): Loaded;
+  /** The files of the policy in force: name → text. */
+  sources(): ReadonlyMap<string, string>;
   /** What is wrong with the files as they are now; empty when they are in force. */
   problems(): readonly PolicyProblem[];
   /** Looks at the files now. Resolves when what it found is in force or reported. */
@@ -15,6 +17,8 @@ export type PolicyChange =
   | { readonly ok: true; readonly policy: Policy; readonly warnings: readonly PolicyProblem[] }
   | {
       readonly ok: false;
+      /** Names the state that does not load; the same state has the same name, on every machine. */
+      readonly tree: string;
       readonly problems: readonly PolicyProblem[];
       /** What stays in force; `null` when there is nothing. */
       readonly kept: Policy | null;
@@ -24,6 +28,14 @@ export type PolicyChange =
 export interface PolicyReading {
   readonly commit: string;
   readonly loaded: Loaded;
+  readonly files: ReadonlyMap<string, string>;
+}
+
+const NO_FILES: ReadonlyMap<string, string> = new Map();
+
+/** A state of the files that is no policy: it cannot be read, or nobody agreed to it. */
+export function unusable(commit: string, message: string): PolicyReading {
+  return { commit, loaded: { ok: false, problems: [{ at: "org.yaml:1:1", message }] }, files: NO_FILES };
 }
 
 /**
@@ -38,22 +50,25 @@ export function keepPolicy(
   let seen = "";
   let problems: readonly PolicyProblem[] = [];
   let current: Loaded | null = null;
+  let sources = NO_FILES;
   let closed = false;
 
   const look = async () => {
-    const { commit, loaded } = await read(current?.ok === true ? current.policy : null);
+    const { commit, loaded, files } = await read(current?.ok === true ? current.policy : null);
     if (closed || commit === seen) return;
     const first = current === null;
     seen = commit;
     problems = loaded.ok ? [] : loaded.problems;
-    if (loaded.ok || current === null || !current.ok) current = loaded;
+    // Both at once: nobody reads the one of the old policy and the other of the new.
+    if (loaded.ok || current === null || !current.ok) [current, sources] = [loaded, files];
     if (first) return;
     const kept = current.ok ? current.policy : null;
-    onChange?.(loaded.ok ? loaded : { ok: false, problems: loaded.problems, kept });
+    onChange?.(loaded.ok ? loaded : { ok: false, tree: commit, problems: loaded.problems, kept });
   };
   let last: Promise<void> = Promise.resolve();
   return {
     current: () => current as Loaded,
+    sources: () => sources,
     problems: () => problems,
     reload: () => {
       last = last.then(look);

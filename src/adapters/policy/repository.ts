@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { loadPolicy } from "#policy/load.ts";
-import type { Policy, PolicyProblem } from "#policy/policy.ts";
+import type { Policy } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
-import { keepPolicy, type PolicyChange, type PolicyReading, type PolicyWatch } from "./keeper.ts";
+import { keepPolicy, type PolicyChange, type PolicyReading, type PolicyWatch, unusable } from "./keeper.ts";
 
 const POLL_MS = 60_000;
 const GIT_MS = 60_000;
@@ -69,8 +69,10 @@ export async function watchPolicyRepository(
     }
     return files;
   };
-  const load = async (commit: string) =>
-    loadPolicy(await filesAt(commit), { commit, ...(o.site === undefined ? {} : { site: o.site }) });
+  const load = async (commit: string): Promise<PolicyReading> => {
+    const files = await filesAt(commit);
+    return { commit, loaded: loadPolicy(files, { commit, ...(o.site === undefined ? {} : { site: o.site }) }), files };
+  };
 
   /** Every commit on the branch after `from` that changed the folder, oldest first, merges as what they brought. */
   const changes = async (from: string, to: string): Promise<string[]> => {
@@ -97,28 +99,28 @@ export async function watchPolicyRepository(
     try {
       await git("fetch", "--quiet", "--no-tags", source.url, `+refs/heads/${source.branch}:refs/heads/policy`);
     } catch (error) {
-      return unreadable(`${source.url} cannot be fetched: ${lastLine(error)}`);
+      return unread(`${source.url} cannot be fetched: ${lastLine(error)}`);
     }
     const head = await commitOf("refs/heads/policy");
-    if (head === null) return unreadable(`${source.url} has no branch ${source.branch}`);
+    if (head === null) return unread(`${source.url} has no branch ${source.branch}`);
     const accepted = await commitOf(ACCEPTED);
     if (current === null && accepted !== null && accepted !== head) {
       // After a restart what was in force is in force again, before anything newer is looked at.
-      return { commit: accepted, loaded: await load(accepted) };
+      return load(accepted);
     }
-    if (accepted === head && current !== null) return { commit: current.commit, loaded: await load(current.commit) };
-    const loaded = await load(head);
-    if (!loaded.ok) return { commit: head, loaded };
+    if (accepted === head && current !== null) return load(current.commit);
+    const reading = await load(head);
+    if (!reading.loaded.ok) return reading;
     if (accepted !== null && current !== null) {
       try {
         const why = await refusal(accepted, head, current);
-        if (why !== null) return { commit: `${head} ${why}`, loaded: broken(`the owners did not agree to ${why}`) };
+        if (why !== null) return unusable(`${head} ${why}`, `the owners did not agree to ${why}`);
       } catch (error) {
-        return unreadable(`nobody could be asked whether the owners agreed: ${lastLine(error)}`);
+        return unread(`nobody could be asked whether the owners agreed: ${lastLine(error)}`);
       }
     }
     await git("update-ref", ACCEPTED, head);
-    return { commit: head, loaded };
+    return reading;
   };
 
   const kept = keepPolicy(read, o.onChange);
@@ -140,13 +142,7 @@ function isPolicyFile(name: string): boolean {
   return /\.ya?ml$/.test(name) && !name.split("/").some((part) => part.startsWith("."));
 }
 
-function broken(message: string): { readonly ok: false; readonly problems: readonly PolicyProblem[] } {
-  return { ok: false, problems: [{ at: "org.yaml:1:1", message }] };
-}
-
-function unreadable(message: string): PolicyReading {
-  return { commit: message, loaded: broken(message) };
-}
+const unread = (message: string): PolicyReading => unusable(message, message);
 
 /** What git said last; its first lines are the command. */
 function lastLine(error: unknown): string {

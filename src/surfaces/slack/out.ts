@@ -26,6 +26,8 @@ const HEARTBEAT_MS = 60_000;
 /** Messages remembered; a forgotten one costs one edit. */
 const REMEMBERED = 2_000;
 const PAGE = 200;
+/** Slack's clock against ours, where a channel is searched from a moment on. */
+const HISTORY_SKEW_SEC = 300;
 
 export interface SlackChatOptions {
   readonly urgent: WebClient;
@@ -88,7 +90,7 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
       const reply = await plainer(key, card, (shape) =>
         urgent.chat.postMessage({
           channel: place.channel,
-          thread_ts: place.thread,
+          ...(place.thread === "" ? {} : { thread_ts: place.thread }),
           ...shape,
           metadata: metadata(key),
           unfurl_links: false,
@@ -105,23 +107,24 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
     }
   }
 
-  /** Our message of this key in the thread, if an earlier try got through. */
-  async function find(key: string, place: Place): Promise<string | null> {
+  /** Our message of this key in the thread, or in the channel since it was wanted, if an earlier try got through. */
+  async function find(key: string, place: Place, since: Date | null): Promise<string | null> {
+    const top = place.thread === "";
+    const ask = top ? urgent.conversations.history : urgent.conversations.replies;
+    const oldest = since === null ? 0 : Math.floor(since.getTime() / 1000) - HISTORY_SKEW_SEC;
     let cursor: string | undefined;
     do {
-      const page = await urgent.conversations
-        .replies({
-          channel: place.channel,
-          ts: place.thread,
-          include_all_metadata: true,
-          limit: PAGE,
-          ...(cursor === undefined ? {} : { cursor }),
-        })
-        .catch((error: unknown) => {
-          const failure = failureOf(error);
-          if (failure.kind === "refused" && failure.error === "thread_not_found") return null;
-          throw unavailable(error, "conversations.replies", { place, key });
-        });
+      const page = await ask({
+        channel: place.channel,
+        ...(top ? { oldest: String(oldest) } : { ts: place.thread }),
+        include_all_metadata: true,
+        limit: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+      } as Parameters<typeof urgent.conversations.replies>[0]).catch((error: unknown) => {
+        const failure = failureOf(error);
+        if (failure.kind === "refused" && failure.error === "thread_not_found") return null;
+        throw unavailable(error, top ? "conversations.history" : "conversations.replies", { place, key });
+      });
       const mine = page?.messages?.find((message) => message.bot_id === botId && keyOf(message) === key);
       if (mine?.ts) return mine.ts;
       cursor = page?.response_metadata?.next_cursor || undefined;
@@ -177,7 +180,7 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
       const shown = messageId || null;
       if (shown !== null && (await edit(key, place, view, card, shown)) === "done") return { messageId: shown };
       if (shown === null && mayHaveBeenPosted(key, view)) {
-        const found = await find(key, place);
+        const found = await find(key, place, bornAt(view));
         if (found !== null) {
           // When the edit must wait, the key stays in doubt and the next try looks it up again.
           doubtful.add(key);
@@ -219,6 +222,9 @@ function bornAt(view: View): Date | null {
       return view.facts.request.at;
     case "approval":
       return view.approval.openedAt;
+    case "policy_broken":
+    case "policy_mended":
+      return view.at;
     default:
       return null;
   }

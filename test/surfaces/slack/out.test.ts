@@ -6,6 +6,7 @@ import { slackChat } from "#surfaces/slack/out.ts";
 import { chatContract } from "#test/contracts/chat.ts";
 import * as story from "#test/fixtures/run-events.ts";
 import { BOT_ID, slackDouble, WORKSPACE } from "#test/fixtures/slack/double.ts";
+import { policyViews } from "./views.ts";
 
 const place: Place = { provider: "slack", workspace: WORKSPACE, channel: "C0SHOP", thread: "1700000000.000100" };
 const KEY = "slack:run:status";
@@ -46,6 +47,19 @@ chatContract("slack", () => {
       clock.now += 120_000;
     },
   };
+});
+
+const OWNERS: Place = { ...place, channel: "C0SEC", thread: "" };
+const broken = { ...policyViews.broken, at: new Date(1_700_000_090_000) };
+
+test("a message to a channel itself is no reply, and one that got through is found there again", async () => {
+  const { double, made, chat } = world();
+  double.fail("chat.postMessage", { lost: "after" });
+  await expect(chat.show("policy:1", OWNERS, broken, null)).rejects.toBeInstanceOf(ChatUnavailable);
+  expect(double.messages[0]?.args).not.toHaveProperty("thread_ts");
+  const { messageId } = await made().show("policy:1", OWNERS, broken, null);
+  expect(messageId).toBe(double.messages[0]?.ts);
+  expect(double.messages).toHaveLength(1);
 });
 
 test("a message is a reply in the thread, with its key where people do not see it", async () => {

@@ -80,7 +80,28 @@ function can(team: string, text: string): View & { readonly kind: "can" } {
   return { kind: "can", team, text, explanation, owners: "group:security" };
 }
 
+const inForce = { commit: "c0ffee00c0ffee", digest: "sha256:0123456789abcdef" };
+
+/** What the policy's owners are told. */
+export const policyViews = {
+  broken: {
+    kind: "policy_broken",
+    tree: "files-0123456789ab",
+    problems: [
+      { at: "teams/shop.yaml:5:1", message: 'unknown key "egres" - did you mean "egress"?' },
+      { at: "teams/shop.yaml:6:35", message: "git.repo other/shop is above the ceiling at org.yaml:6:3" },
+    ],
+    more: 0,
+    kept: inForce,
+    at: story.START,
+  },
+  mended: { kind: "policy_mended", now: inForce, at: story.START },
+} as const satisfies Readonly<Record<string, View>>;
+
 export const views: Readonly<Record<string, View>> = {
+  "policy-broken": policyViews.broken,
+  "policy-broken-in-many-places": { ...policyViews.broken, more: 20 },
+  "policy-mended": policyViews.mended,
   "status-requested": story.statusOf(story.accepted),
   "status-waiting": story.statusOf(story.waiting),
   "status-beside-an-open-pull-request": story.statusOf([...story.accepted, story.beside]),
@@ -324,6 +345,15 @@ export const evilViews: Readonly<Record<string, View>> = {
   deniedByPolicy: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "denied" } },
   blocked: { kind: "blocked", run: badTitle, host: bad, port: 1, reason: bad, rule: bad, times: 2 },
   why: { kind: "why", run: badTitle, facts: badFacts },
+  policyBroken: {
+    kind: "policy_broken",
+    tree: bad,
+    problems: [{ at: bad, message: bad }],
+    more: 1,
+    kept: { commit: bad, digest: bad },
+    at: story.START,
+  },
+  policyMended: { kind: "policy_mended", now: { commit: bad, digest: bad }, at: story.START },
   policy: { kind: "policy", team: bad, commit: bad, digest: bad, says: [{ key: bad, text: bad, at: bad }] },
   can: {
     kind: "can",

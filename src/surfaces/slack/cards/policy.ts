@@ -79,3 +79,31 @@ export function canCard({ team, text, explanation, owners }: Of<"can">): Card {
     context(`Nothing was done, and nobody was asked. ${change} can change these rules.`),
   ]);
 }
+
+const PROBLEMS_MOST = 10;
+
+/** Its files do not load: where, and what holds meanwhile. */
+export function policyBrokenCard({ problems, more, kept, tree }: Of<"policy_broken">): Card {
+  const all = problems.length + more;
+  const shown = problems.slice(0, PROBLEMS_MOST);
+  const left = all - shown.length;
+  const lines = shown.map(({ at, message }) => `${code(at, 120)} ${said(message, 240)}`);
+  return card(
+    `The policy's files cannot be used (${count(all, "problem")}); the last good policy stays in force. Mend them as listed here.`,
+    [
+      section(
+        "*The policy's files cannot be used*",
+        "What is in force is the last good policy, and it stays in force until these are mended:",
+      ),
+      section(...lines, left > 0 ? `and ${left} more: ${code("countersign policy check")} says all of them.` : null),
+      context(`in force: ${version(kept.commit, kept.digest)}`, `refused: ${code(tree.slice(0, 24))}`),
+    ],
+  );
+}
+
+export function policyMendedCard({ now }: Of<"policy_mended">): Card {
+  return card("The policy's files are in force again. Nothing is left to do.", [
+    section("*The policy's files are in force again.*"),
+    context(version(now.commit, now.digest)),
+  ]);
+}

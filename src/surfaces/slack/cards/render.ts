@@ -3,7 +3,7 @@ import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
 import { blockedCard, helpCard, listCard, notedCard, refusedCard, whyCard } from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
-import { canCard, policyCard } from "./policy.ts";
+import { canCard, policyBrokenCard, policyCard, policyMendedCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
 import { reminderCard } from "./reminder.ts";
 import { statusCard } from "./status.ts";
@@ -35,6 +35,10 @@ export function render(view: View, now: Date): Card {
       return whyCard(view);
     case "policy":
       return policyCard(view);
+    case "policy_broken":
+      return policyBrokenCard(view);
+    case "policy_mended":
+      return policyMendedCard(view);
     case "can":
       return canCard(view);
     default:

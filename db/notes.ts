@@ -1,0 +1,24 @@
+import type { NoteStore } from "#runs/stores.ts";
+import { and, eq } from "./drizzle.ts";
+import { notes } from "./schema/work.ts";
+import { asDb, type Db, outside } from "./store.ts";
+
+export function noteStore(db: Db, orgId: string): NoteStore {
+  return {
+    async keep(tx, key, body) {
+      const added = await asDb(tx)
+        .insert(notes)
+        .values({ orgId, key, body })
+        .onConflictDoNothing()
+        .returning({ key: notes.key });
+      return added.length > 0;
+    },
+    async get(key) {
+      const [row] = await outside(db)
+        .select({ body: notes.body, at: notes.at })
+        .from(notes)
+        .where(and(eq(notes.orgId, orgId), eq(notes.key, key)));
+      return row ?? null;
+    },
+  };
+}
