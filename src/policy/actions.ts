@@ -49,7 +49,10 @@ export function actionProblem(effect: Effect, pattern: string): string | null {
   const names = Object.keys(ACTIONS);
   const touchesNever = isNever(pattern) || NEVER.some((never) => matchesText(pattern, never));
   if (touchesNever && effect !== "deny") {
-    return `"${pattern}" can only be denied - a run ends at the pull request`;
+    const what = isNever(pattern)
+      ? `"${pattern}"`
+      : `"${pattern}" names ${NEVER.find((never) => matchesText(pattern, never))}, which`;
+    return `${what} can only be denied - a run ends at the pull request`;
   }
   if (effect === "allow" && matchesText(pattern, ASK_OR_DENY)) {
     const what = pattern === ASK_OR_DENY ? `"${pattern}"` : `"${pattern}" names ${ASK_OR_DENY}, which`;

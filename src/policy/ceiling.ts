@@ -67,20 +67,28 @@ function covers(outer: EgressRule, inner: EgressRule): boolean {
   );
 }
 
-/** Which part of a grant the nearest ceiling entry refuses; for the message only. */
-function shortfall(ceiling: Ceiling, inner: EgressRule): { at: Position; what: string } {
+/** Where the nearest entry of the ceiling stands, and what it has instead; for the message only. */
+function shortfall(ceiling: Ceiling, inner: EgressRule): { at: Position; there: string } {
   const near = ceiling.egress.filter((outer) => containsHost(outer.host, inner.host));
   const [one] = near;
-  if (one === undefined || near.length > 1) return { at: one?.rule.at ?? ceiling.egressAt, what: "" };
+  const narrower = ceiling.egress.find((outer) => containsHost(inner.host, outer.host));
+  if (one === undefined && narrower !== undefined)
+    return { at: narrower.rule.at, there: `, which has host ${narrower.host}` };
+  if (one === undefined) return { at: ceiling.egressAt, there: ", which has no such host" };
+  if (near.length > 1) return { at: one.rule.at, there: "" };
+  const list = (some: readonly (string | number)[]) => some.join(", ");
   const parts: [string, EgressRule][] = [
-    ["ports", { ...one, ports: inner.ports }],
-    ["methods", { ...one, methods: [] }],
-    ["paths", { ...one, paths: [] }],
-    ["private", { ...one, private: inner.private }],
-    ["mode", { ...one, mode: "tunnel" }],
+    [`ports ${list(one.ports)}`, { ...one, ports: inner.ports }],
+    [`methods ${list(one.methods)}`, { ...one, methods: [] }],
+    [`paths ${list(one.paths)}`, { ...one, paths: [] }],
+    [
+      `${one.private.length === 0 ? "no private range" : `private ${list(one.private)}`}`,
+      { ...one, private: inner.private },
+    ],
+    ["mode intercept", { ...one, mode: "tunnel" }],
   ];
   const part = parts.find(([, widened]) => covers(widened, inner))?.[0];
-  return { at: one.rule.at, what: part === undefined ? "" : ` (${part})` };
+  return { at: one.rule.at, there: part === undefined ? "" : `, which has ${part}` };
 }
 
 /** Every host and preset of `grants` that the ceiling does not hold. */
@@ -91,13 +99,27 @@ export function grantsAbove(ceiling: Ceiling, grants: Grants): PolicyProblem[] {
     .filter(own)
     .filter((rule) => !ceiling.egress.some((outer) => covers(outer, rule)))
     .map((rule) => {
-      const { at, what } = shortfall(ceiling, rule);
-      return { at: rule.rule.at, message: `${rule.rule.text} is above the ceiling at ${at}${what}` };
+      const { at, there } = shortfall(ceiling, rule);
+      return { at: rule.rule.at, message: `${rule.rule.text} is above the ceiling at ${at}${there}` };
     });
   const presets = grants.presets
     .filter((preset) => !ceiling.presets.some((outer) => containsPreset(outer, preset)))
-    .map(({ ref }) => ({ at: ref.at, message: `${ref.text} is above the ceiling at ${ceiling.egressAt}` }));
+    .map(({ ref }) => ({
+      at: ref.at,
+      message: `${ref.text} is above the ceiling at ${ceiling.egressAt}, which has ${presetsOf(ceiling)}`,
+    }));
   return [...hosts, ...presets];
+}
+
+function presetsOf({ presets }: Ceiling): string {
+  const said = presets.map(({ name, repos }) => (repos.length === 0 ? name : `${name} for ${few(repos)}`));
+  return said.length === 0 ? "no presets" : `presets ${said.join(", ")}`;
+}
+
+/** What a ceiling has, in a sentence: enough of it to choose from. */
+function few(globs: readonly string[]): string {
+  if (globs.length === 0) return "nothing";
+  return globs.length <= 4 ? globs.join(", ") : `${globs.slice(0, 3).join(", ")} and ${globs.length - 3} more`;
 }
 
 /** Every repository and model that a rule would grant, now or after a yes, beyond the ceiling. */
@@ -112,7 +134,8 @@ export function rulesAbove(ceiling: Ceiling, rules: readonly (Rule | null)[], so
     return rule.globs.flatMap((glob, item) => {
       if (within(glob)) return [];
       const at = nth(source, ["rules", index, rule.effect, rule.subject], item);
-      const message = `${rule.subject} ${glob} is above the ceiling at ${repos ? ceiling.reposAt : ceiling.modelsAt}`;
+      const most = repos ? { of: ceiling.repos, at: ceiling.reposAt } : { of: ceiling.models, at: ceiling.modelsAt };
+      const message = `${rule.subject} ${glob} is above the ceiling of ${few(most.of)} at ${most.at}`;
       return [{ at, message }];
     });
   });

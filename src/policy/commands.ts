@@ -30,6 +30,8 @@ const OPERATOR = /[|&;]/;
 const MAX_DEPTH = 16;
 /** Longer lines are not taken apart: what nobody can read, a person has to see. */
 const MAX_LENGTH = 8_192;
+/** Programs that start each other in one simple command. */
+const MAX_STARTS = 256;
 
 /** A command line taken apart once, for any number of rules. */
 export interface CommandParts {
@@ -66,6 +68,10 @@ function spell(words: readonly Word[], depth: number, found: Found): void {
   const starts = new Set([0]);
   // A set hands out what is added while it is walked, each place once.
   for (const start of starts) {
+    if (starts.size > MAX_STARTS) {
+      found.readable = false;
+      return;
+    }
     const [first, ...after] = words.slice(start);
     if (first === undefined) continue;
     if (!isStatic(first)) found.readable = false;

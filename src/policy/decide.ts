@@ -293,16 +293,32 @@ export function pointOf(object: PolicyObject): Point {
 
 /**
  * deny > ask > allow > default deny, over every object the request touches; the worst outcome is the answer and several
- * asks must all be met. There is no rule order. A request that touches nothing is denied: nobody meant to ask it.
+ * asks must all be met. There is no rule order. A request that touches nothing is denied: nobody meant to ask it. Never
+ * throws: a failure of ours is a denial that says how it failed.
  */
 export function decide(policy: Policy, request: PolicyRequest): Decision {
-  const team = teamOf(policy, request.team);
-  if (team === null) return { outcome: "deny", reason: "no_team", rules: [], trace: [], digest: policy.digest };
-  if (request.objects.length === 0)
-    return { outcome: "deny", reason: "no_rule", rules: [], trace: [], digest: policy.digest };
-  const verdicts = request.objects.map((object) => decideOne(policy, team, object));
+  const deny = (reason: string, rules: readonly RuleRef[]): Decision => ({
+    outcome: "deny",
+    reason,
+    rules,
+    trace: [],
+    digest: policy.digest,
+  });
+  try {
+    const team = teamOf(policy, request.team);
+    if (team === null) return deny("no_team", []);
+    if (request.objects.length === 0) return deny("no_rule", []);
+    return decideAll(policy, team, request.objects);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return deny("evaluator_failed", [baseline("deny what could not be evaluated", why)]);
+  }
+}
+
+function decideAll(policy: Policy, team: Team, objects: readonly PolicyObject[]): Decision {
+  const verdicts = objects.map((object) => decideOne(policy, team, object));
   const trace = verdicts.map(({ outcome, rules }, index): TraceLine => {
-    const object = request.objects[index] as PolicyObject;
+    const object = objects[index] as PolicyObject;
     return { object, outcome, rules, point: pointOf(object) };
   });
   return worst(verdicts, { trace, digest: policy.digest });

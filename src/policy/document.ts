@@ -1,9 +1,11 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { Position } from "./decision.ts";
 import type { PolicyProblem } from "./policy.ts";
+import { aliasWords, firstCauses, tagWords, yamlWords } from "./yaml-words.ts";
 
 const MAX_BYTES = 256 * 1024;
 const MAX_DEPTH = 16;
+const TOO_DEEP = `nests deeper than ${MAX_DEPTH} levels - write it flatter`;
 
 export type Path = readonly (string | number)[];
 
@@ -29,12 +31,12 @@ function plain(root: Node | null, places: Map<string, Place>, report: Report): u
   const walk = (node: unknown, path: Path, keyAt: number): unknown => {
     const from = (node as Node | null)?.range?.[0] ?? keyAt;
     places.set(JSON.stringify(path), { key: keyAt, value: from });
-    if (isAlias(node)) return report(from, "aliases (*name) are not read - write the value again");
+    if (isAlias(node)) return report(from, aliasWords(node.source));
     if (isScalar(node) || isMap(node) || isSeq(node)) {
       if (node.anchor !== undefined) report(from, "anchors (&name) are not read - write the value again");
-      if (node.tag !== undefined) report(from, `the tag ${node.tag} is not read - write the plain value`);
+      if (node.tag !== undefined) report(from, tagWords(node.tag));
     }
-    if (path.length > MAX_DEPTH) return report(from, `nests deeper than ${MAX_DEPTH} levels`);
+    if (path.length > MAX_DEPTH) return report(from, TOO_DEEP);
     if (isScalar(node)) return node.value;
     if (isSeq(node)) return node.items.map((item, index) => walk(item, [...path, index], from));
     if (!isMap(node)) return null;
@@ -42,14 +44,14 @@ function plain(root: Node | null, places: Map<string, Place>, report: Report): u
     for (const pair of node.items) {
       const offset = (pair.key as Node | null)?.range?.[0] ?? from;
       if (!isScalar(pair.key) || typeof pair.key.value !== "string") {
-        report(offset, "a key must be plain text");
+        report(offset, "a key must be plain text - put quotes around it");
       } else if (pair.key.value === "<<") {
         report(offset, "merge keys (<<) are not read - write the keys out");
       } else if (pair.key.value === "__proto__") {
-        report(offset, 'the key "__proto__" is not read');
+        report(offset, 'the key "__proto__" is not read - use another name');
       } else {
         if (pair.key.anchor !== undefined) report(offset, "anchors (&name) are not read - write the value again");
-        if (pair.key.tag !== undefined) report(offset, `the tag ${pair.key.tag} is not read - write the plain value`);
+        if (pair.key.tag !== undefined) report(offset, tagWords(pair.key.tag));
         const next = [...path, pair.key.value];
         out[pair.key.value] = walk(pair.value, next, offset);
       }
@@ -85,12 +87,16 @@ export function readDocument(
 ): { source: Source | null; problems: readonly PolicyProblem[] } {
   const start = `${file}:1:1`;
   if (Buffer.byteLength(text) > MAX_BYTES) {
-    return { source: null, problems: [{ at: start, message: `is larger than ${MAX_BYTES / 1024} KB` }] };
+    return {
+      source: null,
+      problems: [
+        { at: start, message: `is larger than ${MAX_BYTES / 1024} KB - split it: each team has a file of its own` },
+      ],
+    };
   }
   const lines = new LineCounter();
   const document = parse(text, lines);
-  if (document === null)
-    return { source: null, problems: [{ at: start, message: `nests deeper than ${MAX_DEPTH} levels` }] };
+  if (document === null) return { source: null, problems: [{ at: start, message: TOO_DEEP }] };
 
   const problems: PolicyProblem[] = [];
   const position = (offset: number): Position => {
@@ -100,12 +106,11 @@ export function readDocument(
   const report: Report = (offset, message) => {
     problems.push({ at: position(offset), message });
   };
-  for (const error of [...document.errors, ...document.warnings]) {
-    // Every tag is reported by the walk below, resolved or not.
-    if (error.code !== "TAG_RESOLVE_FAILED") report(error.pos[0], yamlMessage(error.code, error.message));
-  }
+  // Every tag is reported by the walk below, resolved or not.
+  const errors = [...document.errors, ...document.warnings].filter(({ code }) => code !== "TAG_RESOLVE_FAILED");
+  for (const error of firstCauses(errors)) report(error.pos[0], yamlWords(error));
   const first = text.split("\n").find((line) => line.trim() !== "" && !line.trimStart().startsWith("#"));
-  if (first?.startsWith("%")) report(text.indexOf(first), "directives (%YAML, %TAG) are not read");
+  if (first?.startsWith("%")) report(text.indexOf(first), "directives (%YAML, %TAG) are not read - remove the line");
 
   const places = new Map<string, Place>();
   const value = plain(document.contents, places, report);
@@ -126,12 +131,4 @@ export function readDocument(
     },
     problems,
   };
-}
-
-/** The parser's own words, shortened to a sentence that starts small like ours. */
-function yamlMessage(code: string, message: string): string {
-  if (code === "DUPLICATE_KEY") return "this key is already set above - keep one of them";
-  if (code === "MULTIPLE_DOCS") return "holds more than one document (---) - keep one per file";
-  const first = message.split("\n")[0] ?? message;
-  return `is not valid YAML: ${first}`;
 }

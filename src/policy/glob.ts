@@ -149,6 +149,7 @@ export function pathGlobProblem(pattern: string): string | null {
   if (segments.some((segment) => segment !== ANY && segment.includes(ANY))) {
     return 'has "**" inside a segment - write it as a segment of its own, like "docs/**"';
   }
-  if (segments.some((segment) => segment === "." || segment === "..")) return 'has a "." or ".." segment';
+  if (segments.some((segment) => segment === "." || segment === ".."))
+    return 'has a "." or ".." segment - write the path without it';
   return null;
 }

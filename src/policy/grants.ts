@@ -58,7 +58,10 @@ function checkHost(reading: Reading, entry: EgressShape & { host: string }, path
   if (upstream !== undefined) {
     problems.push({
       at,
-      message: `"${entry.host}" covers ${upstream}, which the operator configures - grant its preset`,
+      message:
+        entry.host === upstream
+          ? `"${upstream}" is configured by the operator - grant its preset`
+          : `"${entry.host}" covers ${upstream}, which the operator configures - grant its preset`,
     });
   }
   const inspects = ["methods", "paths", "secret", "max_body"].find((key) => Object.hasOwn(entry, key));
@@ -90,7 +93,10 @@ function presetProblem(reading: Reading, entry: Entry, path: Path): PolicyProble
     return { at: reading.source.at([...path, "preset"]), message: 'github needs "repos" - it is shared by everybody' };
   }
   if (preset !== "github" && entry.repos !== undefined) {
-    return { at: nth(reading.source, [...path, "repos"], 0), message: `${preset} has no repositories` };
+    return {
+      at: nth(reading.source, [...path, "repos"], 0),
+      message: `${preset} has no repositories - remove "repos"`,
+    };
   }
   return null;
 }

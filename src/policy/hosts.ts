@@ -67,7 +67,11 @@ export function hostProblem(pattern: string): string | null {
     return `"${pattern}" is more than a host name - ports go under "ports", paths under "paths"`;
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be here
-  if (/[^\x00-\x7f]/.test(pattern)) return `"${pattern}" is not ASCII - write its xn-- form`;
+  if (/[^\x00-\x7f]/.test(pattern)) {
+    const ascii = URL.parse(`http://${base(pattern)}`)?.hostname ?? "";
+    const own = pattern.slice(0, pattern.length - base(pattern).length);
+    return `"${pattern}" is not ASCII - write its xn-- form${ascii.includes("xn--") ? `, "${own}${ascii}"` : ""}`;
+  }
   if (pattern === "**") return null;
   const labels = base(pattern).split(".");
   if (labels.some((label) => !LABEL.test(label))) {

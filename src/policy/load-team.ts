@@ -31,7 +31,7 @@ export function compileChecks(
       const other = source.at(["checks", first, "name"]);
       problems.push({
         at: source.at(["checks", index, "name"]),
-        message: `a check "${check.name}" is already at ${other}`,
+        message: `a check "${check.name}" is already at ${other} - give one of them another name`,
       });
     }
     names.set(check.name, index);
@@ -70,7 +70,10 @@ function deniedSecrets(reading: Reading, grants: Grants, rules: readonly Rule[])
       ({ globs, except }) => matchesSecret(globs, secret.name) && !matchesSecret(except, secret.name),
     );
     if (denial === undefined) continue;
-    reading.problems.push({ at: rule.at, message: `the secret ${secret.name} is denied at ${denial.ref.at}` });
+    reading.problems.push({
+      at: rule.at,
+      message: `the secret ${secret.name} is denied at ${denial.ref.at} - remove one of the two`,
+    });
   }
 }
 

@@ -95,7 +95,11 @@ function compileTeams(org: Org, parsed: readonly Parsed<TeamShape>[], granted: G
     const { team, grants } = compileTeam(org, source, shape);
     const other = Object.hasOwn(teams, team.name) ? teams[team.name] : undefined;
     if (other === undefined) teams[team.name] = { team, source, shape };
-    else org.reading.problems.push({ at: team.at, message: `the team "${team.name}" is already at ${other.team.at}` });
+    else
+      org.reading.problems.push({
+        at: team.at,
+        message: `the team "${team.name}" is already at ${other.team.at} - one file is one team`,
+      });
     granted.push(grants);
   }
   return teams;
@@ -112,7 +116,11 @@ function compileRecipes(
     if (recipe === null) continue;
     const other = Object.hasOwn(recipes, recipe.name) ? recipes[recipe.name] : undefined;
     if (other === undefined) recipes[recipe.name] = recipe;
-    else problems.push({ at: recipe.ref.at, message: `the recipe "${recipe.name}" is already at ${other.ref.at}` });
+    else
+      problems.push({
+        at: recipe.ref.at,
+        message: `the recipe "${recipe.name}" is already at ${other.ref.at} - give one of them another name`,
+      });
   }
   return recipes;
 }

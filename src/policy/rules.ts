@@ -86,15 +86,15 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
     complain(source.keyAt([...path, "in"]), `"in" limits ${limited} - a ${subject} has no repository`);
   }
   if (rule.draft !== null && subject !== "action") {
-    complain(source.keyAt([...path, effect, "draft"]), '"draft" belongs to an action');
+    complain(source.keyAt([...path, effect, "draft"]), '"draft" belongs to an action - remove it here');
   }
   for (const key of ["methods", "paths"] as const) {
     if (rule[key].length > 0 && subject !== "egress.host") {
-      complain(source.keyAt([...path, effect, key]), `"${key}" belongs to egress.host`);
+      complain(source.keyAt([...path, effect, key]), `"${key}" belongs to egress.host - remove it here`);
     }
   }
   if (rule.ask?.from === "codeowners" && subject !== "git.path") {
-    complain(source.at([...path, "from"]), `code owners own paths - a ${subject} has none`);
+    complain(source.at([...path, "from"]), `code owners own paths, and a ${subject} has none - name a group`);
   }
   if (subject === "action") {
     rule.globs.forEach((pattern, index) => {

@@ -14,7 +14,10 @@ function said(input: unknown): string {
   return Array.isArray(input) ? "a list" : "a mapping";
 }
 
-export const expected = (what: string) => (issue: { input?: unknown }) => `expected ${what}, got ${said(issue.input)}`;
+export const expected = (what: string) => (issue: { input?: unknown }) => {
+  const unlisted = what.startsWith("a list") && issue.input !== undefined && issue.input !== null;
+  return `expected ${what}, got ${said(issue.input)}${unlisted ? ' - begin each with "- "' : ""}`;
+};
 
 /**
  * A mapping without unknown keys. The message of an unknown key is the list of known ones: `problems.ts` makes one
@@ -48,9 +51,9 @@ export const oneOrMany = <Item extends z.ZodType>(what: string, item: Item) =>
 export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   z.enum(words, {
     error: (issue) =>
-      typeof issue.input === "string"
+      typeof issue.input === "string" && words.length > 1
         ? `"${issue.input}" is not one of ${words.join(", ")}${hint(issue.input, words).replace(/ - known:.*/, "")}`
-        : expected(`one of ${words.join(", ")}`)(issue),
+        : expected(words.length > 1 ? `one of ${words.join(", ")}` : `"${words[0]}"`)(issue),
   });
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be here
@@ -101,7 +104,7 @@ export const Count = z
 
 export const RepoGlob = checked("a repository like acme/site", (text) => {
   if (!/^[^/\s]+\/[^/\s]+$/.test(text)) return `expected a repository like acme/site or acme/*, got ${said(text)}`;
-  const problem = text.includes("**") ? 'has "**" - a repository is owner/name' : pathGlobProblem(text);
+  const problem = text.includes("**") ? 'has "**" - a repository is owner/name, like acme/*' : pathGlobProblem(text);
   return problem === null ? null : `"${text}" ${problem}`;
 });
 
@@ -112,11 +115,12 @@ export const FilePath = checked("a path like src/**", (text) => {
     : /^$|\/\/|\/$/.test(text)
       ? 'has an empty segment - a folder is "docs/**"'
       : null;
-  const message = problem ?? pathGlobProblem(text) ?? (CONTROL.test(text) ? "has a control character" : null);
+  const message =
+    problem ?? pathGlobProblem(text) ?? (CONTROL.test(text) ? "has a control character - remove it" : null);
   return message === null ? null : `"${text}" ${message}`;
 });
 export const UrlPath = checked("a URL path like /api/**", (text) => {
-  const problem = text.startsWith("/") ? pathGlobProblem(text) : 'does not start with "/"';
+  const problem = text.startsWith("/") ? pathGlobProblem(text) : `does not start with "/" - write "/${text}"`;
   return problem === null ? null : `"${text}" ${problem}`;
 });
 export const Host = checked("a host like api.example.com", (text) => hostProblem(text));
@@ -127,4 +131,4 @@ export const Private = checked("a range like 10.20.0.0/16", (text) => {
 
 export const version = z.literal(1, { error: expected("1, the only version there is") });
 export const kind = <Kind extends string>(word: Kind) =>
-  z.literal(word, { error: expected(`"${word}", by the file's place`) });
+  z.literal(word, { error: expected(`"${word}", as the file's place says`) });

@@ -3,6 +3,7 @@ export const EGRESS_REASONS: Readonly<Record<string, string>> = {
   rule: "a rule refuses it",
   no_rule: "no rule allows it",
   ip_class: "its address is private or reserved",
+  command: "it is not a connection to a named host",
   ip_literal: "it is a bare address, not a name",
   self_connection: "it is one of our own listeners",
   port: "no rule allows this port",
@@ -20,6 +21,7 @@ export const POLICY_REASONS: Readonly<Record<string, string>> = {
   not_a_member: "the person is not in the team's group",
   over_limit: "it is over a limit",
   policy_unavailable: "the policy cannot be read",
+  evaluator_failed: "the policy could not be evaluated, which is a fault of ours",
 };
 
 /** Why a click did not count, in words that follow a person's name. */

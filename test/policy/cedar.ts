@@ -55,7 +55,7 @@ const FILE_GLOBS = [
   "src/a.ts",
 ];
 const ACTIONS = ["run.start", "pr.open", "pr.update", "issue.comment", "package.install"];
-const ACTION_GLOBS = [...ACTIONS, "run.*", "issue.*"];
+const ACTION_GLOBS = [...ACTIONS, "run.st*", "issue.*"];
 const TOOLS = ["shell", "browser", "browse"];
 const TOOL_GLOBS = [...TOOLS, "brow*", "*"];
 const HOSTS = ["api.example.com", "a.api.example.com", "example.com", "docs.example.com"];

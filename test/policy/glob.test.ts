@@ -122,7 +122,7 @@ test("one name in two compositions and two cases is one path", () => {
 test.each([
   ["src/[ab].ts", 'has "[" - only * (inside one segment) and ** (any depth) are wildcards'],
   ["src/a**", 'has "**" inside a segment - write it as a segment of its own, like "docs/**"'],
-  ["a/../b", 'has a "." or ".." segment'],
+  ["a/../b", 'has a "." or ".." segment - write the path without it'],
   ["src/**", null],
 ])("the pattern %s is complained about: %s", (glob, problem) => {
   expect(pathGlobProblem(glob)).toBe(problem);

@@ -26,7 +26,7 @@ const GroupShape = strict("where the group's people come from, like {slack_userg
   idp: Text.optional(),
   people: z
     .array(Text, { error: expected("a list of people") })
-    .min(1, { error: "a group of nobody" })
+    .min(1, { error: "a group of nobody - name its people" })
     .optional(),
 }).refine((group) => Object.values(group).filter((source) => source !== undefined).length === 1, {
   error: "a group has exactly one source: slack_usergroup, github_team, idp or people",
