@@ -122,7 +122,7 @@ test("a mention leads to cards in its thread, a click to a note for the clicker,
     verb: "hear",
     with: { text: "make it red & green", first: true, shared: false, account: { id: "U0ANA", kind: "member" } },
   });
-  const card = (await shown("C0SHOP")).find((message) => message.text.includes("asks leads to decide"));
+  const card = (await shown("C0SHOP")).find((message) => /asks .*leads.* to decide/.test(message.text));
   expect(card?.thread_ts).toBe(ts);
 
   const digest = `sha256:${"a1b2c3d4".repeat(8)}`;
