@@ -11,8 +11,21 @@ const pg: typeof import("drizzle-orm/pg-core") = require("drizzle-orm/pg-core");
 
 export const { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, lte, ne, notInArray, or, sql } =
   core;
-export const { bigint, index, integer, json, pgEnum, pgTable, primaryKey, text, timestamp, unique, uniqueIndex, uuid } =
-  pg;
+export const {
+  bigint,
+  doublePrecision,
+  index,
+  integer,
+  json,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} = pg;
 
 export const { drizzle: overPg }: typeof import("drizzle-orm/node-postgres") = require("drizzle-orm/node-postgres");
 export const { readMigrationFiles }: typeof import("drizzle-orm/migrator") = require("drizzle-orm/migrator");

@@ -8,6 +8,7 @@ import { and, asc, desc, eq, gt, gte, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import type { Database } from "./open.ts";
 import { installationHeads, runEvents, runHeads } from "./schema/record.ts";
+import { addSpending } from "./spending.ts";
 import { asDb, type Db, outside, rows } from "./store.ts";
 
 export function eventStore(database: Database, orgId: string): EventStore {
@@ -81,6 +82,7 @@ async function append(
       where run_id = ${runId} returning run_id
     )
     select pg_notify('countersign_events', run_id::text) from moved`);
+  await addSpending(to, runId, head.at, bodies);
   toldOf(to).add(runId);
   heads.get(to)?.set(runId, { ...head, seq, hash });
   return events;

@@ -5,7 +5,7 @@ import { genesis } from "#runs/chain.ts";
 import { Fenced, type Run, type RunPatch } from "#runs/run.ts";
 import { isFinal, isParked, queueOf, RUN_STATES, type RunState } from "#runs/state.ts";
 import type { RunStore } from "#runs/stores.ts";
-import { and, count, desc, eq, inArray, isNull, lt, lte, notInArray, or, sql } from "./drizzle.ts";
+import { and, desc, eq, inArray, isNull, lt, lte, notInArray, or, sql } from "./drizzle.ts";
 import { startHead } from "./events.ts";
 import { holds, isId, storable } from "./fence.ts";
 import { runHeads } from "./schema/record.ts";
@@ -16,7 +16,6 @@ type Row = typeof runs.$inferSelect;
 
 const FINAL = RUN_STATES.filter(isFinal);
 const PARKED = RUN_STATES.filter(isParked);
-const ACTIVE: RunState[] = ["preparing", "working", "checking", "publishing"];
 
 /** A run that the sweep has woken is not woken again for this long; if its worker died, then it is. */
 const SWEPT_MS = 30_000;
@@ -184,15 +183,6 @@ export function runStore(db: Db, orgId: string): RunStore {
         .where(inArray(runs.id, free.select({ id: ready.id }).from(ready)))
         .returning({ id: runs.id, state: runs.state });
       return claimed.map((run) => ({ ...run, queue: queueOf(run.state) }));
-    },
-    async countActive(tx, org, team) {
-      // Two runs that start at once must not both see the last free place: one at a time per team, until the commit.
-      await asDb(tx).execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${org}/${team}`}, 0))`);
-      const [row] = await asDb(tx)
-        .select({ active: count() })
-        .from(runs)
-        .where(and(eq(runs.orgId, org), eq(runs.team, team), inArray(runs.state, ACTIVE)));
-      return row?.active ?? 0;
     },
   };
 }

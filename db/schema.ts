@@ -2,6 +2,7 @@ import { approvalState, approvals, approvalVotes, choice, gate } from "./schema/
 import { identities, installations, orgs, people, policies } from "./schema/orgs.ts";
 import { installationHeads, receipts, runEvents, runHeads } from "./schema/record.ts";
 import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
+import { monthSpending, runBudgets } from "./schema/spending.ts";
 import { cursors, effectState, effects, inbox, nodes, notes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
 
 /**
@@ -23,6 +24,8 @@ export const schema = {
   runEvents,
   installationHeads,
   receipts,
+  runBudgets,
+  monthSpending,
   inbox,
   effects,
   sandboxes,

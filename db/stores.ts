@@ -12,6 +12,7 @@ import { policyArchive } from "./policies.ts";
 import { receiptStore } from "./receipts.ts";
 import { runStore } from "./runs.ts";
 import { sandboxStore } from "./sandboxes.ts";
+import { shareStore } from "./spending.ts";
 import { turnStore } from "./turns.ts";
 
 /** Everything the core keeps, for one organisation. */
@@ -31,5 +32,6 @@ export function stores(database: Database, o: { readonly orgId: string }): Store
     receipts: receiptStore(db, o.orgId),
     policies: policyArchive(db, o.orgId),
     notes: noteStore(db, o.orgId),
+    shares: shareStore(db, o.orgId),
   };
 }

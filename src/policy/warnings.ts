@@ -46,12 +46,7 @@ function notYet(policy: Policy, team: Team): PolicyProblem[] {
     ];
     return words.flatMap((message) => (message === null ? [] : [{ at: rule.ref.at, message }]));
   });
-  const { perRepo, perPerson, perMonth, perPersonMonth } = team.shares;
-  const shared = [perRepo, perPerson, perMonth, perPersonMonth].flatMap((share) => Object.values(share));
-  const shares = shared.every((value) => value === null)
-    ? []
-    : [{ at: team.at, message: `limits of a repository, a person or a month: what is shared ${NOT_YET}` }];
-  return [...ofAsks, ...shares];
+  return ofAsks;
 }
 
 function trialWarnings({ trial }: Team, { today }: SiteConfig): PolicyProblem[] {

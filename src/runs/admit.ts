@@ -3,44 +3,98 @@ import type { Scope } from "#policy/scope.ts";
 import { allow, decided } from "./allow.ts";
 import { covers } from "./approval.ts";
 import type { Core } from "./core.ts";
+import { handOff } from "./hand-off.ts";
 import { heldForPolicy } from "./hold.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
+import {
+  allotmentOf,
+  fullOf,
+  heldNow,
+  type Month,
+  monthAt,
+  monthOver,
+  monthPromised,
+  monthsOf,
+  promised,
+  usedUp,
+} from "./shares.ts";
+import { tell } from "./tell.ts";
 
 /** How soon a run that had to queue looks again. A run that ends wakes nobody, so this is the longest idle place. */
 const LOOK_AGAIN_MS = 5_000;
-const PLACE_FREE = "this one starts when a place is free.";
 
-/** "queued" → preparing, when policy still lets it start and the team has a free place. Told in words while it has not. */
+/**
+ * "queued" → preparing, when policy still lets it start, a place is free wherever places are counted, and the month has
+ * money left. Told in words while it has not.
+ */
 export async function admit(core: Core, run: Run): Promise<void> {
   const { scope } = run;
   if (!scope) throw new Error(`run ${run.id} is queued without a scope`);
   if (await narrowed(core, run, scope)) return;
+  const held = await heldNow(core, run);
+  if (held === null) {
+    await heldForPolicy(core, run);
+    return;
+  }
   const { limits } = scope;
   const now = core.clock.now();
-  const said = (await core.stores.events.after(run.id, 0, 100)).some(
-    ({ body }) => body.kind === "notice" && body.text.endsWith(PLACE_FREE),
+  const notices = (await core.stores.events.after(run.id, 0, 100)).flatMap(({ body }) =>
+    body.kind === "notice" ? [body.text] : [],
   );
-  await core.store.tx(async (tx) => {
-    const active = await core.stores.runs.countActive(tx, run.orgId, run.team);
-    if (active >= limits.concurrentRuns) {
-      if (!said) {
-        await record(core, tx, run.id, run.epoch, [
-          {
-            kind: "notice",
-            text: `${active} of ${run.team}'s ${limits.concurrentRuns} runs are at work; ${PLACE_FREE}`,
-          },
-        ]);
+  const over = await core.store.tx(async (tx): Promise<Month | null> => {
+    const use = await core.stores.shares.use(tx, run, monthAt(now));
+    const months = monthsOf(held, use);
+    const spent = usedUp(months);
+    if (spent !== null) return spent;
+    const short = promised(months);
+    const wait = fullOf(run, held, use) ?? (short === null ? null : monthPromised(run, short));
+    if (wait !== null) {
+      // Once for each limit: how many are at work may change meanwhile, and is no news.
+      if (!notices.some((text) => text.includes(`(${wait.at}); `))) {
+        await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: wait.text }]);
+        await tell(core, tx, run, "status");
       }
       await core.stores.runs.patch(tx, run, { wakeAt: new Date(now.getTime() + LOOK_AGAIN_MS) });
-      return;
+      return null;
     }
+    const { amount } = allotmentOf({ usd: limits.costUsd, tokens: limits.tokens }, months, use.own);
+    await core.stores.shares.allot(tx, run, amount);
     await move(core, tx, run, "preparing", {
       patch: { wakeAt: null, deadlineAt: new Date(now.getTime() + limits.runtimeMs) },
     });
+    return null;
   });
+  if (over !== null) return noMoney(core, run, over);
   core.nudge();
+}
+
+/** Whether the month of its team or its person is used up, so that nobody needs to be asked about the run; said then. */
+export async function monthUsedUp(core: Core, run: Run): Promise<boolean> {
+  const held = await heldNow(core, run);
+  if (held === null) return false;
+  const use = await core.store.tx((tx) => core.stores.shares.use(tx, run, monthAt(core.clock.now())));
+  const over = usedUp(monthsOf(held, use));
+  if (over !== null) await noMoney(core, run, over);
+  return over !== null;
+}
+
+/** Ends a run that has nothing to spend, with the limit as a decision of its own. */
+async function noMoney(core: Core, run: Run, month: Month): Promise<void> {
+  const current = core.policy();
+  const { name, ref } = month.held;
+  await handOff(core, run, monthOver(core, run, month), [
+    {
+      kind: "policy.decided",
+      about: "budget",
+      subject: name,
+      outcome: "deny",
+      reason: "over_limit",
+      rules: [{ at: ref.at, text: ref.text, why: ref.why }],
+      digest: current.ok ? current.policy.digest : run.policyDigest,
+    },
+  ]);
 }
 
 /**

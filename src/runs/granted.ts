@@ -1,6 +1,7 @@
 import type { EgressRule } from "#policy/egress.ts";
 import type { Scope } from "#policy/scope.ts";
 import type { GrantedRule } from "#ports/gateway.ts";
+import { allotNow } from "./allot.ts";
 import { allow } from "./allow.ts";
 import { covers } from "./approval.ts";
 import { bind, secretSubject } from "./bind.ts";
@@ -9,6 +10,7 @@ import { allowedHosts, askableNow } from "./hosts.ts";
 import { scopeNow } from "./narrow.ts";
 import type { Run } from "./run.ts";
 import type { Slot } from "./slot.ts";
+import type { Amount } from "./stores.ts";
 import { give } from "./yes.ts";
 
 /** A secret as a sandbox has it: under this name an opaque value, which the gateway swaps on its way out. */
@@ -23,6 +25,8 @@ export interface Granted {
   readonly egress: readonly GrantedRule[];
   readonly secrets: readonly PlacedSecret[];
   readonly askable: readonly EgressRule[];
+  /** Of the run, over all its sandboxes. */
+  readonly budget: Amount;
 }
 
 export const secretNames = ({ egress }: Pick<Scope, "egress">): readonly string[] =>
@@ -54,6 +58,8 @@ export async function granted(core: Core, run: Run, sandbox: string, slot: Slot)
       placeholder: core.tokenFor(`${sandbox}/secret/${name}`),
     })),
     askable: slot === "agent" ? askableNow(core, run) : [],
+    // A sandbox that checks the result calls no model.
+    budget: slot === "agent" ? await allotNow(core, run) : { usd: now.limits.costUsd, tokens: now.limits.tokens },
   };
 }
 

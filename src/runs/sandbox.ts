@@ -22,7 +22,13 @@ const PIDS = 512;
 export const LABEL = { app: "countersign" } as const;
 
 /** What this sandbox may do now: the agent's gets the scope, the check's gets no model, no secret and no push. */
-export function grantOf(core: Core, run: Run, key: string, slot: Slot, { egress, secrets, askable }: Granted): Grant {
+export function grantOf(
+  core: Core,
+  run: Run,
+  key: string,
+  slot: Slot,
+  { egress, secrets, askable, budget }: Granted,
+): Grant {
   if (run.baseOid === null) throw new Error(`run ${run.id} has no commit to start from`);
   const scope = scopeNow(core, run);
   // Checks have their own time limits and may begin at the end of the agent's: their way out lives as their sandbox does.
@@ -38,7 +44,7 @@ export function grantOf(core: Core, run: Run, key: string, slot: Slot, { egress,
     askable,
     secrets: secrets.map(({ name, placeholder }) => ({ name, placeholderHash: hashOf(placeholder) })),
     models: slot === "agent" ? scope.models : [],
-    budget: { usd: scope.limits.costUsd, tokens: scope.limits.tokens },
+    budget,
     uploadBytes: scope.limits.uploadBytes,
     registry: scope.registry,
     git: {

@@ -3,6 +3,7 @@ import { REPOSITORY_FILE, readRepositoryFile, withAdditions } from "#policy/repo
 import { sandboxLack } from "#policy/sandbox.ts";
 import type { Scope } from "#policy/scope.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
+import { monthUsedUp } from "./admit.ts";
 import { allow, decided } from "./allow.ts";
 import { open } from "./ask.ts";
 import { addedWords, bind, startSubject } from "./bind.ts";
@@ -41,6 +42,8 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
     await core.store.tx((tx) => move(core, tx, run, "denied", { why: lack }));
     return core.nudge();
   }
+  // Said before anybody is asked for a yes that would start nothing.
+  if (await monthUsedUp(core, run)) return;
   const base = await baseOf(core, run);
   if (base === null) return;
   const scope = await added(core, run, asked.scope, base.oid);

@@ -48,6 +48,9 @@ const PARKED: readonly RunState[] = ["waiting", "suspended", "in_review"];
 
 export const isParked = (state: RunState): boolean => PARKED.includes(state) || isFinal(state);
 
+/** At work: one of the places that policy counts. A run that waits for a person has given its own back. */
+export const HOLDS_A_PLACE: readonly RunState[] = ["preparing", "working", "checking", "publishing"];
+
 /** The queue that carries a run in this state: what may take minutes never stands before what takes milliseconds. */
 export function queueOf(state: RunState): Queue {
   if (isFinal(state)) return "control";

@@ -137,21 +137,6 @@ export function storeContract(name: string, open: () => Promise<Pair>): void {
       expect(claims.flat()).toEqual([{ id: idle.id, state: "requested", queue: "tick" }]);
     });
 
-    test("runs that start at once count each other", async () => {
-      const one = await house(opened.first, "busy");
-      const other = await house(opened.second, "busy");
-      const start = async (at: House, run: Run) =>
-        at.tx(async (tx) => {
-          const active = await at.runs.countActive(tx, one.orgId, run.team);
-          if (active >= 1) return false;
-          await at.runs.move(tx, run, "preparing", {});
-          return true;
-        });
-      const [x, y] = [await one.run(), await one.run()];
-      const started = await Promise.all([start(one, x), start(other, y)]);
-      expect(started.filter(Boolean)).toHaveLength(1);
-    });
-
     test("the chain holds after appends from two processes at once", async () => {
       const run = await a.run();
       await Promise.all(

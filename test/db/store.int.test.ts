@@ -1,5 +1,6 @@
 import { memoryDatabase } from "#db/memory.ts";
 import { openDatabase } from "#db/open.ts";
+import { sharesContract } from "#test/contracts/shares.ts";
 import { storeContract } from "#test/contracts/store.ts";
 import { workContract } from "#test/contracts/store-work.ts";
 import { freshDatabase } from "#test/postgres.ts";
@@ -28,3 +29,5 @@ storeContract("PGlite", pglite);
 storeContract("Postgres", postgres);
 workContract("PGlite, work", pglite);
 workContract("Postgres, work", postgres);
+sharesContract("PGlite, shares", pglite);
+sharesContract("Postgres, shares", postgres);

@@ -51,9 +51,6 @@ test("what is read and not enforced yet is said", () => {
   expect(warnings(ask("grants: {for: 30m}"))).toEqual(
     said("a yes for a time or some uses has no effect in this version yet: it holds for the run"),
   );
-  expect(warnings(`${GRANTED}limits: {per_month: {cost_usd: 5}}\n`)).toEqual([
-    "teams/shop.yaml:3:7 limits of a repository, a person or a month: what is shared has no effect in this version yet",
-  ]);
 });
 
 test("a command that is only denied has no wall, and that is said", () => {
