@@ -5,14 +5,14 @@ import type { Decision, PolicyObject } from "./decision.ts";
 import { readDocument } from "./document.ts";
 import type { Policy, PolicyProblem } from "./policy.ts";
 import { inOrder, problemsOf } from "./problems.ts";
-import { form, kind, oneOrMany, strict, Text, version, Whole, Whom, Yes } from "./scalars.ts";
+import { expected, form, kind, oneOrMany, strict, Text, version, Whole, Whom, Yes } from "./scalars.ts";
 
 const HTTP = /^([A-Z]+) (https?):\/\/([^/:\s]+)(?::(\d{1,5}))?(\/\S*)?$/;
 
 /** One thing that is tried, as an author of policy writes it. */
 export const Tried = strict("what is tried, like {git.push: acme/site, paths: [docs/a.md]}", {
   "git.push": Text.optional(),
-  paths: z.array(Text).optional(),
+  paths: z.array(Text, { error: expected("a list of paths") }).optional(),
   size: strict("a size like {files: 3, lines: 40}", {
     files: Whole("a number of files", 1_000_000),
     lines: Whole("a number of lines", 100_000_000),
@@ -41,7 +41,7 @@ export const CasesShape = strict("policy tests", {
       as: strict("who tries, like {team: shop}", { team: Text, user: Text.optional() }),
       do: Tried,
       expect: z.union([
-        z.enum(["allow", "ask", "deny"], { error: "expected allow, ask, deny or {ask: group:leads}" }),
+        z.enum(["allow", "ask", "deny"], { error: expected("allow, ask, deny or {ask: group:leads}") }),
         strict("{ask: group:leads, quorum: 1}", {
           ask: oneOrMany("a group", Whom),
           quorum: Whole("a number", 20).optional(),
@@ -50,6 +50,7 @@ export const CasesShape = strict("policy tests", {
       rule: Text.optional(),
       reason: Text.optional(),
     }),
+    { error: expected("a list of cases") },
   ),
 });
 type CaseShape = z.infer<typeof CasesShape>["cases"][number];

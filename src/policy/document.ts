@@ -1,9 +1,11 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from "yaml";
 import type { Position } from "./decision.ts";
 import type { PolicyProblem } from "./policy.ts";
-import { aliasWords, firstCauses, tagWords, yamlWords } from "./yaml-words.ts";
+import { aliasWords, believed, tagWords, yamlWords } from "./yaml-words.ts";
 
 const MAX_BYTES = 256 * 1024;
+/** Lines, commas, brackets and the like. What a person writes has fewer, and each costs the parser its time. */
+const MAX_PARTS = 40_000;
 const MAX_DEPTH = 16;
 const TOO_DEEP = `nests deeper than ${MAX_DEPTH} levels - write it flatter`;
 
@@ -26,6 +28,10 @@ interface Place {
 
 type Report = (offset: number, message: string) => void;
 
+function parts(text: string): number {
+  return text.match(/[\n\r[\]{},:?]|-(?=\s)/g)?.length ?? 0;
+}
+
 /** Turns the YAML tree into plain values; what YAML has and we refuse is reported with its place. */
 function plain(root: Node | null, places: Map<string, Place>, report: Report): unknown {
   const walk = (node: unknown, path: Path, keyAt: number): unknown => {
@@ -41,6 +47,7 @@ function plain(root: Node | null, places: Map<string, Place>, report: Report): u
     if (isSeq(node)) return node.items.map((item, index) => walk(item, [...path, index], from));
     if (!isMap(node)) return null;
     const out: Record<string, unknown> = {};
+    const seen = new Set<string>();
     for (const pair of node.items) {
       const offset = (pair.key as Node | null)?.range?.[0] ?? from;
       if (!isScalar(pair.key) || typeof pair.key.value !== "string") {
@@ -52,6 +59,9 @@ function plain(root: Node | null, places: Map<string, Place>, report: Report): u
       } else {
         if (pair.key.anchor !== undefined) report(offset, "anchors (&name) are not read - write the value again");
         if (pair.key.tag !== undefined) report(offset, tagWords(pair.key.tag));
+        // The parser's own look for repeats takes the square of the keys.
+        if (seen.has(pair.key.value)) report(offset, "this key is already set above - keep one of them");
+        seen.add(pair.key.value);
         const next = [...path, pair.key.value];
         out[pair.key.value] = walk(pair.value, next, offset);
       }
@@ -61,16 +71,30 @@ function plain(root: Node | null, places: Map<string, Place>, report: Report): u
   return walk(root, [], 0);
 }
 
-function parse(text: string, lines: LineCounter): Document.Parsed | null {
+/** Where an offset stands. The parser's own counter of lines is off after some broken lines. */
+function positions(file: string, text: string): (offset: number) => Position {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return (offset) => {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((starts[middle] as number) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return `${file}:${low + 1}:${offset - (starts[low] as number) + 1}`;
+  };
+}
+
+function parse(text: string): Document.Parsed | null {
   try {
     return parseDocument(text, {
-      lineCounter: lines,
       prettyErrors: false,
       schema: "core",
       version: "1.2",
       merge: false,
       strict: true,
-      uniqueKeys: true,
+      uniqueKeys: false,
       stringKeys: true,
     });
   } catch (error) {
@@ -94,23 +118,26 @@ export function readDocument(
       ],
     };
   }
-  const lines = new LineCounter();
-  const document = parse(text, lines);
+  if (parts(text) > MAX_PARTS) {
+    const message = `has more than ${MAX_PARTS.toLocaleString("en")} parts - split it: each team has a file of its own`;
+    return { source: null, problems: [{ at: start, message }] };
+  }
+  const document = parse(text);
   if (document === null) return { source: null, problems: [{ at: start, message: TOO_DEEP }] };
 
   const problems: PolicyProblem[] = [];
-  const position = (offset: number): Position => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
-  };
+  const position = positions(file, text);
   const report: Report = (offset, message) => {
     problems.push({ at: position(offset), message });
   };
   // Every tag is reported by the walk below, resolved or not.
   const errors = [...document.errors, ...document.warnings].filter(({ code }) => code !== "TAG_RESOLVE_FAILED");
-  for (const error of firstCauses(errors)) report(error.pos[0], yamlWords(error));
+  const syntax = believed(errors);
+  for (const error of syntax.errors) report(error.pos[0], yamlWords(error));
   const first = text.split("\n").find((line) => line.trim() !== "" && !line.trimStart().startsWith("#"));
   if (first?.startsWith("%")) report(text.indexOf(first), "directives (%YAML, %TAG) are not read - remove the line");
+
+  if (syntax.lost) return { source: null, problems };
 
   const places = new Map<string, Place>();
   const value = plain(document.contents, places, report);

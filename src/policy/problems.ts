@@ -23,15 +23,21 @@ function unknownKey(key: string, known: readonly string[]): string {
 
 /** Issues of a schema as sentences with places. */
 export function problemsOf(source: Source, issues: readonly Issue[], base: Path = []): PolicyProblem[] {
-  const misspelt = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("\n"));
+  const misspelt = new Set(
+    issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("\n")),
+  );
   return issues.flatMap((issue): PolicyProblem[] => {
     // What a mapping lacks is most often the key that was misspelt in it.
-    if (issue.code === "custom" && misspelt.includes(issue.path.join("\n"))) return [];
+    if (issue.code === "custom" && misspelt.has(issue.path.join("\n"))) return [];
     const path: Path = [...base, ...(issue.path as (string | number)[])];
     const value = valueAt(source.value, path);
     if (issue.code === "unrecognized_keys") {
       const known = issue.message.split("\n");
-      return issue.keys.map((key) => ({ at: source.keyAt([...path, key]), message: unknownKey(key, known) }));
+      return issue.keys.map((key, index) => ({
+        at: source.keyAt([...path, key]),
+        // Looking for the nearest word takes its time, and so many are never read.
+        message: index < SAID_OF_A_FILE ? unknownKey(key, known) : `unknown key "${key}"`,
+      }));
     }
     if (issue.code === "invalid_key") {
       return [{ at: source.keyAt(path), message: issue.issues[0]?.message ?? issue.message }];
@@ -53,16 +59,36 @@ export function problemsOf(source: Source, issues: readonly Issue[], base: Path 
   });
 }
 
-/** By file, line and column; repeats dropped. */
+/** So many mistakes of one file are said at once; a hostile one has as many as it has lines. */
+const SAID_OF_A_FILE = 100;
+
+interface Placed {
+  readonly problem: PolicyProblem;
+  readonly file: string;
+  readonly line: number;
+  readonly col: number;
+}
+
+function placed(problem: PolicyProblem): Placed {
+  const [file = "", line = "0", col = "0"] = problem.at.split(":");
+  return { problem, file, line: Number(line), col: Number(col) };
+}
+
+/** By file, line and column; repeats dropped, and of a file that has very many only the first, with how many follow. */
 export function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {
-  const key = ({ at }: PolicyProblem) => {
-    const [file = "", line = "0", col = "0"] = at.split(":");
-    return { file, line: Number(line), col: Number(col) };
-  };
-  const sorted = problems.toSorted((a, b) => {
-    const [x, y] = [key(a), key(b)];
-    if (x.file !== y.file) return x.file < y.file ? -1 : 1;
-    return x.line - y.line || x.col - y.col || (a.message < b.message ? -1 : 1);
+  const sorted = problems.map(placed).sort((a, b) => {
+    if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+    return a.line - b.line || a.col - b.col || (a.problem.message < b.problem.message ? -1 : 1);
   });
-  return sorted.filter((one, i) => i === 0 || one.at !== sorted[i - 1]?.at || one.message !== sorted[i - 1]?.message);
+  const distinct = sorted.filter(({ problem }, i) => {
+    const before = sorted[i - 1]?.problem;
+    return before?.at !== problem.at || before.message !== problem.message;
+  });
+  return [...Map.groupBy(distinct, ({ file }) => file).values()].flatMap((ofFile) => {
+    const said = ofFile.slice(0, SAID_OF_A_FILE).map(({ problem }) => problem);
+    const next = ofFile[SAID_OF_A_FILE];
+    if (next === undefined) return said;
+    const more = (ofFile.length - said.length).toLocaleString("en");
+    return [...said, { at: next.problem.at, message: `and ${more} more from here on - mend the ones above first` }];
+  });
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readDocument } from "./document.ts";
 import { DEFAULT_CHECK_MS } from "./load-team.ts";
 import type { PolicyProblem } from "./policy.ts";
-import { problemsOf } from "./problems.ts";
+import { inOrder, problemsOf } from "./problems.ts";
 import { list } from "./rules.ts";
 import { Duration, expected, FilePath, oneOrMany, strict, Text, version, Yes } from "./scalars.ts";
 import type { Check, Scope } from "./scope.ts";
@@ -35,9 +35,9 @@ export type Additions =
 /** Parses the file as strictly as a policy: positions on every problem, nothing ignored. */
 export function readRepositoryFile(text: string): Additions {
   const { source, problems } = readDocument(REPOSITORY_FILE, text);
-  if (source === null) return { ok: false, problems };
+  if (source === null) return { ok: false, problems: inOrder(problems) };
   const parsed = Shape.safeParse(source.value);
-  if (!parsed.success) return { ok: false, problems: problemsOf(source, parsed.error.issues) };
+  if (!parsed.success) return { ok: false, problems: inOrder(problemsOf(source, parsed.error.issues)) };
   return {
     ok: true,
     setup: parsed.data.setup ?? [],

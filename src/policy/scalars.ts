@@ -98,9 +98,10 @@ export const Whole = (what: string, most: number) =>
 export const Money = z
   .number({ error: expected("an amount like 5 or 2.50") })
   .positive({ error: expected("an amount above 0") });
+const COUNT = "a count like 500k, 5M or 200000";
 export const Count = z
-  .union([z.string(), z.number()], { error: expected("a count like 500k, 5M or 200000") })
-  .refine((value) => count(value) !== null, { error: expected("a count like 500k, 5M or 200000") });
+  .union([z.string({ error: expected(COUNT) }), z.number({ error: expected(COUNT) })], { error: expected(COUNT) })
+  .refine((value) => count(value) !== null, { error: expected(COUNT) });
 
 export const RepoGlob = checked("a repository like acme/site", (text) => {
   if (!/^[^/\s]+\/[^/\s]+$/.test(text)) return `expected a repository like acme/site or acme/*, got ${said(text)}`;

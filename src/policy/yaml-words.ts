@@ -2,21 +2,22 @@
 interface SyntaxError {
   readonly code: string;
   readonly message: string;
-  readonly pos: readonly [number, number];
 }
 
-/** What the parser says once it is lost: it repeats, in other words, what came before. */
-const FOLLOWS = ["UNEXPECTED_TOKEN", "MULTILINE_IMPLICIT_KEY"];
+/** After one of these the parser no longer knows where it is: what it says then is about nothing that was written. */
+const LOST = ["UNEXPECTED_TOKEN", "MULTILINE_IMPLICIT_KEY", "MISSING_CHAR", "IMPOSSIBLE"];
+const isLost = ({ code, message }: SyntaxError) =>
+  LOST.includes(code) || (code === "BAD_INDENT" && message.startsWith("Flow"));
 
-/** Without those that only follow from an earlier one. */
-export function firstCauses<Item extends SyntaxError>(errors: readonly Item[]): readonly Item[] {
-  return errors.filter(
-    ({ code, pos }, index) => index === 0 || !(FOLLOWS.includes(code) || pos[0] === errors[index - 1]?.pos[0]),
-  );
+/** The errors up to the one after which nothing is believed; `lost` says whether there is one. */
+export function believed<Item extends SyntaxError>(
+  errors: readonly Item[],
+): { readonly errors: readonly Item[]; readonly lost: boolean } {
+  const end = errors.findIndex(isLost);
+  return end < 0 ? { errors, lost: false } : { errors: errors.slice(0, end + 1), lost: true };
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: "this key is already set above - keep one of them",
   MULTIPLE_DOCS: "holds more than one document (---) - keep one per file",
   TAB_AS_INDENT: "is not valid YAML: a tab cannot indent - use spaces",
   BLOCK_AS_IMPLICIT_KEY:
@@ -28,7 +29,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** The parser's error as a sentence that says what to do. */
-export function yamlWords({ code, message }: Pick<SyntaxError, "code" | "message">): string {
+export function yamlWords({ code, message }: SyntaxError): string {
   const said = message.split("\n")[0] ?? message;
   const known = WORDS[code];
   if (known !== undefined) return known;

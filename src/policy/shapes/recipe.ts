@@ -21,7 +21,7 @@ const FieldShape = strict("a field like {label: Page, required: true}", {
   max: Whole("a number of characters from 1 to 4000", 4_000).optional(),
   options: z
     .array(Text, { error: expected("a list of choices") })
-    .min(1)
+    .min(1, { error: "expected a list of choices, got an empty list" })
     .optional(),
 });
 

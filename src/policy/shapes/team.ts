@@ -44,7 +44,9 @@ export const TeamShape = strict("a team's policy", {
   sandbox: SandboxShape.optional(),
   tools: ToolsShape.optional(),
   setup: z
-    .array(strict("a setup command like {in: acme/shop, command: npm ci}", { in: some, command: Text }))
+    .array(strict("a setup command like {in: acme/shop, command: npm ci}", { in: some, command: Text }), {
+      error: expected("a list of setup commands"),
+    })
     .optional(),
   checks: z.array(CheckShape, { error: expected("a list of checks") }).optional(),
   trial: strict("rules on trial like {until: 2027-01-31, rules: []}", {
