@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { decideEgress, type EgressRule } from "#policy/egress.ts";
 import type { Grant } from "#ports/gateway.ts";
-import { parseAuthority, parseHost } from "./authority.ts";
+import { type Authority, parseAuthority, parseHost } from "./authority.ts";
 import { HELLO_BYTES, type Hello, readClientHello } from "./client-hello.ts";
 import { type Denial, refuseRaw, why } from "./denial.ts";
 import { dialVetted, vet } from "./destination.ts";
@@ -20,6 +19,8 @@ export type Intercept = (tunnel: {
   readonly socket: Socket;
 }) => void;
 
+const BAD_AUTHORITY: Authority = { kind: "bad" };
+
 interface Asked {
   readonly host: string;
   readonly port: number;
@@ -27,50 +28,80 @@ interface Asked {
   readonly sandbox: string | null;
 }
 
-/**
- * One CONNECT, in this order: who, where to (bytes), may it (policy), what address (asked once), then 200, what the
- * client really wants (its ClientHello), the dial, the audit line, and only then the first byte upstream.
- */
+/** How a client's protocol says yes and no. */
+export interface Dialect {
+  open(socket: Socket): void;
+  refuse(socket: Socket, denial: Denial): void;
+}
+
+/** A way out that was asked for, in whatever protocol. */
+export interface TunnelRequest {
+  readonly socket: Socket;
+  readonly carrier: string | null;
+  readonly token: string | null;
+  readonly authority: Authority;
+  /** Why the protocol's own part is refused, once it is known who asks; `null`: it is in order. */
+  readonly fault: string | null;
+  /** What the client sent behind its request. */
+  readonly rest: Buffer;
+  readonly dialect: Dialect;
+}
+
+const HTTP: Dialect = {
+  open: (socket) => void socket.write("HTTP/1.1 200 Connection Established\r\n\r\n"),
+  refuse: refuseRaw,
+};
+
+/** One CONNECT of HTTP. */
 export async function handleConnect(
   wall: Wall,
   intercept: Intercept,
   connection: { socket: Socket; carrier: string | null; head: ConnectHead; rest: Buffer },
 ): Promise<void> {
-  const { socket, carrier, head, rest } = connection;
-  const authority = head.authority === null || head.malformed ? null : parseAuthority(head.authority);
-  const named = authority === null || authority.kind === "bad" ? { host: "", port: 0 } : authority;
-  const admission = admit(wall, tokenOf(head.headers.get("proxy-authorization")), carrier);
+  const { head, ...from } = connection;
+  const authority = head.authority === null || head.malformed ? BAD_AUTHORITY : parseAuthority(head.authority);
+  const token = tokenOf(head.headers.get("proxy-authorization"));
+  await openTunnelTo(wall, intercept, { ...from, token, authority, fault: null, dialect: HTTP });
+}
+
+/**
+ * One way out, in this order: who, where to (bytes), may it (policy), what address (asked once), then the yes, what the
+ * client really wants (its ClientHello), the dial, the audit line, and only then the first byte upstream.
+ */
+export async function openTunnelTo(wall: Wall, intercept: Intercept, request: TunnelRequest): Promise<void> {
+  const { socket, carrier, authority, dialect, rest } = request;
+  const named = authority.kind === "bad" ? { host: "", port: 0 } : authority;
+  const admission = admit(wall, request.token, carrier);
+  const refuse = (denial: Denial) => dialect.refuse(socket, denial);
+  const deny = (asked: Asked, denial: Denial) => denyTunnel(wall, refuse, asked, denial);
   if (!admission.ok) {
     const status = admission.reason === "no_run" || admission.reason === "run_over" ? 407 : 403;
     const asked = { host: named.host, port: named.port, run: admission.run, sandbox: admission.sandbox };
-    return await deny(wall, socket, asked, { status, reason: admission.reason, rule: null });
+    return await deny(asked, { status, reason: admission.reason, rule: null });
   }
   const { grant } = admission;
   const asked: Asked = { host: named.host, port: named.port, run: grant.run, sandbox: grant.sandbox };
-  if (authority === null || authority.kind === "bad") {
-    return await deny(wall, socket, asked, { status: 400, reason: "bad_authority", rule: null });
-  }
-  if (authority.kind === "ip")
-    return await deny(wall, socket, asked, { status: 403, reason: "ip_literal", rule: null });
+  if (request.fault !== null) return await deny(asked, { status: 400, reason: request.fault, rule: null });
+  if (authority.kind === "bad") return await deny(asked, { status: 400, reason: "bad_authority", rule: null });
+  if (authority.kind === "ip") return await deny(asked, { status: 403, reason: "ip_literal", rule: null });
 
   const decision = decideEgress(grant.egress, { host: authority.host, port: authority.port, method: null, path: null });
   if (decision.outcome === "deny") {
     const rule = decision.rule?.at ?? null;
     const note = askedNote(grant, { host: authority.host, port: authority.port, method: null, path: null });
-    const denial = { status: 403, reason: decision.reason, rule, ...note, ...why(decision.rule) };
-    return await deny(wall, socket, asked, denial);
+    return await deny(asked, { status: 403, reason: decision.reason, rule, ...note, ...why(decision.rule) });
   }
   const { rule } = decision;
   const vetted = await vet(wall, authority.host, rule);
   if (!vetted.ok) {
     const status = vetted.reason === "dns" ? 502 : 403;
-    return await deny(wall, socket, asked, { status, reason: vetted.reason, rule: rule.rule.at });
+    return await deny(asked, { status, reason: vetted.reason, rule: rule.rule.at });
   }
 
   if (wall.connections.of(grant.sandbox).length >= wall.world.limits.connections) {
-    return await deny(wall, socket, asked, { status: 403, reason: "connections", rule: null });
+    return await deny(asked, { status: 403, reason: "connections", rule: null });
   }
-  socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+  dialect.open(socket);
   const { hello, bytes } = await readHello(socket, rest, wall.world.limits.helloMs);
   const fault = typeof hello === "string" ? hello : helloFault(hello, authority.host);
   if (fault !== null) {
@@ -143,9 +174,15 @@ function helloFault(hello: Hello, host: string): string | null {
   return hello.tls12 ? null : "tls_version";
 }
 
-async function deny(wall: Wall, socket: Duplex, asked: Asked, denial: Denial): Promise<void> {
+/** Writes the line, then refuses in the client's words. What cannot be recorded is refused as that. */
+export async function denyTunnel(
+  wall: Wall,
+  refuse: (denial: Denial) => void,
+  asked: Asked,
+  denial: Denial,
+): Promise<void> {
   const written = await recordConnect(wall, asked, { outcome: "deny", reason: denial.reason, rule: denial.rule });
-  refuseRaw(socket, written ? denial : { status: 403, reason: "fail_closed", rule: null });
+  refuse(written ? denial : { status: 403, reason: "fail_closed", rule: null });
 }
 
 function recordConnect(

@@ -6,6 +6,7 @@ import { readOpening } from "./head.ts";
 import { PARSER_HEAD_BYTES } from "./http-strict.ts";
 import { isForRegistry, REGISTRY_PATH } from "./package-path.ts";
 import { handlePlain } from "./plain.ts";
+import { handleSocks } from "./socks.ts";
 import { admitCarrier, record, type Wall } from "./wall.ts";
 
 /** A service of our own behind an origin-form path. `path` is the raw target. */
@@ -20,8 +21,8 @@ export type Broker = (request: {
 const REQUEST_MS = 600_000;
 
 /**
- * The sandboxes' side. Each connection's beginning is read by us, byte by byte; a CONNECT stays with us, everything else
- * goes to Node's strict HTTP parser, which may then serve many requests on it.
+ * The sandboxes' side. Each connection's beginning is read by us, byte by byte; a CONNECT and SOCKS stay with us,
+ * everything else goes to Node's strict HTTP parser, which may then serve many requests on it.
  */
 export function dataPlane(
   wall: Wall,
@@ -89,6 +90,9 @@ export function dataPlane(
         head: opening.head,
         rest: opening.rest,
       });
+    }
+    if (opening.kind === "socks") {
+      return await handleSocks(wall, parts.intercept, { socket, carrier: sandbox, bytes: opening.bytes });
     }
     socket.unshift(opening.bytes);
     http.emit("connection", socket);

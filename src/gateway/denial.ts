@@ -26,6 +26,7 @@ const WORDS: Readonly<Record<string, string>> = {
   encoding: "The answer came compressed, so it cannot be searched for the credential that went out.",
   bad_authority: "The destination is not a plain host and port.",
   bad_request: "The request cannot be read in exactly one way.",
+  command: "Only a connection to a named host can be opened: nothing listens here, and there is no UDP.",
   ip_literal: "Policy speaks of names. An address cannot be a destination.",
   ip_class: "The name resolves to an address that is never reached from here.",
   self_connection: "The name resolves to the gateway itself.",

@@ -11,6 +11,7 @@ export interface ConnectHead {
 
 export type Opening =
   | { readonly kind: "connect"; readonly head: ConnectHead; readonly rest: Buffer }
+  | { readonly kind: "socks"; readonly bytes: Buffer }
   | { readonly kind: "other"; readonly bytes: Buffer }
   | { readonly kind: "too_large" }
   | { readonly kind: "closed" };
@@ -18,10 +19,13 @@ export type Opening =
 export const HEAD_BYTES = 65_536;
 const CONNECT = Buffer.from("CONNECT ");
 const PREAMBLE = "COUNTERSIGN/1 ";
+/** The first byte of every SOCKS 5 greeting (RFC 1928); no HTTP request begins so. */
+export const SOCKS_VERSION = 5;
 
 /**
- * Reads what a connection begins with: at most one preamble line, written by the trusted carrier, then either the whole
- * head of a CONNECT or the first bytes of something for the HTTP parser. The socket comes back paused, nothing lost.
+ * Reads what a connection begins with: at most one preamble line, written by the trusted carrier, then the whole head
+ * of a CONNECT, or the first bytes of a SOCKS greeting or of something for the HTTP parser. The socket comes back paused,
+ * nothing lost.
  */
 export async function readOpening(
   socket: Socket,
@@ -53,6 +57,7 @@ export async function readOpening(
 
 function classify(seen: Buffer): Opening | null {
   if (seen.length === 0) return null;
+  if (seen[0] === SOCKS_VERSION) return { kind: "socks", bytes: seen };
   const isConnect = seen.subarray(0, CONNECT.length).equals(CONNECT.subarray(0, seen.length));
   if (!isConnect) return { kind: "other", bytes: seen };
   const end = seen.indexOf("\r\n\r\n");

@@ -83,10 +83,11 @@ async function drive(world: World, each: CorpusCase, client: Client): Promise<Pa
       return { status: answer?.status ?? null, clientBytes: answer?.body ?? "" };
     }
     if (each.via === "socks5") {
-      // Not served: a greeting is refused as what it is to an HTTP server.
-      socket.write(Buffer.from([5, 1, 0]));
-      const [answer] = await readAnswers(socket);
-      return { status: answer?.status ?? null };
+      socket.write(socksText(each.input.socks5 ?? "", `token-${each.id}`));
+      const answer = await readAll(socket);
+      // Greeting and password are accepted, the request is not.
+      const refused = answer.length === 14 && answer[5] !== 0;
+      return refused ? {} : { faults: [`answered ${answer.toString("hex")}`] };
     }
     const answer = await askConnect(socket, each.input.authority ?? "", client.authorization);
     if (answer?.status !== 200) return { status: answer?.status ?? null };
@@ -97,6 +98,25 @@ async function drive(world: World, each: CorpusCase, client: Client): Promise<Pa
   } finally {
     socket.destroy();
   }
+}
+
+/** "DOMAINNAME name", "IPV4 address" or "UDP ASSOCIATE", to port 443, with the run token as the password. */
+function socksText(request: string, token: string): Buffer {
+  const [what = "", given = ""] = request.split(" ");
+  const name = Buffer.from(given.replaceAll("\\x00", "\0"), "latin1");
+  const address = Buffer.from(what === "IPV4" ? given.split(".").map(Number) : [0, 0, 0, 0]);
+  const whom =
+    what === "DOMAINNAME"
+      ? Buffer.concat([Buffer.from([3, name.length]), name])
+      : Buffer.concat([Buffer.from([1]), address]);
+  const password = Buffer.concat([
+    Buffer.from([1, 3]),
+    Buffer.from("run"),
+    Buffer.from([token.length]),
+    Buffer.from(token),
+  ]);
+  const command = what === "UDP" ? 3 : 1;
+  return Buffer.concat([Buffer.from([5, 1, 2]), password, Buffer.from([5, command, 0]), whom, Buffer.from([1, 187])]);
 }
 
 async function insideTunnel(
