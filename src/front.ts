@@ -13,9 +13,10 @@ import type { Chat } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
 import { askAgain } from "#runs/ask-again.ts";
 import { authorsOfPull } from "#runs/authors.ts";
+import { choose } from "#runs/choose.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
-import { foresee } from "#runs/request.ts";
+import { foresee } from "#runs/standing.ts";
 import { stop } from "#runs/stop.ts";
 import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
@@ -103,6 +104,7 @@ export async function openFront(o: {
       vote: (cast) => vote(core, cast),
       askAgain: (ask) => askAgain(core, ask),
       stop: (which) => stop(core, which),
+      choose: (choice) => choose(core, choice),
     },
     inbox: core.stores.inbox,
     directory,

@@ -10,8 +10,8 @@ import { titled } from "./look.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import { looksAt } from "./remind.ts";
-import { standing } from "./request.ts";
 import type { Person, Run } from "./run.ts";
+import { standingIn } from "./standing.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
 
@@ -52,7 +52,8 @@ async function mayAsk(core: Core, run: Run, expired: Approval, account: Account,
     return { refused: { code: "not_yours_to_ask_again", requester: run.requester.name, from } };
   }
   // The click came from the run's own thread, where a stranger's account is refused by its kind.
-  const here = await standing(core, { account, place: run.place, shared: false });
+  if (account.kind !== "member") return { refused: { code: "guest" } };
+  const here = await standingIn(core, current.policy, { account, place: run.place }, run.team);
   return "refused" in here ? here : { asks };
 }
 

@@ -1,4 +1,5 @@
 import type { Policy } from "#policy/policy.ts";
+import type { SiteConfig } from "#policy/site.ts";
 import type { AgentDriver } from "#ports/agent.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Directory } from "#ports/directory.ts";
@@ -29,6 +30,8 @@ export interface Core {
         readonly policy: Policy;
         /** The files it was made of, by name; absent where nobody has them. */
         readonly sources?: ReadonlyMap<string, string>;
+        /** What it was loaded for, so that a line can be tried out before it is proposed. */
+        readonly site?: SiteConfig;
       }
     | { readonly ok: false; readonly problem: string };
   readonly gateway: Gateway;

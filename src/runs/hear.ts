@@ -9,29 +9,34 @@ import { open } from "./ask.ts";
 import { addedBy, bind } from "./bind.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
-import { factsOf, titled } from "./look.ts";
+import { titled } from "./look.ts";
+import { offer } from "./offer.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import { looksAt } from "./remind.ts";
-import { choices, request, type Standing, standing } from "./request.ts";
+import { choices, request } from "./request.ts";
 import type { Run } from "./run.ts";
 import { parse } from "./say.ts";
+import { type Standing, standing } from "./standing.ts";
 import { isFinal } from "./state.ts";
 import { stop } from "./stop.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
+import { whyHere, whyRun } from "./why.ts";
 
 export type { Heard } from "./heard.ts";
 
 /**
  * Acts on one message. What everyone should see comes through the outbox; what is returned is for this person alone.
- * Idempotent by `requestKey`. Throws only what is a bug or an outage of our own store: the inbox tries again.
+ * Idempotent by `requestKey`. `chosen`: the team that this person has chosen for a direct message. Throws only what is a
+ * bug or an outage of our own store: the inbox tries again.
  */
-export async function hear(core: Core, heard: Heard): Promise<View | null> {
+export async function hear(core: Core, heard: Heard, chosen: string | null = null): Promise<View | null> {
   const said = parse(heard.text);
-  const here = await standing(core, heard);
-  if ("refused" in here) return { kind: "refused", refusal: here.refused };
   const there = heard.first ? null : await core.stores.runs.byPlace(heard.place);
+  const here = await standing(core, heard, chosen ?? there?.team ?? null);
+  if ("refused" in here) return { kind: "refused", refusal: here.refused };
+  if ("choose" in here) return offer(core, heard, here.choose);
   // A channel may have been given to another team since: the first one's runs do not go with it.
   const run = there?.team === here.team ? there : null;
   switch (said.kind) {
@@ -49,11 +54,14 @@ export async function hear(core: Core, heard: Heard): Promise<View | null> {
       };
     }
     case "status":
-    case "why":
-      if (!run) return recent(core, here);
-      return said.kind === "status"
+      return run
         ? { kind: "list", whose: here.team, runs: [{ ...titled(core, run), state: run.state, text: run.text }] }
-        : { kind: "why", run: titled(core, run), facts: await factsOf(core, run.id) };
+        : recent(core, here);
+    case "why": {
+      const why = run ? await whyRun(core, run, said.about) : whyHere(core, here);
+      // "why not" is about no subject of the run: then it is asked about all of them.
+      return run && why === null ? whyRun(core, run, null) : why;
+    }
     case "policy":
       return policyOf(core, here);
     case "can":

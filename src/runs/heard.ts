@@ -11,6 +11,8 @@ export interface Heard {
   /** Unique for this message on its surface: "slack:T0LOCAL:C0SHOP:1700000000.000100". */
   readonly requestKey: string;
   readonly text: string;
+  /** Said to us alone, where no channel can say which team it is for. */
+  readonly direct: boolean;
   /** Shared with another organisation: always refused. */
   readonly shared: boolean;
 }

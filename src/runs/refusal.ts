@@ -5,6 +5,11 @@ export type Refusal =
   | { readonly code: "no_mapping"; readonly channel: string; readonly fix: string }
   | { readonly code: "not_a_member"; readonly team: string; readonly group: string }
   | { readonly code: "guest" }
+  /** In a direct message: in none of the policy's teams. */
+  | { readonly code: "no_membership" }
+  /** A choice whose words are not kept any more, or were not theirs. */
+  | { readonly code: "stale_menu" }
+  | { readonly code: "already_chosen"; readonly team: string }
   | { readonly code: "shared_channel" }
   | { readonly code: "directory_unavailable" }
   | { readonly code: "policy_unavailable"; readonly problem: string }

@@ -1,9 +1,5 @@
 import { matchesAnyText } from "#policy/glob.ts";
-import { membersOf as groupOfTeam, type Policy, type Recipe, repositoriesOf } from "#policy/policy.ts";
-import { route } from "#policy/route.ts";
-import type { Place } from "#ports/chat.ts";
-import { sameAccount } from "./approval.ts";
-import { membersOf } from "./ask.ts";
+import { type Recipe, repositoriesOf } from "#policy/policy.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { newId } from "./ids.ts";
@@ -11,54 +7,11 @@ import { keepPolicy } from "./policy-kept.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RunId } from "./run.ts";
+import type { Standing } from "./standing.ts";
 import { isFinal } from "./state.ts";
 import { tellInHand } from "./tell.ts";
 
 type Requested = { readonly created: boolean } | { readonly refused: Refusal };
-
-export interface Standing {
-  readonly policy: Policy;
-  readonly team: string;
-  /** Position of the mapping that chose the team. */
-  readonly at: string;
-}
-
-/**
- * Whether this person may speak to us here, and for which team. Only ids count: the channel's and the person's.
- * Anything that cannot be known is a refusal.
- */
-export async function standing(
-  core: Core,
-  heard: Pick<Heard, "account" | "place" | "shared">,
-): Promise<Standing | { readonly refused: Refusal }> {
-  const current = core.policy();
-  if (!current.ok) return { refused: { code: "policy_unavailable", problem: current.problem } };
-  if (heard.shared) return { refused: { code: "shared_channel" } };
-  if (heard.account.kind !== "member") return { refused: { code: "guest" } };
-  const routed = route(current.policy, { provider: "slack", channel: heard.place.channel });
-  if ("deny" in routed) return { refused: { code: "no_mapping", channel: heard.place.channel, fix: routed.fix } };
-  const group = groupOfTeam(current.policy, routed.team);
-  if (group === null) return { refused: { code: "not_a_member", team: routed.team, group: "nobody" } };
-  try {
-    const members = await membersOf(core, current.policy, { place: heard.place }, group);
-    if (!members.some((member) => sameAccount(member, heard.account))) {
-      return { refused: { code: "not_a_member", team: routed.team, group } };
-    }
-  } catch (cause) {
-    core.log("the directory could not be read", { group, error: String(cause) });
-    return { refused: { code: "directory_unavailable" } };
-  }
-  return { policy: current.policy, team: routed.team, at: routed.at };
-}
-
-/** Asks the directory what `standing` will ask it, so that the answer is on its way. Whether it comes is said there. */
-export function foresee(core: Core, place: Place): void {
-  const current = core.policy();
-  if (!current.ok) return;
-  const routed = route(current.policy, { provider: "slack", channel: place.channel });
-  const group = "deny" in routed ? null : groupOfTeam(current.policy, routed.team);
-  if (group !== null) void membersOf(core, current.policy, { place }, group).catch(() => undefined);
-}
 
 /**
  * Explicit, else named in the text, else the team's only one; never a silent guess. `repos`: what the team may ask
@@ -100,7 +53,7 @@ export async function request(
   const found = recipe === undefined ? await chosen(core, here, task) : ofRecipe(recipe);
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
-  const because = `this channel belongs to team ${here.team} (${here.at}); ${found.because}`;
+  const because = `${here.because}; ${found.because}`;
   const other = beside === null ? null : await core.stores.runs.get(beside);
   const made = await core.store.tx(async (tx) => {
     const person = await core.stores.people.resolve(tx, core.orgId, heard.account, heard.account.name);

@@ -1,6 +1,8 @@
 /** What a person may say to us beside a task. Words are matched alone, so that "stop the flaky test" is a task. */
 export type Said =
-  | { readonly kind: "help" | "status" | "why" | "stop" | "mine" | "policy" }
+  | { readonly kind: "help" | "status" | "stop" | "mine" | "policy" }
+  /** `about`: one word after it, such as a host; `null`: everything. */
+  | { readonly kind: "why"; readonly about: string | null }
   /** What follows "can I": asked of policy, and nothing is done. */
   | { readonly kind: "can"; readonly text: string }
   | { readonly kind: "task"; readonly text: string; readonly repo: string | null; readonly fresh: boolean };
@@ -23,7 +25,10 @@ const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine"
 export function parse(text: string): Said {
   const trimmed = text.trim();
   const word = WORDS[trimmed.toLowerCase().replace(/[.!?]+$/, "")];
+  if (word === "why") return { kind: "why", about: null };
   if (word !== undefined) return { kind: word };
+  const about = /^why `?([^\s`]*[^\s`?!.])`?[?!.]*$/i.exec(trimmed);
+  if (about?.[1] !== undefined) return { kind: "why", about: about[1] };
   const asked = /^(?:can|may) (?:i|we) (.+)$/is.exec(trimmed);
   if (asked?.[1] !== undefined) return { kind: "can", text: asked[1] };
   const repo = /(?:^|\s)repo=([\w.-]+\/[\w.-]+)(?=\s|$)/.exec(trimmed);

@@ -2,6 +2,7 @@ import type { Capability } from "#policy/capabilities.ts";
 import type { Explanation } from "#policy/explain.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
 import type { ApprovalFacts, RunFacts } from "./facts.ts";
+import type { Reason, ShownRule } from "./reason.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
 import type { Task } from "./task.ts";
@@ -56,6 +57,8 @@ export type View =
     }
   /** How it ended, when that is not the receipt: denied, answered, cancelled, handed_off, merged, closed. */
   | { readonly kind: "outcome"; readonly run: RunTitle; readonly facts: RunFacts }
+  /** For one person in several teams, in a direct message: which one it is for. `key` names the words that wait. */
+  | { readonly kind: "choose_team"; readonly key: string; readonly teams: readonly string[]; readonly text: string }
   /** For one person: why nothing happened, and what to do. */
   | { readonly kind: "refused"; readonly refusal: Refusal }
   /** For one person: what their act did. */
@@ -77,7 +80,25 @@ export type View =
       readonly whose: string;
       readonly runs: readonly (RunTitle & { readonly state: string; readonly text: string })[];
     }
-  | { readonly kind: "why"; readonly run: RunTitle; readonly facts: RunFacts }
+  | {
+      readonly kind: "why";
+      readonly run: RunTitle;
+      readonly facts: RunFacts;
+      readonly reasons: readonly Reason[];
+      /** Whose policy it is: who can change the answer. */
+      readonly owners: string | null;
+    }
+  /** The same where no run is: why this place has its team, and what that team may work on. */
+  | {
+      readonly kind: "why_here";
+      readonly team: string;
+      readonly because: string;
+      /** "group:shop". */
+      readonly members: string | null;
+      readonly repositories: readonly string[];
+      readonly rules: readonly ShownRule[];
+      readonly owners: string | null;
+    }
   /** For the policy's owners: its files do not load, or nobody agreed to them, and the last good one stays in force. */
   | {
       readonly kind: "policy_broken";

@@ -134,6 +134,7 @@ async function play(story: readonly Act[]): Promise<ReadonlySet<ApprovalState>> 
       requestKey: `${place.thread}/${words.length}/${first}`,
       text,
       shared: false,
+      direct: false,
     });
   expect(await say("ana", "append a line to README.md", true)).toBeNull();
   const begun = (await core.stores.runs.byPlace(place)) as Run;

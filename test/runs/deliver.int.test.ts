@@ -59,7 +59,7 @@ test("a new run's first message goes out as it was recorded, and is there for ot
   const inHand: InHand[] = [];
   const says = (text: string, thread: string) => {
     const place = { provider: "slack", workspace: "T0LOCAL", channel: "C0SHOP", thread } as const;
-    const heard = { account: ANA, place, first: true, requestKey: thread, text, shared: false };
+    const heard = { account: ANA, place, first: true, requestKey: thread, text, shared: false, direct: false };
     return hear({ ...house.core, hand: (message) => inHand.push(message) }, heard);
   };
   expect(await says("mend the cart", "1.5")).toBeNull();

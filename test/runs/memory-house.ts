@@ -166,7 +166,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
   });
 
   const policy = {
-    current: { ok: true, policy: loaded.policy } as ReturnType<Core["policy"]>,
+    current: { ok: true, policy: loaded.policy, sources: new Map(policyFiles) } as ReturnType<Core["policy"]>,
     /** Someone edits a policy file: `from` becomes `to`, and the policy that results is in force. */
     edit(file: string, from: string, to: string): void {
       const before = policyFiles.get(file) ?? "";
@@ -174,7 +174,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
       policyFiles.set(file, before.replace(from, to));
       const next = loadPolicy(policyFiles, { commit: "edited" });
       if (!next.ok) throw new Error(JSON.stringify(next));
-      policy.current = { ok: true, policy: next.policy };
+      policy.current = { ok: true, policy: next.policy, sources: new Map(policyFiles) };
     },
   };
   const logged: string[] = [];
@@ -236,7 +236,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
     async say(
       account: Account,
       text: string,
-      o: { channel?: string; in?: Run; key?: string; shared?: boolean } = {},
+      o: { channel?: string; in?: Run; key?: string; shared?: boolean; direct?: boolean } = {},
     ): Promise<View | null> {
       said += 1;
       const thread = o.in?.place.thread ?? `${said}.0`;
@@ -253,6 +253,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
         requestKey: o.key ?? `say-${said}`,
         text,
         shared: o.shared ?? false,
+        direct: o.direct ?? place.channel.startsWith("D"),
       });
     },
     /** The newest run, once it is in one of these states (or at rest in another final one, which fails the test). */

@@ -51,7 +51,7 @@ async function asked() {
   conversations += 1;
   const place = { provider: "slack", workspace: "T0LOCAL", channel: "C0SHOP", thread: `race-${conversations}` };
   const text = "append a line to README.md";
-  await hear(a, { account: ANA, place, first: true, requestKey: place.thread, text, shared: false });
+  await hear(a, { account: ANA, place, first: true, requestKey: place.thread, text, shared: false, direct: false });
   const run = await a.stores.runs.byPlace(place);
   if (!run) throw new Error("no run was made");
   await handlers(a).tick(run.id);

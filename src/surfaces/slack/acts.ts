@@ -5,6 +5,7 @@ export const ACTS = {
   askAgain: "ask_again",
   stop: "stop",
   why: "why",
+  chooseTeam: "choose_team",
 } as const;
 
 /** Link buttons tell us of their click too; nothing is done about it. */
@@ -26,4 +27,13 @@ export const packAsked = ({ approvalId, digest }: Asked): string => `${approvalI
 export function unpackAsked(value: unknown): Asked | null {
   const match = /^(\S+) (\S+)$/.exec(typeof value === "string" ? value : "");
   return match?.[1] && match[2] ? { approvalId: match[1], digest: match[2] } : null;
+}
+
+/** What an option of a choice carries: which words wait, and the team that it stands for. */
+export const packChoice = (key: string, team: string): string => `${key} ${team}`;
+
+/** `null` when it is not one of ours. */
+export function unpackChoice(value: unknown): { readonly key: string; readonly team: string } | null {
+  const match = /^(\S+) (\S+)$/.exec(typeof value === "string" ? value : "");
+  return match?.[1] && match[2] ? { key: match[1], team: match[2] } : null;
 }

@@ -5,7 +5,7 @@ import type { Place } from "#ports/chat.ts";
 import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
 import type { InboxStore } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
-import { ACTS, DENY_MODAL, unpackAsked } from "./acts.ts";
+import { ACTS, DENY_MODAL, unpackAsked, unpackChoice } from "./acts.ts";
 import { card, section } from "./cards/blocks.ts";
 import { render } from "./cards/render.ts";
 import { channelFacts } from "./channel-facts.ts";
@@ -45,6 +45,7 @@ export interface SlackSurface {
 
 const REFUSED_UNKNOWN: View = { kind: "refused", refusal: { code: "directory_unavailable" } };
 const FORM_LATE = "Slack could not open the form in time. Press Deny again.";
+const STALE_CHOICE: View = { kind: "refused", refusal: { code: "stale_menu" } };
 const REFUSED_BUTTON: View = { kind: "refused", refusal: { code: "unknown_approval" } };
 
 /** Slack in: says who did what where to the core's verbs, and whispers what they return. It decides nothing. */
@@ -52,7 +53,7 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
   const { urgent, hmac, identity, verbs, inbox, directory, now, log } = options;
   const { workspace, botUserId, botId } = identity;
 
-  const isShared = channelFacts(urgent, now, log);
+  const factsOf = channelFacts(urgent, now, log);
   const intake = slackReceiver({
     hmac,
     inbox,
@@ -98,19 +99,22 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     if (spoken === null) return;
     const { user, channel, ts, thread } = spoken;
     void directory.account({ provider: "slack", workspace, id: user }).catch(() => undefined);
-    void isShared(channel);
+    void factsOf(channel);
     verbs.foresee(placed(channel, thread ?? ts));
   }
 
   async function listen(body: unknown): Promise<void> {
     const spoken = spokenOf(body);
     if (spoken === null) return;
-    const { user, text, channel, ts, thread, addressed, external } = spoken;
+    const { user, text, channel, ts, thread, addressed } = spoken;
     const place = placed(channel, thread ?? ts);
     const first = thread === null;
-    const [account, shared] = await Promise.all([accountOf(user), external ? true : isShared(channel)]);
+    const [account, facts] = await Promise.all([
+      accountOf(user),
+      spoken.external ? { shared: true, direct: false } : factsOf(channel),
+    ]);
     const view =
-      account === null || shared === null
+      account === null || facts === null
         ? REFUSED_UNKNOWN
         : await verbs.hear({
             account,
@@ -118,17 +122,19 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
             first,
             requestKey: `slack:${workspace}:${channel}:${ts}`,
             text: speech(text, botUserId),
-            shared,
+            shared: facts.shared,
+            direct: facts.direct || spoken.direct,
           });
     if (view !== null && (addressed || concerns(view))) await tell(place, user, view, !first);
   }
 
-  /** A click, with who and where, to a verb; its answer to the clicker. */
-  async function answer(body: unknown, verb: (by: By) => Promise<View>): Promise<void> {
+  /** A click, with who and where, to a verb; its answer to the clicker. `null`: everyone sees what came of it. */
+  async function answer(body: unknown, verb: (by: By) => Promise<View | null>): Promise<void> {
     const click = read(body);
     const place = placed(click.channel, click.thread);
     const account = await accountOf(click.user);
-    await tell(place, click.user, account === null ? REFUSED_UNKNOWN : await verb({ click, account, place }));
+    const view = account === null ? REFUSED_UNKNOWN : await verb({ click, account, place });
+    if (view !== null) await tell(place, click.user, view);
   }
 
   app.event("app_mention", ({ body }) => listen(body));
@@ -175,10 +181,21 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
   app.action(ACTS.why, async ({ ack, body }) => {
     await ack();
     await answer(body, async ({ click, account, place }) => {
-      const shared = await isShared(place.channel);
-      if (shared === null) return REFUSED_UNKNOWN;
+      const facts = await factsOf(place.channel);
+      if (facts === null) return REFUSED_UNKNOWN;
       const requestKey = `slack:${workspace}:${place.channel}:why:${click.user}:${click.at}`;
-      return (await verbs.hear({ account, place, first: false, requestKey, text: "why", shared })) ?? REFUSED_BUTTON;
+      const heard = { account, place, first: false, requestKey, text: "why", ...facts };
+      return (await verbs.hear(heard)) ?? REFUSED_BUTTON;
+    });
+  });
+
+  app.action(ACTS.chooseTeam, async ({ ack, body }) => {
+    await ack();
+    await answer(body, async ({ click, account, place }) => {
+      const facts = await factsOf(place.channel);
+      if (facts === null) return REFUSED_UNKNOWN;
+      const choice = facts.direct && !facts.shared ? unpackChoice(click.value) : null;
+      return choice === null ? STALE_CHOICE : verbs.choose({ ...choice, account });
     });
   });
 

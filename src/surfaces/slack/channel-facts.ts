@@ -9,22 +9,34 @@ import type { Log } from "./whisper.ts";
 const HOLD_MS = 2_000;
 const HELD_MOST = 1_000;
 
-const Shared = z.object({ is_ext_shared: z.boolean().optional(), is_pending_ext_shared: z.boolean().optional() });
+const Channel = z.object({
+  is_ext_shared: z.boolean().optional(),
+  is_pending_ext_shared: z.boolean().optional(),
+  is_im: z.boolean().optional(),
+});
 
-/** Whether a channel is shared with another organisation, or about to be. `null`: it cannot be known now. */
+export interface ChannelFacts {
+  /** With another organisation, or about to be. */
+  readonly shared: boolean;
+  /** Between one person and us. */
+  readonly direct: boolean;
+}
+
+/** What Slack says of a channel now. `null`: it cannot be known now. */
 export function channelFacts(
   urgent: WebClient,
   now: () => Date,
   log: Log,
-): (channel: string) => Promise<boolean | null> {
-  const held = new Map<string, { readonly until: number; readonly answer: Promise<boolean | null> }>();
+): (channel: string) => Promise<ChannelFacts | null> {
+  const held = new Map<string, { readonly until: number; readonly answer: Promise<ChannelFacts | null> }>();
 
-  async function ask(channel: string): Promise<boolean | null> {
+  async function ask(channel: string): Promise<ChannelFacts | null> {
     try {
       const reply = await urgent.conversations.info({ channel });
-      const read = Shared.safeParse(reply.channel);
+      const read = Channel.safeParse(reply.channel);
       if (!read.success) return null;
-      return read.data.is_ext_shared === true || read.data.is_pending_ext_shared === true;
+      const { is_ext_shared, is_pending_ext_shared, is_im } = read.data;
+      return { shared: is_ext_shared === true || is_pending_ext_shared === true, direct: is_im === true };
     } catch (error) {
       log("Slack did not say whether the channel is shared", { channel, error: String(error) });
       return null;

@@ -2,7 +2,12 @@ import { z } from "zod";
 import { readDeny } from "./deny-modal.ts";
 import { spokenOf } from "./spoken.ts";
 
-const Act = z.object({ action_id: z.string(), action_ts: z.string(), value: z.string().optional() });
+const Act = z.object({
+  action_id: z.string(),
+  action_ts: z.string(),
+  value: z.string().optional(),
+  selected_option: z.object({ value: z.string() }).nullish(),
+});
 
 const Body = z.object({
   user: z.object({ id: z.string() }),
@@ -13,7 +18,7 @@ const Body = z.object({
   actions: z.tuple([Act], Act),
 });
 
-/** A button press, as far as we care. */
+/** A button press or a choice from a menu, as far as we care. */
 export interface Click {
   readonly user: string;
   readonly channel: string;
@@ -25,7 +30,7 @@ export interface Click {
   readonly value: string | undefined;
 }
 
-/** `null` when it is no press of a button on a message. */
+/** `null` when it is no press of a button, and no choice, on a message. */
 export function clickOf(body: unknown): Click | null {
   const parsed = Body.safeParse(body);
   if (!parsed.success) return null;
@@ -33,7 +38,8 @@ export function clickOf(body: unknown): Click | null {
   // An ephemeral message has no `message`, only a container.
   const thread = container?.thread_ts ?? message?.thread_ts ?? message?.ts ?? container?.message_ts;
   if (thread === undefined) return null;
-  const [{ action_id: action, action_ts: at, value }] = actions;
+  const [{ action_id: action, action_ts: at, value: own, selected_option }] = actions;
+  const value = own ?? selected_option?.value;
   return { user: user.id, channel: channel.id, thread, triggerId: trigger_id, at, action, value };
 }
 

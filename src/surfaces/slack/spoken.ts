@@ -33,6 +33,8 @@ export interface Spoken {
   readonly thread: string | null;
   /** Said to us: by a mention or in a direct message. */
   readonly addressed: boolean;
+  /** In a direct message. */
+  readonly direct: boolean;
   /** Slack marked the channel as shared with another organisation. */
   readonly external: boolean;
 }
@@ -52,6 +54,7 @@ export function spokenOf(body: unknown): Spoken | null {
     ts: event.ts,
     thread: event.thread_ts ?? null,
     addressed,
+    direct: event.channel_type === "im",
     external: is_ext_shared_channel === true,
   };
 }

@@ -19,5 +19,7 @@ export interface SlackVerbs {
     readonly place: Place;
   }): Promise<View>;
   askAgain(o: { readonly approvalId: string; readonly account: Account; readonly place: Place }): Promise<View>;
+  /** Which team a direct message is for. `null`: what came of it is seen in its thread. */
+  choose(o: { readonly key: string; readonly team: string; readonly account: Account }): Promise<View | null>;
   stop(o: { readonly runId: string; readonly account: Account; readonly place: Place }): Promise<View>;
 }

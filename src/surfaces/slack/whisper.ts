@@ -16,7 +16,7 @@ const GONE: readonly string[] = [
 export type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
 /**
- * A note that one person sees. `inThread`: Slack shows an ephemeral reply only in a thread that has replies, so an
+ * A note that one person sees: in a direct message a reply that stays. `inThread`: Slack shows an ephemeral reply only in a thread that has replies, so an
  * answer to a channel's first message goes beside it. Throws Slack's error when a later try may succeed.
  */
 export async function whisper(
@@ -27,6 +27,17 @@ export async function whisper(
 ): Promise<void> {
   const { place, user, inThread } = at;
   try {
+    if (isDirect(place.channel)) {
+      await client.chat.postMessage({
+        channel: place.channel,
+        thread_ts: place.thread,
+        text: card.text,
+        blocks: card.blocks,
+        unfurl_links: false,
+        unfurl_media: false,
+      });
+      return;
+    }
     await client.chat.postEphemeral({
       channel: place.channel,
       user,
@@ -40,3 +51,6 @@ export async function whisper(
     log("a note could not reach its person", { user, channel: place.channel, error: failure.error });
   }
 }
+
+/** Slack's ids of direct messages begin with a D. Only where a note is shown hangs on it. */
+const isDirect = (channel: string): boolean => channel.startsWith("D");

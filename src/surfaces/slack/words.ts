@@ -11,11 +11,17 @@ type Of<C extends RefusalCode> = Refusal & { readonly code: C };
  */
 const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   no_mapping: ({ fix }) =>
-    `This channel belongs to no team, so nothing was started. To change that: ${sentence(fix, 600)}`,
+    `This channel belongs to no team, so nothing was started. Whoever keeps the policy can change that with this line: ${code(fix, 600)}.`,
   not_a_member: ({ team, group }) =>
     `You are not in ${groups([group])}, so you cannot start work for team ${said(team)} here. Ask in your own team's channel, or ask to be added to that group.`,
   guest: () =>
     "Only full members of this workspace may ask or decide. Guests and apps may not. Ask a member to do it for you.",
+  no_membership: () =>
+    "You are in none of the teams that policy knows, so nothing was started. Ask to be added to your team's group, then write again.",
+  stale_menu: () =>
+    "This choice is not open any more, so nothing was started. Write your request again to get a new one.",
+  already_chosen: ({ team }) =>
+    `You chose team ${said(team, 60)} for this message already, and that stands. Write your request again to ask for another team.`,
   shared_channel: () =>
     "This channel is shared with another organisation, so nothing is started here. Ask in a channel of your own workspace.",
   directory_unavailable: () =>

@@ -88,7 +88,53 @@ test("a direct message needs no mention", async () => {
   const { post, calls, double } = await slackWorld(database);
   double.channels.set("D0ANA", { id: "D0ANA", is_im: true });
   await post(message({ text: "help", event: { channel_type: "im", channel: "D0ANA" } }));
-  expect(calls[0]?.with).toMatchObject({ text: "help", place: { channel: "D0ANA" } });
+  expect(calls[0]?.with).toMatchObject({ text: "help", place: { channel: "D0ANA" }, direct: true });
+});
+
+test("an answer in a direct message is a reply that stays", async () => {
+  const { post, say, double } = await slackWorld(database);
+  double.channels.set("D0ANA", { id: "D0ANA", is_im: true });
+  say.view = { kind: "refused", refusal: { code: "no_membership" } };
+  const ts = newTs();
+  await post(message({ ts, text: "mend it", event: { channel_type: "im", channel: "D0ANA" } }));
+  expect(double.ephemerals).toEqual([]);
+  expect(double.messages[0]?.args).toMatchObject({ channel: "D0ANA", thread_ts: ts });
+});
+
+const chosen = (channel: string, value: string) => ({
+  channel: { id: channel, name: "directmessage" },
+  actions: [
+    {
+      type: "static_select",
+      action_id: "choose_team",
+      block_id: "b",
+      action_ts: newTs(),
+      selected_option: { text: { type: "plain_text", text: "shop" }, value },
+    },
+  ],
+});
+
+test("a choice in a direct message says which words and which team, and who chose", async () => {
+  const { click, calls, double } = await slackWorld(database);
+  double.channels.set("D0BO", { id: "D0BO", is_im: true });
+  await click({ action: "choose_team", body: chosen("D0BO", "choice:slack:T0LOCAL:D0BO:1.2 shop") });
+  expect(calls).toMatchObject([
+    { verb: "choose", with: { key: "choice:slack:T0LOCAL:D0BO:1.2", team: "shop", account: { id: "U0BO" } } },
+  ]);
+  expect(double.messages).toHaveLength(1);
+});
+
+test.each([
+  ["in a channel", { id: "C0SHOP", is_ext_shared: false }, "choice:1 shop"],
+  ["that is none of ours", { id: "D0BO", is_im: true }, "choice"],
+  ["in a direct message that is shared", { id: "D0BO", is_im: true, is_ext_shared: true }, "choice:1 shop"],
+])("a choice %s chooses nothing, and that is said", async (_what, facts, value) => {
+  const { click, calls, double } = await slackWorld(database);
+  double.channels.set(facts.id, facts);
+  await click({ action: "choose_team", body: chosen(facts.id, value) });
+  expect(calls).toEqual([]);
+  const said = [...double.ephemerals, ...double.messages.map(({ args }) => args)];
+  expect(said.map(({ text }) => text)).toEqual([expect.stringContaining("not open any more")]);
 });
 
 test.each([

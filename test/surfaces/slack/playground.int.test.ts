@@ -88,6 +88,7 @@ beforeAll(async () => {
       },
       askAgain: () => Promise.reject(new Error("nobody asks again here")),
       stop: () => Promise.reject(new Error("nobody stops here")),
+      choose: () => Promise.reject(new Error("nobody chooses here")),
     },
   });
   const routes = new Hono();

@@ -1,11 +1,14 @@
 import { whatIsTried } from "#policy/can.ts";
 import { capabilitiesOfTeam } from "#policy/capabilities.ts";
 import { objectsOf } from "#policy/cases.ts";
+import { rulesOf } from "#policy/coverage.ts";
+import { excerptOf } from "#policy/excerpt.ts";
 import { explain } from "#policy/explain.ts";
 import { loadPolicy } from "#policy/load.ts";
 import { repositoriesOf } from "#policy/policy.ts";
 import type { VoteRefusal } from "#runs/approval.ts";
 import { VOTE_REFUSALS } from "#runs/approval.ts";
+import type { ShownRule } from "#runs/reason.ts";
 import type { Refusal } from "#runs/refusal.ts";
 import type { View } from "#runs/view.ts";
 import * as story from "#test/fixtures/run-events.ts";
@@ -22,9 +25,16 @@ const votes = (code: VoteRefusal): Refusal => ({
 
 /** One of each refusal; a code without one fails the test that counts them. */
 const refusals: readonly Refusal[] = [
-  { code: "no_mapping", channel: "C0X", fix: "add C0X to routing.slack in org.yaml" },
+  {
+    code: "no_mapping",
+    channel: "C0X",
+    fix: "C0X: shop  # org.yaml, under routing.slack; one of data, marketing, shop",
+  },
   { code: "not_a_member", team: "shop", group: "group:shop" },
   { code: "guest" },
+  { code: "no_membership" },
+  { code: "stale_menu" },
+  { code: "already_chosen", team: "shop" },
   { code: "shared_channel" },
   { code: "directory_unavailable" },
   { code: "policy_unavailable", problem: "teams/shop.yaml:3:1 unknown key rulez" },
@@ -69,7 +79,7 @@ const command = (text: string): View =>
   );
 
 /** Every kind of view in every state that reads differently, by the name of its golden file. */
-const sample = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee00c0ffee" }));
+export const sample = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee00c0ffee" }));
 
 /** What the sample organisation's policy says to "can I …". */
 function can(team: string, text: string): View & { readonly kind: "can" } {
@@ -79,6 +89,12 @@ function can(team: string, text: string): View & { readonly kind: "can" } {
   const explanation = tried === null ? null : explain(sample, { team, objects });
   return { kind: "can", team, text, explanation, owners: "group:security" };
 }
+
+const MORE = {
+  spent: { usd: 2.97, tokens: 1_234_567 },
+  budget: { usd: 3, tokens: 5_000_000 },
+  more: { usd: 3, tokens: 5_000_000 },
+};
 
 const inForce = { commit: "c0ffee00c0ffee", digest: "sha256:0123456789abcdef" };
 
@@ -97,6 +113,13 @@ export const policyViews = {
   },
   mended: { kind: "policy_mended", now: inForce, at: story.START },
 } as const satisfies Readonly<Record<string, View>>;
+
+/** A rule of the sample, with the lines of its file. */
+function ruleOf(text: string): ShownRule {
+  const ref = rulesOf(sample).find((one) => one.text.startsWith(text));
+  if (ref === undefined) throw new Error(`the sample has no rule "${text}"`);
+  return { ref, commit: sample.commit, excerpt: excerptOf(Object.fromEntries(sampleFiles()), ref.at) };
+}
 
 export const views: Readonly<Record<string, View>> = {
   "policy-broken": policyViews.broken,
@@ -196,7 +219,7 @@ export const views: Readonly<Record<string, View>> = {
     "approval-2",
   ),
   "approval-budget": story.approvalOf(
-    [...story.working, story.opened({ approval: "approval-2", gate: "budget", subject: { costUsd: 10 } })],
+    [...story.working, story.opened({ approval: "approval-2", gate: "budget", subject: MORE })],
     "approval-2",
   ),
   "receipt-in-review": story.receiptOf(story.inReview),
@@ -275,101 +298,56 @@ export const views: Readonly<Record<string, View>> = {
   "can-command": can("data", "run rm -rf build"),
   "can-not-understood": { ...can("shop", "have a pony"), explanation: null },
   why: story.whyOf(story.working),
+  "why-with-the-lines-of-its-rules": story.whyOf(story.working, [
+    {
+      about: "start",
+      subject: "acme/shop",
+      outcome: "ask",
+      reason: null,
+      rules: [ruleOf("ask action run.start")],
+      points: ["intake"],
+      remedy: { text: "a yes from group:leads", add: null },
+      trial: null,
+    },
+    {
+      about: "host",
+      subject: "rates.example.org:443",
+      outcome: "deny",
+      reason: "no_rule",
+      rules: [],
+      points: ["gateway"],
+      remedy: {
+        text: 'teams/shop.yaml would have to grant it under "egress", and first the ceiling at org.yaml:22:3 would have to hold it',
+        add: { file: "teams/shop.yaml", under: "egress", lines: ["- { host: rates.example.org }"] },
+      },
+      trial: null,
+    },
+    {
+      about: "command",
+      subject: "npm test",
+      outcome: "allow",
+      reason: null,
+      rules: [{ ref: { at: "baseline", text: "allow command", why: null }, commit: null, excerpt: null }],
+      points: ["protocol"],
+      remedy: null,
+      trial: null,
+    },
+  ]),
+  "why-here": {
+    kind: "why_here",
+    team: "shop",
+    because: "this channel belongs to team shop (org.yaml:16:26)",
+    members: "group:shop",
+    repositories: ["acme/shop"],
+    rules: [ruleOf("allow git.repo acme/shop"), ruleOf("deny git.repo acme/policies")],
+    owners: "group:security",
+  },
+  "choose-team": {
+    kind: "choose_team",
+    key: "choice:slack:T0LOCAL:D0ANA:1700000000.000100",
+    teams: ["data", "marketing", "shop"],
+    text: "fix the flaky login test",
+  },
   "why-before-any-decision": story.whyOf(story.accepted),
   ...Object.fromEntries(refusals.map((refusal) => [`refused-${refusal.code}`, { kind: "refused", refusal } as const])),
-};
-
-/** Everything a person or an agent can write, written as badly as possible. */
-const EVIL =
-  "<!channel> <@U0BO> <https://evil.example|click> &lt; `*bold*` _it_ ~no~ :white_check_mark: \u202egnp.exe\u202c \u200bx\nApproved by *Bo*";
-
-const bad = EVIL;
-const badTitle = { ...story.title, team: bad, repo: bad, branch: bad, agent: bad };
-const badFacts = story.factsOf([
-  { ...(story.requested(bad) as object), by: { id: "p", name: bad }, because: bad, repo: bad, model: bad } as never,
-  story.decided("ask"),
-  story.opened({
-    subject: { text: bad, repo: bad, branch: bad, paths: [bad], hosts: [{ host: bad }], command: bad, other: { bad } },
-    asks: [{ from: `group:${bad}`, quorum: 1, self: false, rule: { at: bad, text: bad, why: bad } }],
-  }),
-  story.moved("requested", "waiting"),
-  story.refusedHost(bad, bad),
-  { kind: "scan.ran", name: bad, findings: [{ path: bad, line: 3, what: bad, blocks: true }] },
-  { kind: "check.judged", name: bad, required: false, verdict: "broke" },
-  { kind: "agent.planned", tasks: [{ title: bad, status: "pending" }] },
-  { kind: "notice", text: bad },
-  { kind: "pull_request.opened", repo: bad, number: 1, url: "javascript:alert(1)", draft: true, oid: bad },
-  { kind: "pull_request.changed", repo: bad, number: 1, change: "closed", by: bad, oid: null },
-  { kind: "receipt.signed", digest: bad, keyId: bad, events: 1 },
-  { kind: "run.answered", text: bad },
-  { kind: "run.handed_off", fault: "us", tried: bad, failed: bad, next: bad, branch: bad },
-]);
-const badApproval = badFacts.approvals[0];
-if (!badApproval) throw new Error("the story has no approval");
-
-/** The same cards with hostile words in every place that is not ours. */
-export const evilViews: Readonly<Record<string, View>> = {
-  status: { kind: "status", run: badTitle, facts: badFacts, tasks: badFacts.plan },
-  approval: {
-    kind: "approval",
-    run: badTitle,
-    facts: badFacts,
-    approval: badApproval,
-    claim: bad,
-    groups: { [badApproval.asks[0]?.from ?? ""]: { slack_usergroup: bad } },
-  },
-  approvalOfPeople: {
-    kind: "approval",
-    run: badTitle,
-    facts: badFacts,
-    approval: badApproval,
-    claim: bad,
-    groups: { [badApproval.asks[0]?.from ?? ""]: { people: [bad, "U1> <!channel"] } },
-  },
-  denied: {
-    kind: "approval",
-    run: badTitle,
-    facts: badFacts,
-    approval: {
-      ...badApproval,
-      status: "denied",
-      votes: [{ by: { id: "q", name: bad }, choice: "deny", reason: bad, at: story.START }],
-    },
-    claim: null,
-    groups: {},
-  },
-  receipt: { kind: "receipt", run: badTitle, facts: badFacts },
-  answered: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "answered" } },
-  handedOff: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "handed_off" } },
-  closed: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "closed" } },
-  deniedByPolicy: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "denied" } },
-  blocked: { kind: "blocked", run: badTitle, host: bad, port: 1, reason: bad, rule: bad, times: 2 },
-  why: { kind: "why", run: badTitle, facts: badFacts },
-  policyBroken: {
-    kind: "policy_broken",
-    tree: bad,
-    problems: [{ at: bad, message: bad }],
-    more: 1,
-    kept: { commit: bad, digest: bad },
-    at: story.START,
-  },
-  policyMended: { kind: "policy_mended", now: { commit: bad, digest: bad }, at: story.START },
-  policy: { kind: "policy", team: bad, commit: bad, digest: bad, says: [{ key: bad, text: bad, at: bad }] },
-  can: {
-    kind: "can",
-    team: bad,
-    text: bad,
-    owners: `group:${bad}`,
-    explanation: explain(sample, { team: "shop", objects: [{ subject: "command", command: bad }] }),
-  },
-  "can-not-understood": { kind: "can", team: bad, text: bad, owners: null, explanation: null },
-  help: { kind: "help", team: bad, repos: [bad], examples: [bad], recipes: [{ title: bad, usage: bad, at: bad }] },
-  recipeFields: { kind: "refused", refusal: { code: "recipe_fields", recipe: bad, usage: bad, problems: [bad] } },
-  list: { kind: "list", whose: bad, runs: [{ ...badTitle, state: bad, text: bad, url: "javascript:alert(1)" }] },
-  noMapping: { kind: "refused", refusal: { code: "no_mapping", channel: bad, fix: bad } },
-  unknownRepository: { kind: "refused", refusal: { code: "unknown_repository", repo: bad, choices: [bad] } },
-  notAnApprover: {
-    kind: "refused",
-    refusal: { code: "not_an_approver", from: [bad], rule: bad, who: bad, at: null, status: bad },
-  },
 };

@@ -61,6 +61,7 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
       answer({ verb: "vote", with: { ...cast } }, noted(cast.choice === "approve" ? "approved" : "denied")),
     askAgain: (asked) => answer({ verb: "askAgain", with: { ...asked } }, noted("asked_again")),
     stop: (stopped) => answer({ verb: "stop", with: { ...stopped } }, noted("stopping")),
+    choose: (chosen) => answer({ verb: "choose", with: { ...chosen } }, noted("stopping")),
   };
   const { urgent, hmac } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),

@@ -1,4 +1,4 @@
-import type { Button, KnownBlock, TaskCardBlock } from "@slack/types";
+import type { Button, KnownBlock, StaticSelect, TaskCardBlock } from "@slack/types";
 import type { Task } from "#runs/task.ts";
 import { bare, cut, safeUrl, wholeLines } from "./text.ts";
 
@@ -14,6 +14,7 @@ const TEXT_MOST = 300;
 const BLOCKS_MOST = 50;
 const TASKS_MOST = 20;
 const TITLE_MOST = 150;
+const OPTIONS_MOST = 100;
 
 /** `text` is one plain sentence: actor, object, state, next step. It is not markup, but Slack parses it: escaped. */
 export function card(text: string, blocks: readonly (KnownBlock | null)[]): Card {
@@ -38,7 +39,7 @@ export function context(...parts: readonly (string | null)[]): KnownBlock | null
   return text === "" ? null : { type: "context", elements: [mrkdwn(text)] };
 }
 
-export function actions(...buttons: readonly (Button | null)[]): KnownBlock | null {
+export function actions(...buttons: readonly (Button | StaticSelect | null)[]): KnownBlock | null {
   const elements = buttons.filter((button) => button !== null);
   return elements.length === 0 ? null : { type: "actions", elements };
 }
@@ -69,6 +70,22 @@ export function button(of: {
             deny: plain(of.confirm.no, 30),
           },
         }),
+  };
+}
+
+/** A menu that is sent as soon as something is chosen. Slack takes up to 100 options. */
+export function menu(of: {
+  readonly action: string;
+  readonly placeholder: string;
+  readonly options: readonly { readonly text: string; readonly value: string }[];
+}): StaticSelect {
+  return {
+    type: "static_select",
+    action_id: of.action,
+    placeholder: plain(of.placeholder, 150),
+    options: of.options
+      .slice(0, OPTIONS_MOST)
+      .map(({ text, value }) => ({ text: plain(bare(text, 75) || "(no name)", 75), value })),
   };
 }
 

@@ -140,3 +140,16 @@ export const openPullRequest = (run: RunTitle, facts: RunFacts): Button | null =
 
 export const whyButton = (run: RunTitle): Button =>
   button({ action: ACTS.why, text: "Why", label: `Why run ${run.number} may do what it does`, value: run.id });
+
+const POINTS: Readonly<Record<string, string>> = {
+  intake: "before anything starts",
+  relay: "at every push",
+  worker: "by the worker that carries the run",
+  gateway: "by the gateway",
+  publish: "before anything is published",
+  sandbox: "by the sandbox",
+  protocol: "only where the agent asks (advisory)",
+};
+
+/** Where something is enforced, after "enforced". */
+export const pointName = (point: string): string => POINTS[point] ?? said(point, 40);

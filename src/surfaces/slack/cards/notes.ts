@@ -1,8 +1,9 @@
 import type { View } from "#runs/view.ts";
-import { egressReason, NOTED, policyReason, words } from "#surfaces/slack/words.ts";
-import { actions, type Card, card, context, section } from "./blocks.ts";
-import { approvalLine, openRun, ruleLine, STATES, trialLine } from "./facts.ts";
-import { capital, code, count, link, listed, said, some } from "./text.ts";
+import { ACTS, packChoice } from "#surfaces/slack/acts.ts";
+import { egressReason, NOTED, words } from "#surfaces/slack/words.ts";
+import { actions, type Card, card, context, menu, section } from "./blocks.ts";
+import { openRun, STATES } from "./facts.ts";
+import { code, count, link, listed, quoted, said, some } from "./text.ts";
 
 type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
 
@@ -96,25 +97,17 @@ export function listCard({ whose, runs }: Of<"list">): Card {
   );
 }
 
-/** The decisions behind a run, each with the rule and where it is written. */
-export function whyCard({ run, facts }: Of<"why">): Card {
-  const decisions = facts.decisions.map((one) => {
-    const rules = one.rules.map(ruleLine).join(" ");
-    const why = one.reason === null ? "" : ` (${policyReason(one.reason)})`;
-    const line = `${said(one.about, 40)} ${code(one.subject, 120)}: *${one.outcome}*${why}.${rules === "" ? "" : ` ${rules}`}`;
-    return one.trial === undefined ? line : `${line} ${trialLine(one.trial)}`;
-  });
-  return card(
-    `Run ${run.number} ${STATES[facts.state]}; ${count(facts.decisions.length, "policy decision")} led here. The rules are listed below with file and line.`,
-    [
-      section(`*Why run ${run.number} may do what it does*`, `${said(capital(facts.request.because), 400)}.`),
-      section(...(decisions.length === 0 ? ["Policy has decided nothing about it yet."] : some(decisions, LINES_MOST))),
-      facts.approvals.length === 0 ? null : section("*People*", ...some(facts.approvals.map(approvalLine), LINES_MOST)),
-      context(
-        `policy ${code(facts.request.policy.commit.slice(0, 12))}, digest ${code(facts.request.policy.digest.replace(/^sha256:/, "").slice(0, 8))}`,
-        "To change a rule, edit it in the policy repository and have its owners review it.",
-      ),
-      actions(openRun(run)),
-    ],
-  );
+/** In a direct message, for somebody in several teams: which one the words are for. */
+export function chooseTeamCard({ key, teams, text }: Of<"choose_team">): Card {
+  return card("You are in several teams, so nothing was started yet. Choose the team that your message is for.", [
+    section("*Which team is this for?*", quoted(text, 300), "Policy decides by team, and a direct message has none."),
+    actions(
+      menu({
+        action: ACTS.chooseTeam,
+        placeholder: "Choose a team",
+        options: teams.map((team) => ({ text: team, value: packChoice(key, team) })),
+      }),
+    ),
+    context("These are your teams as they are now. Only you can choose, once, within a day."),
+  ]);
 }

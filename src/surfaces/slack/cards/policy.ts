@@ -3,7 +3,7 @@ import type { ExplainedObject, Explanation } from "#policy/explain.ts";
 import type { View } from "#runs/view.ts";
 import { policyReason } from "#surfaces/slack/words.ts";
 import { type Card, card, context, section } from "./blocks.ts";
-import { ruleLine } from "./facts.ts";
+import { pointName, ruleLine } from "./facts.ts";
 import { code, count, listed, said, some } from "./text.ts";
 
 type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
@@ -11,7 +11,7 @@ type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
 const LINES_MOST = 20;
 const RULES_MOST = 6;
 
-const version = (commit: string, digest: string): string =>
+export const version = (commit: string, digest: string): string =>
   `policy ${code(commit.slice(0, 12))}, digest ${code(digest.replace(/^sha256:/, "").slice(0, 8))}`;
 
 /** What a team may do, for whoever asks in its channel. */
@@ -27,14 +27,6 @@ export function policyCard({ team, commit, digest, says }: Of<"policy">): Card {
   );
 }
 
-const POINTS: Readonly<Record<string, string>> = {
-  intake: "before anything starts",
-  relay: "at every push",
-  gateway: "by the gateway",
-  publish: "before anything is published",
-  sandbox: "by the sandbox",
-};
-
 function subjectOf({ object }: ExplainedObject): string {
   const [, ...values] = Object.values(object).filter((value) => value !== null);
   return `${object.subject} ${values.join(" ")}`;
@@ -42,7 +34,7 @@ function subjectOf({ object }: ExplainedObject): string {
 
 function objectLine(explained: ExplainedObject): string {
   const { outcome, point, advisory, considered } = explained;
-  const where = advisory ? "only where the agent asks (advisory)" : (POINTS[point] ?? said(point, 40));
+  const where = pointName(advisory ? "protocol" : point);
   const deciding = considered.filter(({ says }) => says === "decides").slice(0, RULES_MOST);
   const rules = deciding.map(({ at, text, why }) => ruleLine({ at, text, why })).join(" ");
   return `${code(subjectOf(explained), 160)}: *${outcome}*, enforced ${where}. ${rules === "" ? "No rule speaks of it, and what nothing allows is denied." : rules}`;

@@ -1,12 +1,13 @@
 import type { View } from "#runs/view.ts";
 import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
-import { blockedCard, helpCard, listCard, notedCard, refusedCard, whyCard } from "./notes.ts";
+import { blockedCard, chooseTeamCard, helpCard, listCard, notedCard, refusedCard } from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
 import { canCard, policyBrokenCard, policyCard, policyMendedCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
 import { reminderCard } from "./reminder.ts";
 import { statusCard } from "./status.ts";
+import { whyCard, whyHereCard } from "./why.ts";
 
 /** Facts in Slack's words. Pure: the same view at the same time gives the same card. */
 export function render(view: View, now: Date): Card {
@@ -33,6 +34,10 @@ export function render(view: View, now: Date): Card {
       return listCard(view);
     case "why":
       return whyCard(view);
+    case "why_here":
+      return whyHereCard(view);
+    case "choose_team":
+      return chooseTeamCard(view);
     case "policy":
       return policyCard(view);
     case "policy_broken":

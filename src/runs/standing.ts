@@ -1,0 +1,115 @@
+import { membersOf as groupOfTeam, type Policy } from "#policy/policy.ts";
+import { route } from "#policy/route.ts";
+import type { Place } from "#ports/chat.ts";
+import type { Account } from "#ports/directory.ts";
+import { sameAccount } from "./approval.ts";
+import { membersOf } from "./ask.ts";
+import type { Core } from "./core.ts";
+import type { Heard } from "./heard.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** Whether and for which team a person may speak to us somewhere. */
+export interface Standing {
+  readonly policy: Policy;
+  readonly team: string;
+  /** Position of what chose the team: the mapping of the channel, or the team itself. */
+  readonly at: string;
+  /** The same as a sentence that begins small. */
+  readonly because: string;
+}
+
+interface Refused {
+  readonly refused: Refusal;
+}
+
+/** In a direct message of somebody in several teams: the ones that were verified just now. */
+interface Choose {
+  readonly choose: readonly string[];
+}
+
+type Where = Pick<Heard, "account" | "place" | "shared" | "direct">;
+
+/**
+ * Whether this person may speak to us here, and for which team. Only ids count: the channel's and the person's. A direct
+ * message has no channel of a team: there it is the person's one membership, or theirs to choose. Anything that cannot be
+ * known is a refusal. `team`: what a direct message is about already, a run's or a choice; the membership is looked at again.
+ */
+export async function standing(
+  core: Core,
+  heard: Where,
+  team: string | null = null,
+): Promise<Standing | Refused | Choose> {
+  const current = core.policy();
+  if (!current.ok) return { refused: { code: "policy_unavailable", problem: current.problem } };
+  if (heard.shared) return { refused: { code: "shared_channel" } };
+  if (heard.account.kind !== "member") return { refused: { code: "guest" } };
+  const { policy } = current;
+  if (heard.direct) return team === null ? ofPerson(core, policy, heard) : standingIn(core, policy, heard, team);
+  const routed = route(policy, { provider: "slack", channel: heard.place.channel });
+  if ("deny" in routed) return { refused: { code: "no_mapping", channel: heard.place.channel, fix: routed.fix } };
+  const because = `this channel belongs to team ${routed.team} (${routed.at})`;
+  return member(core, policy, heard, { team: routed.team, at: routed.at, because });
+}
+
+/** As a member of one team, wherever it is said. */
+export function standingIn(
+  core: Core,
+  policy: Policy,
+  heard: Pick<Where, "account" | "place">,
+  team: string,
+): Promise<Standing | Refused> {
+  const at = Object.hasOwn(policy.teams, team) ? (policy.teams[team]?.at ?? "") : "";
+  return member(core, policy, heard, { team, at, because: `you chose team ${team} for this message (${at})` });
+}
+
+async function member(
+  core: Core,
+  policy: Policy,
+  heard: Pick<Where, "account" | "place">,
+  of: Omit<Standing, "policy">,
+): Promise<Standing | Refused> {
+  const group = groupOfTeam(policy, of.team);
+  if (group === null) return { refused: { code: "not_a_member", team: of.team, group: "nobody" } };
+  const is = await isMember(core, policy, heard, group);
+  if (is === null) return { refused: { code: "directory_unavailable" } };
+  return is ? { policy, ...of } : { refused: { code: "not_a_member", team: of.team, group } };
+}
+
+/** `null`: it cannot be known now. */
+async function isMember(
+  core: Core,
+  policy: Policy,
+  { account, place }: { readonly account: Account; readonly place: Place },
+  group: string,
+): Promise<boolean | null> {
+  try {
+    const members = await membersOf(core, policy, { place }, group);
+    return members.some((one) => sameAccount(one, account));
+  } catch (cause) {
+    core.log("the directory could not be read", { group, error: String(cause) });
+    return null;
+  }
+}
+
+/** The one membership, or the verified ones to choose from. One that cannot be read may be another: nothing is guessed. */
+async function ofPerson(core: Core, policy: Policy, heard: Where): Promise<Standing | Refused | Choose> {
+  const teams = Object.values(policy.teams).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const asked = await Promise.all(
+    teams.map(async (team) => ({ team, is: await isMember(core, policy, heard, team.members) })),
+  );
+  const mine = asked.filter(({ is }) => is === true).map(({ team }) => team);
+  const unread = asked.some(({ is }) => is === null);
+  const [only] = mine;
+  if (only === undefined) return { refused: unread ? { code: "directory_unavailable" } : { code: "no_membership" } };
+  if (mine.length > 1 || unread) return { choose: mine.map(({ name }) => name) };
+  return { policy, team: only.name, at: only.at, because: `${only.name} is your only team (${only.at})` };
+}
+
+/** Asks the directory what `standing` will ask it, so that the answer is on its way. Whether it comes is said there. */
+export function foresee(core: Core, place: Place): void {
+  const current = core.policy();
+  if (!current.ok) return;
+  const routed = route(current.policy, { provider: "slack", channel: place.channel });
+  const group = "deny" in routed ? null : groupOfTeam(current.policy, routed.team);
+  if (group !== null) void membersOf(core, current.policy, { place }, group).catch(() => undefined);
+}
