@@ -266,8 +266,8 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
     case "secret.name": {
       const speaks = (rule: Rule) =>
         matchesSecret(rule.globs, object.secret) && !matchesSecret(rule.except, object.secret);
-      const granted = team.egress.find(({ secret }) => secret?.name === object.secret);
-      const otherwise: Verdict = granted === undefined ? NO_RULE : { outcome: "allow", rules: [granted.rule] };
+      const granted = team.egress.filter(({ secret }) => secret?.name === object.secret).map(({ rule: ref }) => ref);
+      const otherwise: Verdict = granted.length === 0 ? NO_RULE : { outcome: "allow", rules: granted };
       return judge(rulesOn(policy, team, "secret.name"), speaks, otherwise);
     }
     case "tool": {

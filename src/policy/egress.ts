@@ -49,11 +49,13 @@ export type EgressVerdict =
       readonly rule: RuleRef | null;
     };
 
-/** Inspected before not inspected, then by place: the order in which rules were written never matters. */
+/** With a secret before inspected before not inspected, then by what is written: where it is written never matters. */
 function first(rules: readonly EgressRule[]): EgressRule | undefined {
   if (rules.length < 2) return rules[0];
   const weight = (rule: EgressRule) => (rule.mode === "intercept" ? (rule.secret === null ? 1 : 0) : 2);
-  return rules.toSorted((a, b) => weight(a) - weight(b) || (a.rule.at < b.rule.at ? -1 : 1))[0];
+  const written = ({ rule, secret, maxBodyBytes }: EgressRule) =>
+    `${rule.text} ${secret?.name} ${secret?.header} ${maxBodyBytes} ${rule.at}`;
+  return rules.toSorted((a, b) => weight(a) - weight(b) || (written(a) < written(b) ? -1 : 1))[0];
 }
 
 /**

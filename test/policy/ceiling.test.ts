@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { decide } from "#policy/decide.ts";
 import { decideEgress, type EgressRequest, type EgressRule } from "#policy/egress.ts";
+import { matchesAnyText, matchesPath, pathGlob } from "#policy/glob.ts";
 import { egressRule } from "#policy/grants.ts";
 import { teamOf } from "#policy/policy.ts";
 import { load, ORG, teamFile } from "#test/policy/sample.ts";
@@ -72,3 +74,62 @@ for (const [sentence, [ceiling, team]] of Object.entries(ABOVE)) {
     expect(granted({ host, ...team }, { host, ...team })).not.toBeNull();
   });
 }
+
+const limits = fc.record({
+  cost_usd: fc.constantFrom(1, 2.5, 10),
+  runtime: fc.constantFrom("45m", "1h", "3600s", "1d"),
+  tokens: fc.constantFrom("500k", "0.5M", 200_000, "5M"),
+  upload: fc.constantFrom("1MB", "1MiB", "20MB"),
+  concurrent_runs: fc.constantFrom(1, 3),
+});
+const models = fc.uniqueArray(fc.constantFrom("*", "gpt-*", "gpt-5", "claude-*", "*-5"), {
+  minLength: 1,
+  maxLength: 2,
+});
+const repos = fc.uniqueArray(fc.constantFrom("acme/*", "acme/a", "acme/a*", "*/a"), { minLength: 1, maxLength: 2 });
+const part = fc.record({ limits, models, repos, isolation: fc.constantFrom("process", "container", "microvm") });
+const ORDER = ["process", "container", "microvm"];
+
+test("limits, models, preset repositories and sandboxes of every team that loads are inside the ceiling", () => {
+  let accepted = 0;
+  fc.assert(
+    fc.property(part, part, (most, mine) => {
+      const json = JSON.stringify;
+      const org = `${ORG.slice(0, ORG.indexOf("ceiling:"))}ceiling: ${json({
+        repos: ["acme/*"],
+        egress: [{ preset: "model-openai" }, { preset: "github", repos: most.repos }],
+        limits: most.limits,
+        models: most.models,
+        sandbox: { isolation: most.isolation },
+      })}\n`;
+      const wanted = [{ preset: "model-openai" }, { preset: "github", repos: mine.repos }];
+      const result = load(
+        teamFile(
+          `rules: [{allow: {model: ${json(mine.models)}}}]\negress: ${json(wanted)}\nlimits: ${json(mine.limits)}\nsandbox: ${json({ isolation: mine.isolation })}\n`,
+        ),
+        { org },
+      );
+      if (!result.ok) return;
+      accepted += 1;
+      const team = teamOf(result.policy, "shop");
+      for (const [name, value] of Object.entries(result.policy.ceiling.limits)) {
+        expect(Reflect.get(team?.limits ?? {}, name)).toBeLessThanOrEqual(value);
+      }
+      expect(ORDER.indexOf(team?.sandbox.isolation ?? "")).toBeGreaterThanOrEqual(ORDER.indexOf(most.isolation));
+      for (const model of ["gpt-5", "gpt-4", "claude-5", "other"]) {
+        const { outcome } = decide(result.policy, { team: "shop", objects: [{ subject: "model", model }] });
+        if (outcome === "allow") expect(matchesAnyText(most.models, model), model).toBe(true);
+      }
+      for (const repo of ["acme/a", "acme/ab", "acme/b", "other/a"]) {
+        const request = { host: "api.github.com", port: 443, method: "GET", path: `/repos/${repo}/pulls` };
+        if (decideEgress(team?.egress ?? [], request).outcome === "deny") continue;
+        expect(
+          most.repos.some((glob) => matchesPath(pathGlob(glob), repo)),
+          repo,
+        ).toBe(true);
+      }
+    }),
+    { numRuns: 400 },
+  );
+  expect(accepted).toBeGreaterThan(5);
+});
