@@ -4,7 +4,7 @@ import { type Approval, covers } from "./approval.ts";
 import type { Core } from "./core.ts";
 import { scopeNow } from "./narrow.ts";
 import type { Run } from "./run.ts";
-import { allotmentOf, heldNow, type Month, monthAt, monthsOf } from "./shares.ts";
+import { allotmentOf, hasMonths, heldNow, type Month, monthAt, monthsOf } from "./shares.ts";
 import type { Amount } from "./stores.ts";
 
 const amount = z.strictObject({ usd: z.number().nonnegative(), tokens: z.number().int().nonnegative() });
@@ -13,38 +13,41 @@ const amount = z.strictObject({ usd: z.number().nonnegative(), tokens: z.number(
 export const BudgetSubject = z.strictObject({ spent: amount, budget: amount, more: amount });
 
 /** What a run may spend, and why it is no more. */
-export interface Allotted {
+export interface Budget {
   readonly amount: Amount;
   /** What its own limits and people's answers give it. */
   readonly own: Amount;
   /** The month that leaves it less than that. */
   readonly by: { readonly usd: Month | null; readonly tokens: Month | null };
+  /** What people could still add: its limits once more, below the ceiling and within the months. */
+  readonly room: Amount;
 }
+
+const NO_MONTH = { usd: null, tokens: null } as const;
 
 /**
  * Allots a run what it may spend now, under the lock of all who share the money: the least of what its own limits and
  * people's answers give it and of what is left of its team's and its person's month beside other runs at work.
  */
-export async function allotted(core: Core, run: Run): Promise<Allotted> {
-  const own = await ownBudget(core, run);
+export async function allotted(core: Core, run: Run): Promise<Budget> {
+  const { own, next } = await ownBudget(core, run);
   const held = await heldNow(core, run);
+  const within = (most: Amount, base: Amount): Amount => ({
+    usd: Math.max(0, Math.floor((most.usd - base.usd) * 100) / 100),
+    tokens: Math.max(0, most.tokens - base.tokens),
+  });
   // Without a policy that can be read there is no model to call: nothing new is promised.
-  if (held === null) return { amount: own, own, by: { usd: null, tokens: null } };
+  if (held === null) return { amount: own, own, by: NO_MONTH, room: { usd: 0, tokens: 0 } };
   const before = await core.stores.shares.allotted(run.id);
-  const monthly = [
-    "per_month.cost_usd",
-    "per_month.tokens",
-    "per_person_month.cost_usd",
-    "per_person_month.tokens",
-  ] as const;
-  if (before !== null && same(before, own) && monthly.every((name) => held(name) === null)) {
-    return { amount: own, own, by: { usd: null, tokens: null } };
+  if (before !== null && same(before, own) && !hasMonths(held)) {
+    return { amount: own, own, by: NO_MONTH, room: within(next, own) };
   }
   return core.store.tx(async (tx) => {
     const use = await core.stores.shares.use(tx, run, monthAt(core.clock.now()));
-    const { amount, by } = allotmentOf(own, monthsOf(held, use), use.own);
+    const months = monthsOf(held, use);
+    const { amount, by } = allotmentOf(own, months, use.own);
     if (before === null || !same(before, amount)) await core.stores.shares.allot(tx, run, amount);
-    return { amount, own, by };
+    return { amount, own, by, room: within(allotmentOf(next, months, use.own).amount, own) };
   });
 }
 
@@ -55,24 +58,34 @@ const same = (a: Amount, b: Amount): boolean => a.usd === b.usd && a.tokens === 
 
 /**
  * What the run's limits leave it now, with what people have added, as far as both policies would still have them asked
- * and never above the ceiling.
+ * and never above the ceiling; and what it would be with one more yes.
  */
-async function ownBudget(core: Core, run: Run): Promise<Amount> {
-  const { costUsd: usd, tokens } = scopeNow(core, run).limits;
-  const added = (await core.stores.approvals.ofRun(run.id)).filter(
+async function ownBudget(core: Core, run: Run): Promise<{ readonly own: Amount; readonly next: Amount }> {
+  const { costUsd, tokens: most } = scopeNow(core, run).limits;
+  const limits = { usd: costUsd, tokens: most };
+  const current = core.policy();
+  if (!current.ok) return { own: limits, next: limits };
+  const { ceiling } = current.policy;
+  const above = (of: Amount, more: Amount): Amount => ({
+    usd: Math.max(limits.usd, Math.min(of.usd + more.usd, ceiling.limits.costUsd)),
+    tokens: Math.max(limits.tokens, Math.min(of.tokens + more.tokens, ceiling.limits.tokens)),
+  });
+  const own = above(limits, await added(core, run));
+  return { own, next: above(own, limits) };
+}
+
+/** What people have said yes to. */
+async function added(core: Core, run: Run): Promise<Amount> {
+  const answers = (await core.stores.approvals.ofRun(run.id)).filter(
     ({ gate, status }) => gate === "budget" && status === "approved",
   );
-  const current = core.policy();
-  if (added.length === 0 || !current.ok) return { usd, tokens };
+  if (answers.length === 0) return { usd: 0, tokens: 0 };
   const decision = await allow(core, run, [{ subject: "action", action: "run.extend" }]);
-  if (decision.outcome !== "ask") return { usd, tokens };
-  const given = added.filter((one) => covers(one, decision.asks)).map(moreOf);
-  const { limits: most } = current.policy.ceiling;
-  const sum = (kind: keyof Amount) => given.reduce((all, more) => all + more[kind], 0);
-  return {
-    usd: Math.max(usd, Math.min(usd + sum("usd"), most.costUsd)),
-    tokens: Math.max(tokens, Math.min(tokens + sum("tokens"), most.tokens)),
-  };
+  if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };
+  return answers
+    .filter((one) => covers(one, decision.asks))
+    .map(moreOf)
+    .reduce((all, more) => ({ usd: all.usd + more.usd, tokens: all.tokens + more.tokens }), { usd: 0, tokens: 0 });
 }
 
 function moreOf({ subject }: Approval): Amount {

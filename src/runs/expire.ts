@@ -20,10 +20,13 @@ export async function expire(core: Core, run: Run): Promise<void> {
   const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
   const lastAsked = Math.max(run.createdAt.getTime(), ...all.map((approval) => approval.openedAt.getTime()));
   if (late.length === 0 && pending.length === 0 && now.getTime() - lastAsked >= giveUpMs) {
+    const budget = all.at(-1)?.gate === "budget";
     return handOff(core, run, {
-      fault: "policy",
+      fault: budget ? "budget" : "policy",
       tried: "to get an approval",
-      failed: "Nobody who may approve answered in time.",
+      failed: budget
+        ? "The budget is spent, and nobody who may give more answered in time. The run page has the work so far."
+        : "Nobody who may approve answered in time.",
       next: "Ask again in the channel, or ask the approvers why they did not answer.",
     });
   }

@@ -2,8 +2,10 @@ import type { Agent } from "#ports/agent.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
 import { failedChecks } from "./checks.ts";
 import type { Core } from "./core.ts";
+import type { RunEvent } from "./event.ts";
+import { facts } from "./facts.ts";
 import { handOff } from "./hand-off.ts";
-import { factsOf } from "./look.ts";
+import { eventsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { subjectOf } from "./pull-request.ts";
 import { repoUrl } from "./reach.ts";
@@ -32,7 +34,8 @@ export async function finish(
   const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
   const oid = head.stdout.trim();
   const changed = oid !== run.baseOid;
-  const all = await factsOf(core, run.id);
+  const events = await eventsOf(core, run.id);
+  const all = facts(events);
   const red = all.checks.filter(
     (check) => check.required && (check.verdict === "broke" || check.verdict === "not_run"),
   );
@@ -44,7 +47,7 @@ export async function finish(
       if (await core.stores.turns.open(tx, run.id)) return core.engine.wake(tx, run.id, "agent");
       await move(core, tx, run, "answered", { events: [{ kind: "run.answered", text: answer }] });
     });
-  } else if (run.fixRounds > 0 && oid === run.headOid && red.length > 0) {
+  } else if (run.fixRounds > 0 && oid === (checkedOid(events) ?? run.headOid) && red.length > 0) {
     // The agent was told what fails and left everything as it was: the same commit would fail the same checks again.
     await release(core, run, run.epoch);
     return handOff(core, run, failedChecks(run, red, run.fixRounds + 1));
@@ -52,6 +55,12 @@ export async function finish(
     await core.store.tx((tx) => move(core, tx, run, "checking"));
   }
   core.nudge();
+}
+
+/** The commit that our checks last ran on: work may have been saved since without having been checked. */
+function checkedOid(events: readonly RunEvent[]): string | null {
+  const last = events.findLast(({ body }) => body.kind === "check.ran" && body.on !== "base");
+  return last?.body.kind === "check.ran" ? last.body.oid : null;
 }
 
 /** What stood in the way: git itself, inside, or the relay, which says why. */

@@ -74,6 +74,9 @@ export function monthsOf(held: Held, use: Pick<ShareUse, "spent" | "held">): rea
   });
 }
 
+/** Whether any limit of a month holds at all. */
+export const hasMonths = (held: Held): boolean => MONTHS.some(({ name }) => held(name) !== null);
+
 export const usedUp = (months: readonly Month[]): Month | null =>
   months.find(({ held, spent }) => spent >= held.most) ?? null;
 
@@ -132,6 +135,15 @@ export function monthOver(core: Pick<Core, "policy" | "clock">, run: Run, month:
     tried: run.text,
     failed: `${whose(run, month)} is used up: ${ofMost(month, month.spent)} (${month.held.ref.text} at ${month.held.ref.at}).`,
     next: `The next month begins on ${overAt(core.clock.now())}: ask again then. Before that ${owners} can raise it at ${month.held.ref.at}.`,
+  };
+}
+
+/** The same for a run that had its part of a month, and the rest is promised to others. */
+export function monthTaken(core: Pick<Core, "policy" | "clock">, run: Run, month: Month): HandOff {
+  return {
+    ...monthOver(core, run, month),
+    failed: `${whose(run, month)} has no more for this run: ${ofMost(month, month.spent)} spent, the rest promised to runs at work (${month.held.ref.text} at ${month.held.ref.at}).`,
+    next: `Ask again when they are done, or have the limit raised at ${month.held.ref.at}.`,
   };
 }
 

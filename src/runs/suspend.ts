@@ -9,20 +9,26 @@ import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
 
+const WHY: Readonly<Record<string, string>> = {
+  expired: "nobody answered in time",
+  outstayed: "the answer takes longer than a sandbox is kept",
+};
+
 /**
  * Nobody has answered the agent's question, and the sandbox is let go with the work so far pushed to the relay. An
  * "expired" question is closed (neither yes nor no): "Ask again" and a yes bring the run back. One that has "outstayed"
- * its sandbox stays open, and its answer brings the run back. Either yes holds for the same bytes.
+ * its sandbox stays open, and its answer brings the run back. Either yes holds for the same bytes. "budget": the agent did
+ * not ask, its run did, and has nothing to spend until it is answered.
  */
 export async function suspend(
   core: Core,
   run: Run,
   sandbox: Sandbox,
-  agent: Agent,
-  waited: "expired" | "outstayed",
+  agent: Agent | null,
+  waited: "expired" | "outstayed" | "budget",
   signal: AbortSignal,
 ): Promise<void> {
-  await agent.stop();
+  if (agent) await agent.stop();
   await sandbox.killAll();
   const unsaved = await commitAndPush(core, sandbox, run, signal);
   await release(core, run, run.epoch);
@@ -60,7 +66,7 @@ export async function suspend(
     const giveUpAt = core.clock.now().getTime() + giveUpMs;
     const lookAt = Math.min(...asked.map((approval) => looksAt(core, approval).getTime()));
     await move(core, tx, run, "suspended", {
-      why: waited === "expired" ? "nobody answered in time" : "the answer takes longer than a sandbox is kept",
+      why: WHY[waited] ?? `asks ${[...new Set(asked.flatMap(({ asks }) => asks.map(({ from }) => from)))].join(", ")}`,
       patch: { resumeTo: "preparing", wakeAt: new Date(waited === "expired" ? giveUpAt : lookAt) },
     });
   });

@@ -3,7 +3,9 @@ import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
 import { type Approval, type Choice, type Click, type Gate, judge, type VoteRefusal } from "./approval.ts";
 import { membersOf } from "./ask.ts";
+import { noMore } from "./budget.ts";
 import type { Core } from "./core.ts";
+import type { HandOff } from "./hand-off.ts";
 import { hostAnswered } from "./hosts.ts";
 import { titled } from "./look.ts";
 import { move } from "./move.ts";
@@ -141,10 +143,7 @@ async function close(
       events: [
         {
           kind: "run.handed_off",
-          fault: "policy",
-          tried: run.text,
-          failed: `${by.name} said no${reason === null ? "." : `: ${reason}`}`,
-          next: "The run page has the diff so far. Ask again with what the approver needs.",
+          ...(approval.gate === "budget" ? noMore(run, by, reason) : saidNo(run, by, reason)),
           branch: run.pullRequest === null ? null : run.branch,
         },
       ],
@@ -158,6 +157,13 @@ async function close(
   }
   await core.engine.wake(tx, run.id, queueOf(run.state));
 }
+
+const saidNo = (run: Run, by: Person, reason: string | null): HandOff => ({
+  fault: "policy",
+  tried: run.text,
+  failed: `${by.name} said no${reason === null ? "." : `: ${reason}`}`,
+  next: "The run page has the diff so far. Ask again with what the approver needs.",
+});
 
 async function liveMembers(core: Core, approval: Approval, cast: Cast): Promise<(readonly ExternalId[])[] | null> {
   const current = core.policy();

@@ -1,13 +1,14 @@
 import { type Agent, type AgentDriver, AgentError } from "#ports/agent.ts";
 import type { ProcessInfo, Sandbox } from "#ports/sandbox.ts";
+import { allotted } from "./allot.ts";
 import { allow, decided } from "./allow.ts";
+import { outOfBudget } from "./budget.ts";
 import type { Core } from "./core.ts";
 import { finish } from "./finish.ts";
 import { type Followed, follow } from "./follow.ts";
 import { handOff } from "./hand-off.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { eventsOf } from "./look.ts";
-import { scopeNow } from "./narrow.ts";
 import { promptOf } from "./prompt.ts";
 import { record } from "./record.ts";
 import { restart } from "./restart.ts";
@@ -40,6 +41,9 @@ export async function work(core: Core, run: Run, signal: AbortSignal): Promise<v
   }
 }
 
+/** A turn that the agent could not do. */
+const BAD_ENDS: readonly string[] = ["failed", "limit", "refused"];
+
 async function turns(
   core: Core,
   run: Run,
@@ -51,7 +55,22 @@ async function turns(
   const { expiresAt: endsAt } = await sandbox.info();
   for (;;) {
     const turn = await core.stores.turns.current(run.id);
-    if (!turn) return finish(core, run, sandbox, opened?.agent ?? null, signal);
+    if (!turn) {
+      // We died after it had failed and before that was dealt with.
+      const last = (await core.stores.turns.all(run.id)).at(-1);
+      if (last !== undefined && BAD_ENDS.includes(last.end ?? "")) {
+        return failed(
+          core,
+          run,
+          sandbox,
+          opened?.agent ?? null,
+          last,
+          { end: last.end ?? "failed", detail: null },
+          signal,
+        );
+      }
+      return finish(core, run, sandbox, opened?.agent ?? null, signal);
+    }
     const processes = await sandbox.processes();
     const procId = procFor(processes, turn, run);
     const gone = processes.some((one) => one.procId === procId && one.state === "exited");
@@ -75,9 +94,7 @@ async function turns(
     if (outcome.kind !== "ended") return suspend(core, run, sandbox, opened.agent, outcome.kind, signal);
     if (outcome.end === "interrupted")
       return restart(core, run, outcome.detail ?? "the agent's process ended", "agent");
-    if (outcome.end === "failed" || outcome.end === "limit" || outcome.end === "refused") {
-      return failed(core, run, sandbox, turn, outcome);
-    }
+    if (BAD_ENDS.includes(outcome.end)) return failed(core, run, sandbox, opened.agent, turn, outcome, signal);
   }
 }
 
@@ -131,8 +148,10 @@ async function failed(
   core: Core,
   run: Run,
   sandbox: Sandbox,
+  agent: Agent | null,
   turn: Turn,
-  { end, detail }: Extract<Followed, { kind: "ended" }>,
+  { end, detail }: { readonly end: string; readonly detail: string | null },
+  signal: AbortSignal,
 ): Promise<void> {
   await sandbox.killAll();
   const without = lastAnswer(await eventsOf(core, run.id), turn.n);
@@ -156,23 +175,13 @@ async function failed(
     );
   }
   const spent = await core.gateway.usage(run.id);
-  const { limits } = scopeNow(core, run);
-  const broke = spent.usd >= limits.costUsd || spent.inputTokens + spent.outputTokens >= limits.tokens;
-  await handOff(
-    core,
-    run,
-    broke || without?.budget === true
-      ? {
-          fault: "budget",
-          tried: run.text,
-          failed: `The budget of $${limits.costUsd.toFixed(2)} is spent.`,
-          next: "Ask for a smaller step, or ask the policy's owners for a larger budget.",
-        }
-      : {
-          fault: "model",
-          tried: run.text,
-          failed: detail ?? without?.why ?? `The agent ended its turn: ${end}.`,
-          next: "Ask again; if it stays, look at the model calls on the run page.",
-        },
-  );
+  const { amount } = await allotted(core, run);
+  const broke = spent.usd >= amount.usd || spent.inputTokens + spent.outputTokens >= amount.tokens;
+  if (broke || without?.budget === true) return outOfBudget(core, run, sandbox, agent, signal);
+  await handOff(core, run, {
+    fault: "model",
+    tried: run.text,
+    failed: detail ?? without?.why ?? `The agent ended its turn: ${end}.`,
+    next: "Ask again; if it stays, look at the model calls on the run page.",
+  });
 }

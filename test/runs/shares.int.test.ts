@@ -61,7 +61,7 @@ test.each([
       expect.stringMatching(`^${words} \\(teams/data\\.yaml:\\d+:\\d+\\); this one starts when`),
     ]);
     const question = await house.question(first);
-    await house.answer(BO, question.id, "deny");
+    await house.answer(BO, question.id);
     while ((await stateOf(first)) === "working") await new Promise((resolve) => setImmediate(resolve));
     await house.pass(6_000, waiting);
     expect(await house.until("working")).toMatchObject({ id: waiting.id });
@@ -104,7 +104,7 @@ test("a month that is promised to runs at work lets the next one wait, and says 
     ),
   ]);
   await spend(first, 1.5);
-  await house.answer(BO, (await house.question(first)).id, "deny");
+  await house.answer(BO, (await house.question(first)).id);
   while ((await stateOf(first)) === "working") await new Promise((resolve) => setImmediate(resolve));
   await house.pass(6_000, waiting);
   const run = await house.until("working");

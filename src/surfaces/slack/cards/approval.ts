@@ -5,8 +5,9 @@ import { ACTS, packAsked } from "#surfaces/slack/acts.ts";
 import { actions, button, type Card, card, context, section } from "./blocks.ts";
 import { called, calledInText } from "./call.ts";
 import { name, openRun, ruleLine, whyButton } from "./facts.ts";
+import { enforcedGate } from "./points.ts";
 import { subjectLines } from "./subject.ts";
-import { code, count, inUtc, link, listed, moment, quoted, said, sentence, short } from "./text.ts";
+import { code, count, inUtc, link, listed, moment, money, quoted, said, sentence, short } from "./text.ts";
 
 /** More does not fit where a person reads on a phone; then the card says so. */
 const REQUEST_SHOWN = 400;
@@ -38,6 +39,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
     context(
       `digest ${code(short(approval.digest))}`,
       said(run.agent, 80),
+      open ? enforcedGate(approval.gate) : null,
       open ? `expires ${moment(approval.expiresAt, "day")}` : null,
       approval.askNo > 1 ? `asked ${count(approval.askNo, "time")}` : null,
     ),
@@ -73,11 +75,21 @@ export function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: 
         bold: `publish changes to ${code(run.repo)} that policy protects`,
         plain: `publish protected changes to ${said(run.repo, 80)}`,
       };
-    case "budget":
-      return { bold: "+ spend more than the limit", plain: "spend more than the limit" };
+    case "budget": {
+      const more = moreOf(subject);
+      return { bold: `+ ${more}`, plain: more };
+    }
     default:
       return gate satisfies never;
   }
+}
+
+/** "spend up to $3.00 more"; tokens where there is no more money to give. */
+function moreOf({ more }: Readonly<Record<string, unknown>>): string {
+  const amount = (kind: string) =>
+    typeof more === "object" && more !== null ? Number(Reflect.get(more, kind) ?? 0) : 0;
+  if (amount("usd") > 0) return `spend up to ${money(amount("usd"))} more`;
+  return amount("tokens") > 0 ? `use up to ${amount("tokens").toLocaleString("en")} tokens more` : "spend more";
 }
 
 function who({ facts, approval, groups }: Extract<View, { kind: "approval" }>): string[] {

@@ -45,6 +45,11 @@ const ADDED_SHOWN = 400;
 /** These stand in the card's title, and the request's own text below it. */
 const IN_TITLE: readonly string[] = ["text", "host", "port", "secret"];
 
+const Spending = z.object({ usd: z.number(), tokens: z.number() });
+
+const spending = ({ usd, tokens }: z.infer<typeof Spending>): string =>
+  `${money(usd)} and ${tokens.toLocaleString("en")} tokens`;
+
 /** A line for each argument we know how to put. */
 const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
   header: (value) => of(z.string(), value, (header) => `Sent in the header: ${code(header)}`),
@@ -60,6 +65,9 @@ const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
       (words) =>
         `Added in the thread since:\n${words.map((one) => `${quoted(one, ADDED_SHOWN)}${one.length > ADDED_SHOWN ? "\nThe run page has all of it: a yes covers the whole." : ""}`).join("\n")}`,
     ),
+  spent: (value) => of(Spending, value, (spent) => `Spent so far: ${spending(spent)}`),
+  budget: (value) => of(Spending, value, (budget) => `Of a budget of: ${spending(budget)}`),
+  more: (value) => of(Spending, value, (more) => `A yes adds, for this run alone: ${spending(more)}`),
   repo: (value) => of(z.string(), value, (repo) => `Repository: ${code(repo)}`),
   base: (value) => of(z.string(), value, (oid) => `From commit: ${code(oid.slice(0, 12))}`),
   head: (value) => of(z.string(), value, (oid) => `Commit to publish: ${code(oid.slice(0, 12))}`),
@@ -108,6 +116,7 @@ const TOGETHER: readonly (readonly string[])[] = [
   ["agent", "model"],
   ["hosts", "registry"],
   ["setup", "checks"],
+  ["spent", "budget"],
 ];
 
 /** What is under the digest, in lines: every argument is shown, an unfamiliar one as it is. */
