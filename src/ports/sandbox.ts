@@ -23,7 +23,14 @@ export interface SandboxSpec {
   readonly gateway: string | null;
   /** PEM of authorities that programs inside trust beside the system's. No part of what makes two specs the same. */
   readonly trust?: string;
-  readonly limits: { readonly memoryMiB: number; readonly pids: number };
+  /** `cpus` and `diskMiB` absent: as much as there is. A provider that cannot hold it to one of them refuses. */
+  readonly limits: {
+    readonly memoryMiB: number;
+    readonly pids: number;
+    /** Processors' worth of time. */
+    readonly cpus?: number;
+    readonly diskMiB?: number;
+  };
   /** Wall clock since creation; held by the provider even when we are dead. */
   readonly ttlMs: number;
 }

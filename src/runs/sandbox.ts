@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Grant } from "#ports/gateway.ts";
-import { type Sandbox, SandboxError } from "#ports/sandbox.ts";
+import { type Sandbox, SandboxError, type SandboxSpec } from "#ports/sandbox.ts";
 import type { Core } from "./core.ts";
 import { type Granted, granted, secretEnv } from "./granted.ts";
 import { scopeNow } from "./narrow.ts";
@@ -125,7 +125,7 @@ async function make(core: Core, run: Run, key: string, slot: Slot, image: string
       labels: { ...LABEL, run: run.id, slot },
       gateway: core.gateway.address,
       trust: await core.gateway.certificate(),
-      limits: { memoryMiB: memoryOf(run), pids: PIDS },
+      limits: limitsOf(run),
       ttlMs: ttlOf(run),
     },
     AbortSignal.timeout(CREATE_MS),
@@ -136,10 +136,16 @@ async function make(core: Core, run: Run, key: string, slot: Slot, image: string
 }
 
 /** What policy says, else a size in which most repositories build. */
-const memoryOf = (run: Run): number => {
-  const bytes = run.scope?.sandbox.memoryBytes ?? null;
-  return bytes === null ? MEMORY_MIB : Math.max(1, Math.floor(bytes / 2 ** 20));
-};
+function limitsOf(run: Run): SandboxSpec["limits"] {
+  const { cpu, memoryBytes, diskBytes } = run.scope?.sandbox ?? { cpu: null, memoryBytes: null, diskBytes: null };
+  const mebibytes = (bytes: number) => Math.max(1, Math.floor(bytes / 2 ** 20));
+  return {
+    memoryMiB: memoryBytes === null ? MEMORY_MIB : mebibytes(memoryBytes),
+    pids: PIDS,
+    ...(cpu === null ? {} : { cpus: cpu }),
+    ...(diskBytes === null ? {} : { diskMiB: mebibytes(diskBytes) }),
+  };
+}
 
 const ttlOf = (run: Run): number => (run.scope?.limits.runtimeMs ?? 0) + WAITING_MS + TTL_MARGIN_MS;
 

@@ -82,7 +82,8 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
 async function wantedElsewhere(core: Core, run: Run, scope: Scope): Promise<string | null> {
   const { capabilities } = await core.sandboxes.preflight();
   const image = core.agents.get(run.agent)?.profile.image ?? run.agent;
-  return sandboxLack(scope.sandbox, { provider: core.sandboxes.name, image, isolation: capabilities.isolation });
+  const { isolation, limits } = capabilities;
+  return sandboxLack(scope.sandbox, { provider: core.sandboxes.name, image, isolation, limits });
 }
 
 /** What the repository itself says to run, at the base commit, where no run has written it. It can only add. */

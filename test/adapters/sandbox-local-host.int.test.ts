@@ -5,6 +5,7 @@ import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } 
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readBox } from "#adapters/sandbox/local/box.ts";
 import { survey } from "#adapters/sandbox/local/preflight.ts";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
 import { isReachable, ownFolder, stageProgram, stageTree } from "#adapters/sandbox/local/staging.ts";
@@ -38,8 +39,9 @@ describe.skipIf(noBubblewrap !== null)(
       expect(found.capabilities).toMatchObject({
         isolation: "process",
         egress: "enforced",
-        limits: { pids: "hard", cpu: "none", disk: "none" },
+        limits: { pids: "hard", disk: "none" },
       });
+      expect(found.capabilities.limits.cpu).toBe(found.cgroups?.cpu ? "hard" : "none");
       expect(found.capabilities.limits.memory).toBe(found.cgroups === null ? "none" : "hard");
     });
 
@@ -85,6 +87,47 @@ describe.skipIf(noBubblewrap !== null)(
         code: "unsupported",
       });
       expect(await sandboxes.list({})).toEqual([]);
+    });
+
+    test("what nothing here can hold a sandbox to is refused, and nothing is left of it", async () => {
+      const stateDir = path.join(folder, "state");
+      const sandboxes = localSandboxes({
+        ...{ stateDir, sharedDir: path.join(folder, "shared"), node: process.execPath },
+        imageFolder: async () => folder,
+      });
+      const limited = { ...spec("disk"), limits: { memoryMiB: 256, pids: 64, diskMiB: 1_024 } };
+      await expect(sandboxes.create(limited, AbortSignal.timeout(10_000))).rejects.toMatchObject({
+        code: "policy_unenforceable",
+        message: "the local sandbox cannot hold a sandbox to a limit on disk",
+      });
+      expect(await sandboxes.list({})).toEqual([]);
+    });
+
+    test("everything in a sandbox with a limit on processors is in a group that is held to it, and the group goes with it", async (ctx) => {
+      const { cgroups } = await survey({ bwrap: null, uid: isRoot ? 20_000 : null });
+      if (cgroups === null || cgroups.cpu === null) return ctx.skip("this machine lets us hold no processor time");
+      await chmod(folder, 0o755);
+      const stateDir = path.join(folder, "state");
+      const sandboxes = localSandboxes({
+        ...{ stateDir, sharedDir: path.join(folder, "shared"), node: process.execPath },
+        imageFolder: async () => folder,
+      });
+      const limited = { ...spec("cpu"), limits: { memoryMiB: 256, pids: 64, cpus: 2 } };
+      const sandbox = await sandboxes.create(limited, AbortSignal.timeout(25_000));
+      const group = readBox(path.join(stateDir, sandbox.id))?.cpuGroup ?? "";
+      try {
+        const [file, most] = cgroups.version === "v2" ? ["cpu.max", "200000 100000"] : ["cpu.cfs_quota_us", "200000"];
+        expect((await readFile(path.join(group, file), "utf8")).trim()).toBe(most);
+        await sandbox.start("sleeper", { argv: ["sleep", "27183"] });
+        const members = (await readFile(path.join(group, "cgroup.procs"), "utf8")).split("\n").filter(Boolean);
+        const lines = await Promise.all(members.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8")));
+        expect(lines.some((line) => line.startsWith("sleep\0"))).toBe(true);
+        // The same key with the same limits is the same sandbox.
+        expect((await sandboxes.create(limited, AbortSignal.timeout(25_000))).id).toBe(sandbox.id);
+      } finally {
+        await sandboxes.destroy(sandbox.id);
+      }
+      expect(existsSync(group)).toBe(false);
     });
 
     test("a folder that somebody else can change is not used", async () => {

@@ -79,16 +79,53 @@ test("a team that wants a stronger wall than there is gets no run, and is told w
   expect(why).toContain("policy wants microvm isolation, and memory gives none");
 });
 
-test("a sandbox has the memory that policy says", async () => {
+test("a sandbox has the memory and the processors that policy says", async () => {
   await open();
-  const made: number[] = [];
+  const made: unknown[] = [];
   const { create } = house.sandboxes;
   house.sandboxes.create = async (spec, signal) => {
-    made.push(spec.limits.memoryMiB);
+    made.push(spec.limits);
     return create(spec, signal);
   };
-  house.policy.edit(DATA, "limits:", "sandbox: { memory: 2GiB }\nlimits:");
+  house.policy.edit(DATA, "limits:", "sandbox: { memory: 2GiB, cpu: 2 }\nlimits:");
   await house.say(ANA, "change the docs", { channel: "C0DATA" });
   await house.until("in_review");
-  expect([...new Set(made)]).toEqual([2_048]);
+  expect(made.length).toBeGreaterThan(1);
+  for (const limits of made) expect(limits).toEqual({ memoryMiB: 2_048, pids: 512, cpus: 2 });
+});
+
+test("a team whose disk is limited gets no run where nothing can hold a sandbox to it, and is told so", async () => {
+  await open();
+  house.policy.edit(DATA, "limits:", "sandbox: { disk: 10GB }\nlimits:");
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("denied");
+  const why = (await eventsOf(house.core, run.id)).flatMap(({ body }) => (body.kind === "run.moved" ? [body.why] : []));
+  expect(why).toContain("policy limits the sandbox's disk, and memory cannot hold it to that");
+});
+
+const ASKS_TO_INSTALL: Script = {
+  play: (prompt) =>
+    prompt.includes("was refused")
+      ? [{ say: "Then without it." }]
+      : [{ run: "npm install left-pad", ask: true }, { write: "README.md", content: "done\n" }, { say: "Done." }],
+};
+
+test("an agent that asks to install a new package is refused where no rule allows one, and told why", async () => {
+  await open(ASKS_TO_INSTALL);
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("in_review");
+  const { decisions, turns } = await factsOf(house.core, run.id);
+  expect(decisions).toContainEqual(expect.objectContaining({ about: "command", outcome: "deny", reason: "no_rule" }));
+  expect(turns.map(({ text }) => text)).toContainEqual(expect.stringContaining("npm install left-pad"));
+});
+
+test("an agent that asks to install a new package waits for the people whom a rule names", async () => {
+  await open(ASKS_TO_INSTALL);
+  house.policy.edit(DATA, "rules:\n", "rules:\n  - { ask: { action: package.install }, from: group:leads }\n");
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("working");
+  const question = await house.question(run);
+  expect(question).toMatchObject({ gate: "command", subject: { command: "npm install left-pad" } });
+  await house.answer(BO, question.id);
+  await house.until("in_review");
 });

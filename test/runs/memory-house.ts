@@ -155,7 +155,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
     return null;
   };
   const clock = { now: () => new Date(Date.now() + world.offset) };
-  const sandboxes = wall?.sandboxes ?? memorySandboxes({ program, clock });
+  const sandboxes = wall?.sandboxes ?? memorySandboxes({ program, clock, limits: { cpu: "hard", memory: "hard" } });
   const agent = scriptedAgents({
     profile: { id: "scripted" },
     play: (prompt) => {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { digest } from "#policy/digest.ts";
 import { type Clock, systemClock } from "#ports/clock.ts";
 import {
+  type Capabilities,
   type Command,
   type Sandbox,
   SandboxError,
@@ -10,7 +11,7 @@ import {
   type SandboxSpec,
 } from "#ports/sandbox.ts";
 import { type Program, playing } from "./memory-process.ts";
-import { checkLimit, checkProcId, checkSpec } from "./spec.ts";
+import { checkHeld, checkLimit, checkProcId, checkSpec } from "./spec.ts";
 
 const WORKDIR = "/workspace";
 const HOME = "/home/agent";
@@ -31,6 +32,8 @@ export interface MemoryOptions {
   /** What a command does. `null`: no such program, exit 127. Nothing of the host is ever run. */
   readonly program?: (argv: readonly string[]) => Program | null;
   readonly clock?: Clock;
+  /** What it says that it holds a sandbox to. Nothing that runs in it uses any of it. */
+  readonly limits?: Partial<Capabilities["limits"]>;
 }
 
 /**
@@ -52,19 +55,19 @@ export function memorySandboxes(o: MemoryOptions = {}): SandboxProvider {
     return ended ?? Promise.resolve();
   };
 
+  const capabilities: Capabilities = {
+    isolation: "none",
+    egress: "enforced",
+    limits: { cpu: "none", memory: "none", pids: "none", disk: "none", ...o.limits },
+  };
+
   return {
     name: "memory",
-    preflight: async () => ({
-      capabilities: {
-        isolation: "none",
-        egress: "enforced",
-        limits: { cpu: "none", memory: "none", pids: "none", disk: "none" },
-      },
-      problems: [],
-    }),
+    preflight: async () => ({ capabilities, problems: [] }),
     async create(spec, signal) {
       signal.throwIfAborted();
       checkSpec(spec);
+      checkHeld(spec, capabilities, "memory");
       expire();
       const id = `mem_${createHash("sha256").update(spec.key).digest("hex").slice(0, 20)}`;
       const { trust: _, ...compared } = spec;

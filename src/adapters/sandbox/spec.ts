@@ -1,4 +1,4 @@
-import { SandboxError, type SandboxSpec } from "#ports/sandbox.ts";
+import { type Capabilities, SandboxError, type SandboxSpec } from "#ports/sandbox.ts";
 
 /** The port's bound on `exec`. */
 const LONGEST_EXEC_MS = 10 * 60_000;
@@ -18,7 +18,26 @@ export function checkSpec(spec: SandboxSpec): void {
             : !(Number.isInteger(spec.limits.pids) && spec.limits.pids >= 16)
               ? "limits.pids must be a whole number of at least 16"
               : null;
-  if (wrong !== null) throw new SandboxError("invalid", wrong);
+  const { cpus, diskMiB } = spec.limits;
+  const whole = (value: number | undefined, least: number) =>
+    value === undefined || (Number.isInteger(value) && value >= least);
+  const oversized = !whole(cpus, 1)
+    ? "limits.cpus must be a whole number of at least 1"
+    : !whole(diskMiB, 64)
+      ? "limits.diskMiB must be a whole number of at least 64"
+      : null;
+  if (wrong !== null || oversized !== null) throw new SandboxError("invalid", wrong ?? oversized ?? "");
+}
+
+/** Throws "policy_unenforceable" for processors or a disk that the provider was not seen to hold a sandbox to. */
+export function checkHeld(spec: SandboxSpec, { limits }: Pick<Capabilities, "limits">, provider: string): void {
+  const { cpus, diskMiB } = spec.limits;
+  const loose = [
+    ...(cpus !== undefined && limits.cpu === "none" ? ["processors"] : []),
+    ...(diskMiB !== undefined && limits.disk === "none" ? ["disk"] : []),
+  ];
+  if (loose.length === 0) return;
+  throw new SandboxError("policy_unenforceable", `${provider} cannot hold a sandbox to a limit on ${loose.join(", ")}`);
 }
 
 /** Throws "invalid" for a process id that cannot be a file name. */

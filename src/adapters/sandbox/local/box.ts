@@ -16,12 +16,17 @@ export const INSIDE = {
   proxyPort: 3128,
 } as const;
 
+/** A field that older records have not. */
+function maybe<T>(shape: (value: unknown, at: string) => T): (value: unknown, at: string) => T | undefined {
+  return (value, at) => (value === undefined ? undefined : shape(value, at));
+}
+
 const spec = object({
   key: text,
   image: text,
   labels: dictionary(text),
   gateway: nullable(text),
-  limits: object({ memoryMiB: count, pids: count }),
+  limits: object({ memoryMiB: count, pids: count, cpus: maybe(count) }),
   ttlMs: count,
 });
 
@@ -48,6 +53,7 @@ const box = object({
   /** Folders of our own below the control groups that are in force. */
   memoryGroup: nullable(text),
   pidsGroup: nullable(text),
+  cpuGroup: maybe(nullable(text)),
   /** "v1" or "v2" when a group is set. */
   groups: nullable(text),
 });

@@ -166,7 +166,7 @@ export interface LaunchLine {
  */
 export function launchLine(box: Box, furniture: Furniture): LaunchLine {
   const args = bubblewrapArgs(box, furniture);
-  const groups = [box.memoryGroup, box.pidsGroup].filter((group) => group !== null);
+  const groups = [box.memoryGroup, box.pidsGroup, box.cpuGroup ?? null].filter((group) => group !== null);
   const filter = path.join(box.runtime, FILTER);
   if (groups.length === 0 || box.uid === null) return { file: box.bwrap, args, uid: box.uid, filter };
   const join = [...new Set(groups)].map((group) => `echo 0 > '${group}/cgroup.procs'`).join(" && ");

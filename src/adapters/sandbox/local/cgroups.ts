@@ -6,6 +6,8 @@ export interface CgroupHome {
   readonly version: "v1" | "v2";
   readonly memory: string;
   readonly pids: string;
+  /** `null`: processor time cannot be held here. */
+  readonly cpu: string | null;
 }
 
 const MOUNT = "/sys/fs/cgroup";
@@ -25,42 +27,56 @@ export function findCgroups(): CgroupHome | null {
   const [memory, pids] = [below("memory"), below("pids")];
   const v2 = existsSync(`${MOUNT}/cgroup.controllers`);
   const home: CgroupHome | null = v2
-    ? { version: "v2", memory: path.join(MOUNT, "countersign"), pids: path.join(MOUNT, "countersign") }
+    ? { version: "v2", memory: path.join(MOUNT, "countersign"), pids: path.join(MOUNT, "countersign"), cpu: null }
     : memory !== null && pids !== null
-      ? { version: "v1", memory, pids }
+      ? { version: "v1", memory, pids, cpu: null }
       : null;
   if (home === null) return null;
+  const tried = (one: CgroupHome, controllers: string): CgroupHome | null =>
+    unlessRefused(() => {
+      if (one.version === "v2") enableV2(one.memory, controllers);
+      const made = makeGroups(one, `countersign-probe-${process.pid}`, { memoryMiB: 64, pids: 64, cpus: 1 });
+      removeGroups([made.memory, made.pids, made.cpu]);
+      return one;
+    });
+  const cpu = v2 ? home.memory : below("cpu");
+  const withCpu = cpu === null ? null : tried({ ...home, cpu }, "+memory +pids +cpu");
+  return withCpu ?? tried(home, "+memory +pids");
+}
+
+/** Read-only, not ours, or no controller: whatever the reason, the limit would not be in force. */
+function unlessRefused<T>(work: () => T): T | null {
   try {
-    if (home.version === "v2") enableV2(home.memory);
-    const made = makeGroups(home, `countersign-probe-${process.pid}`, { memoryMiB: 64, pids: 64 });
-    removeGroups([made.memory, made.pids]);
-    return home;
+    return work();
   } catch (error) {
-    // Read-only, not ours, or no controller: whatever the reason, the limit would not be in force.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     return null;
   }
 }
 
-function enableV2(home: string): void {
-  writeFileSync(`${MOUNT}/cgroup.subtree_control`, "+memory +pids");
+function enableV2(home: string, controllers: string): void {
+  writeFileSync(`${MOUNT}/cgroup.subtree_control`, controllers);
   mkdirSync(home, { recursive: true });
-  writeFileSync(path.join(home, "cgroup.subtree_control"), "+memory +pids");
+  writeFileSync(path.join(home, "cgroup.subtree_control"), controllers);
 }
+
+/** In microseconds. So many processors are so many times the period in each period. */
+const PERIOD_US = 100_000;
 
 /** Where the groups of one sandbox will be. */
 export const groupsOf = (home: CgroupHome, name: string) => ({
   memory: path.join(home.memory, name),
   pids: path.join(home.pids, name),
+  cpu: home.cpu === null ? null : path.join(home.cpu, name),
 });
 
 /** Makes the groups of one sandbox with its limits set. */
 export function makeGroups(
   home: CgroupHome,
   name: string,
-  limits: { memoryMiB: number; pids: number },
-): { memory: string; pids: string } {
-  const { memory, pids } = groupsOf(home, name);
+  limits: { memoryMiB: number; pids: number; cpus: number | null },
+): { memory: string; pids: string; cpu: string | null } {
+  const { memory, pids, cpu } = groupsOf(home, name);
   const bytes = String(limits.memoryMiB * 1024 * 1024);
   mkdirSync(memory, { recursive: true });
   mkdirSync(pids, { recursive: true });
@@ -74,7 +90,15 @@ export function makeGroups(
     if (existsSync(swap)) writeFileSync(swap, "0");
   }
   writeFileSync(path.join(pids, "pids.max"), String(limits.pids));
-  return { memory, pids };
+  if (cpu === null || limits.cpus === null) return { memory, pids, cpu: null };
+  const quota = String(limits.cpus * PERIOD_US);
+  mkdirSync(cpu, { recursive: true });
+  if (home.version === "v2") writeFileSync(path.join(cpu, "cpu.max"), `${quota} ${PERIOD_US}`);
+  else {
+    writeFileSync(path.join(cpu, "cpu.cfs_period_us"), String(PERIOD_US));
+    writeFileSync(path.join(cpu, "cpu.cfs_quota_us"), quota);
+  }
+  return { memory, pids, cpu };
 }
 
 /** How often the kernel has killed something in this group for memory. */

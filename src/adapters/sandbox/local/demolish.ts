@@ -19,7 +19,7 @@ export async function demolish(dir: string): Promise<void> {
   // Pid 1 takes the whole namespace along, and is only gone when everything in it is.
   if (inside !== null) for (const one of [inside.init, inside.outer]) await end(one, END_MS);
   if (box !== null) {
-    const groups = [box.memoryGroup, box.pidsGroup];
+    const groups = [box.memoryGroup, box.pidsGroup, box.cpuGroup ?? null];
     for (const group of groups) if (group !== null) await emptied(group);
     removeGroups(groups);
     await removeTree(box.work);

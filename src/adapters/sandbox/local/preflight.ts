@@ -39,7 +39,7 @@ export async function survey(o: { bwrap: string | null; uid: number | null }): P
       isolation: works ? "process" : "none",
       egress: works ? "enforced" : "none",
       limits: {
-        cpu: "none",
+        cpu: works && cgroups !== null && cgroups.cpu !== null ? "hard" : "none",
         memory: works && cgroups !== null ? "hard" : "none",
         pids: works && (cgroups !== null || prlimit !== null) ? "hard" : "none",
         disk: "none",

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
-import { checkSpec } from "#adapters/sandbox/spec.ts";
+import { checkHeld, checkSpec } from "#adapters/sandbox/spec.ts";
 import { digest } from "#policy/digest.ts";
 import { type Sandbox, SandboxError, type SandboxProvider, type SandboxSpec } from "#ports/sandbox.ts";
 import { asStored, FILES, idsIn, readBox, readSupervisor } from "./box.ts";
@@ -40,7 +40,8 @@ const SURVEYED_MS = 60_000;
 /**
  * Sandboxes on this machine: one detached supervisor and one bubblewrap each, in a network of their own without a way
  * out but the gateway. Needs no daemon and no root; as root every sandbox has a uid of its own and hard memory limits.
- * What is not in force is in `preflight().capabilities`: the workspace has no disk quota and processor time no limit.
+ * What is not in force is in `preflight().capabilities`: the workspace has no disk quota, and without root nothing limits
+ * memory and processor time.
  */
 export function localSandboxes(o: LocalOptions): SandboxProvider {
   const isRoot = process.getuid?.() === 0;
@@ -117,6 +118,7 @@ export function localSandboxes(o: LocalOptions): SandboxProvider {
     const machine = await look();
     const problem = machine.problems[0];
     if (problem !== undefined) throw new SandboxError("unsupported", `${problem.what}: ${problem.fix}`);
+    checkHeld(spec, machine.capabilities, "the local sandbox");
     if (me === null || machine.bwrap === null) throw new Error("no problem was found, and yet there is no bubblewrap");
     const { runtime, node, supervisors } = await prepared();
     const folder = await o.imageFolder(spec.image);

@@ -58,6 +58,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
   const authorities = trust === undefined ? null : path.join(work, "authorities");
   const groupName = `countersign-${name}`;
   const groups = machine.cgroups === null ? null : groupsOf(machine.cgroups, groupName);
+  const { memoryMiB, pids, cpus } = spec.limits;
   mkdirSync(fresh, { mode: 0o700 });
   const supervisor = o.supervisors.next();
   let lock: string | null = null;
@@ -67,7 +68,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
     lock = own?.lock ?? null;
     const box: Box = {
       id: o.id,
-      spec,
+      spec: { ...spec, limits: { memoryMiB, pids, cpus } },
       specDigest: o.specDigest,
       createdAt: Date.now(),
       creator: o.creator,
@@ -81,13 +82,14 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
       prlimit: machine.prlimit,
       memoryGroup: groups?.memory ?? null,
       pidsGroup: groups?.pids ?? null,
+      cpuGroup: cpus === undefined ? null : (groups?.cpu ?? null),
       groups: machine.cgroups?.version ?? null,
     };
     // Named before they are made: whoever finds this after a crash can remove them all.
     writeJson(fresh, FILES.box, box);
     writeJson(fresh, FILES.launch, launchLine(box, { npm: o.npm, authorities }));
     if (machine.cgroups !== null) {
-      makeGroups(machine.cgroups, groupName, { memoryMiB: spec.limits.memoryMiB, pids: spec.limits.pids + OWN_TASKS });
+      makeGroups(machine.cgroups, groupName, { memoryMiB, pids: pids + OWN_TASKS, cpus: cpus ?? null });
     }
     for (const folder of ["", "workspace", "home", "journals"]) {
       mkdirSync(path.join(work, folder), { mode: 0o700 });
@@ -100,7 +102,7 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
     supervisor.dismiss();
     rmSync(fresh, { recursive: true, force: true });
     rmSync(work, { recursive: true, force: true });
-    if (groups !== null) removeGroups([groups.memory, groups.pids]);
+    if (groups !== null) removeGroups([groups.memory, groups.pids, groups.cpu]);
     if (lock !== null) releaseUid(lock);
     if (["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
     throw error;
