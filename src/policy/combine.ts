@@ -22,12 +22,12 @@ export function worst(
   verdicts: readonly Verdict[],
   rest: { readonly trace: readonly TraceLine[]; readonly digest: string },
 ): Decision {
+  const [only] = verdicts;
+  if (only !== undefined && verdicts.length === 1 && only.outcome !== "ask") return { ...rest, ...only };
   const outcome = verdicts.reduce<Verdict["outcome"]>(
     (worse, { outcome: one }) => (WEIGHT[one] > WEIGHT[worse] ? one : worse),
     "allow",
   );
-  const [only, ...others] = verdicts;
-  if (only !== undefined && others.length === 0 && only.outcome !== "ask") return { ...rest, ...only };
   const decisive = verdicts.filter((verdict) => verdict.outcome === outcome);
   const rules = distinct(decisive.flatMap((verdict) => verdict.rules));
   if (outcome === "deny") {

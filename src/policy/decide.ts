@@ -98,29 +98,40 @@ const EVERY_PATH: PathRule = Object.freeze({
   rule: BASELINE.path,
 });
 
+/** What a policy says of one repository, made once: a push asks about it with each of its files. */
+interface OfRepository {
+  readonly verdict: Verdict;
+  readonly paths: readonly PathRule[];
+}
+
+/** The names of repositories come from requests: what is kept of them has an end. */
+const REPOS_AT_MOST = 1_000;
+const BY_REPO = new WeakMap<Team, { readonly policy: Policy; readonly repos: Map<string, OfRepository> }>();
+
+function ofRepository(policy: Policy, team: Team, repo: string): OfRepository {
+  let kept = BY_REPO.get(team);
+  if (kept === undefined || kept.policy !== policy || kept.repos.size >= REPOS_AT_MOST) {
+    kept = { policy, repos: new Map() };
+    BY_REPO.set(team, kept);
+  }
+  let made = kept.repos.get(repo);
+  if (made === undefined) {
+    const rules = rulesOn(policy, team, "git.path").filter((rule) => speaksOf(rule.in, repo));
+    const listed = rules.some((rule) => rule.effect === "allow");
+    const paths = [...rules.map(pathRule), ...(listed ? [] : [EVERY_PATH])];
+    made = { verdict: decideRepo(policy, team, repo), paths };
+    kept.repos.set(repo, made);
+  }
+  return made;
+}
+
 /**
  * The path rules for one repository: the organisation's, the team's that speak of it, and, when no `allow` of the team
  * does, the built-in one for every path. Writing the first `allow` for a repository turns its paths into an allowlist.
  */
 export function pathRules(policy: Policy, team: Team, repo: string): readonly PathRule[] {
-  let repos = BY_REPO.get(team);
-  if (repos === undefined || repos.policy !== policy || repos.rules.size >= REPOS_AT_MOST) {
-    repos = { policy, rules: new Map() };
-    BY_REPO.set(team, repos);
-  }
-  let made = repos.rules.get(repo);
-  if (made === undefined) {
-    const rules = rulesOn(policy, team, "git.path").filter((rule) => speaksOf(rule.in, repo));
-    const listed = rules.some((rule) => rule.effect === "allow");
-    made = [...rules.map(pathRule), ...(listed ? [] : [EVERY_PATH])];
-    repos.rules.set(repo, made);
-  }
-  return made;
+  return ofRepository(policy, team, repo).paths;
 }
-
-/** The names of repositories come from requests: what is kept of them has an end. */
-const REPOS_AT_MOST = 1_000;
-const BY_REPO = new WeakMap<Team, { readonly policy: Policy; readonly rules: Map<string, readonly PathRule[]> }>();
 
 /** `decidePath` in the words of a decision. */
 function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
@@ -243,14 +254,14 @@ export function askable(policy: Policy, team: string, request: EgressRequest): E
 function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
   switch (object.subject) {
     case "git.repo":
-      return decideRepo(policy, team, object.repo);
+      return ofRepository(policy, team, object.repo).verdict;
     case "git.branch":
     case "git.path": {
       // A denial of the repository is one of all in it. A question about it is put where it is an object itself, once.
-      const repo = decideRepo(policy, team, object.repo);
-      if (repo.outcome === "deny") return repo;
+      const { verdict, paths } = ofRepository(policy, team, object.repo);
+      if (verdict.outcome === "deny") return verdict;
       if (object.subject === "git.branch") return decideBranch(policy, team, object);
-      return pathVerdict(pathRules(policy, team, object.repo), object.path);
+      return pathVerdict(paths, object.path);
     }
     case "command": {
       const parts = commandParts(object.command);

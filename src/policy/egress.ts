@@ -1,6 +1,6 @@
 import type { RuleRef } from "./decision.ts";
 import { cutGlob, matchesCut } from "./glob.ts";
-import { matchesHost } from "./hosts.ts";
+import { base, matchesHost } from "./hosts.ts";
 
 /** One granted way out. "intercept" when it names methods, paths or a secret; "tunnel" is not inspected. */
 export interface EgressRule {
@@ -75,59 +75,68 @@ export function decideEgress(rules: readonly EgressRule[], request: EgressReques
     reason,
     rule: first(nearest)?.rule ?? null,
   });
-  const onPort = near.filter((rule) => rule.ports.includes(port));
-  if (onPort.length === 0) return refuse("port", near);
-  const withMethod = onPort.filter(
-    (rule) => method === null || rule.methods.length === 0 || rule.methods.includes(method),
-  );
+  const onPort = (rule: EgressRule) => rule.ports.includes(port);
+  const withMethod = (rule: EgressRule) =>
+    method === null || rule.methods.length === 0 || rule.methods.includes(method);
   const onPath = (rule: EgressRule) => path === null || rule.paths.length === 0 || matchesSome(rule.paths, path);
-  if (withMethod.length === 0) {
-    // Another method helps only on a path that some rule has.
-    return refuse(onPort.some(onPath) ? "method" : "path", onPort);
-  }
-  const rule = first(withMethod.filter(onPath));
+  const rule = first(near.filter((one) => onPort(one) && withMethod(one) && onPath(one)));
   if (rule !== undefined) return { outcome: "allow", rule };
+
+  const reached = near.filter(onPort);
+  if (reached.length === 0) return refuse("port", near);
   // A rule that grants this very path to another method came nearer than one that grants another path to this one.
-  const other = onPort.filter(onPath);
-  return other.length > 0 ? refuse("method", other) : refuse("path", withMethod);
+  const other = reached.filter(onPath);
+  if (other.length > 0) return refuse("method", reached.some(withMethod) ? other : reached);
+  const some = reached.filter(withMethod);
+  return refuse("path", some.length > 0 ? some : reached);
 }
 
 interface HostIndex {
   readonly named: ReadonlyMap<string, readonly EgressRule[]>;
-  readonly wild: readonly EgressRule[];
+  /** Wildcards, by the part behind them; those of every host are under "**". */
+  readonly wild: ReadonlyMap<string, readonly EgressRule[]>;
 }
 
 const HOSTS = new WeakMap<readonly EgressRule[], HostIndex>();
 
-/** The rules whose pattern has the host, found by its name; the few wildcards are tried one by one. */
-function about(rules: readonly EgressRule[], host: string): readonly EgressRule[] {
+function hostIndex(rules: readonly EgressRule[]): HostIndex {
   let index = HOSTS.get(rules);
   if (index === undefined) {
-    const wild = rules.filter((rule) => rule.host.startsWith("*"));
+    const [wild, named] = [true, false].map((one) => rules.filter((rule) => rule.host.startsWith("*") === one));
     index = {
-      named: Map.groupBy(
-        rules.filter((rule) => !wild.includes(rule)),
-        (rule) => rule.host,
-      ),
-      wild,
+      named: Map.groupBy(named ?? [], (rule) => rule.host),
+      wild: Map.groupBy(wild ?? [], (rule) => base(rule.host)),
     };
     HOSTS.set(rules, index);
   }
-  const named = index.named.get(host) ?? [];
-  const matching = index.wild.filter((rule) => matchesHost(rule.host, host));
-  return matching.length === 0 ? named : [...named, ...matching];
+  return index;
 }
 
-const NONE: readonly EgressDenial[] = [];
+const NONE: readonly EgressRule[] = [];
+
+/** The rules whose pattern has the host: by its name, by each part of it behind a dot, and those of every host. */
+function about(rules: readonly EgressRule[], host: string): readonly EgressRule[] {
+  const { named, wild } = hostIndex(rules);
+  const found = named.get(host) ?? NONE;
+  if (wild.size === 0) return found;
+  let wider: readonly EgressRule[] = wild.get("**") ?? NONE;
+  for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
+    const behind = wild.get(host.slice(dot + 1))?.filter((rule) => matchesHost(rule.host, host)) ?? NONE;
+    if (behind.length > 0) wider = [...wider, ...behind];
+  }
+  return wider.length === 0 ? found : [...found, ...wider];
+}
 
 /** A denial limited to methods or paths waits until these are known: its grants are inspected (see grants.ts). */
 function denialOf(rules: readonly EgressRule[], { host, method, path }: EgressRequest): RuleRef | null {
   const named = (globs: readonly string[]) => globs.some((glob) => matchesHost(glob, host));
-  for (const { hosts, except, methods, paths, rule } of rules.flatMap(({ denied }) => denied ?? NONE)) {
-    if (!named(hosts) || named(except)) continue;
-    if (methods.length > 0 && (method === null || !methods.includes(method))) continue;
-    if (paths.length > 0 && (path === null || !matchesSome(paths, path))) continue;
-    return rule;
+  for (const { denied } of rules) {
+    for (const { hosts, except, methods, paths, rule } of denied ?? []) {
+      if (!named(hosts) || named(except)) continue;
+      if (methods.length > 0 && (method === null || !methods.includes(method))) continue;
+      if (paths.length > 0 && (path === null || !matchesSome(paths, path))) continue;
+      return rule;
+    }
   }
   return null;
 }

@@ -36,8 +36,9 @@ const SHARED = [
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 /** The part of a pattern after its wildcard label. */
-function base(pattern: string): string {
-  return pattern.replace(/^\*\*?\./, "");
+export function base(pattern: string): string {
+  if (pattern.startsWith("**.")) return pattern.slice(3);
+  return pattern.startsWith("*.") ? pattern.slice(2) : pattern;
 }
 
 /** `pattern` is a name, `*.name` (one label) or `**.name` (one or more); the apex is never implied. `**` is every host. */

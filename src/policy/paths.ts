@@ -30,26 +30,57 @@ const BAD_PATH = /^$|^\/|[\u0000-\u001f\u007f]|(?:^|\/)\.{0,2}(?:\/|$)/;
 
 interface CutRule {
   readonly rule: PathRule;
+  /** Where it stands among the rules. */
+  readonly nth: number;
   readonly globs: readonly PathGlob[];
   readonly except: readonly PathGlob[];
 }
 
-type Cut = Readonly<Record<PathRule["effect"], readonly CutRule[]>>;
+/** Rules of one effect, found by the first segment of the path; those that begin with a wildcard are always tried. */
+interface Index {
+  readonly named: ReadonlyMap<string, readonly CutRule[]>;
+  readonly wild: readonly CutRule[];
+}
+type Indexed = Readonly<Record<PathRule["effect"], Index>>;
 
-const CUT = new WeakMap<readonly PathRule[], Cut>();
+const INDEX = new WeakMap<readonly PathRule[], Indexed>();
 
-/** The patterns of a list of rules, cut once: a push asks about each of its files. */
-function cut(rules: readonly PathRule[]): Cut {
-  let made = CUT.get(rules);
+function indexOf(rules: readonly CutRule[]): Index {
+  const named = new Map<string, CutRule[]>();
+  const wild: CutRule[] = [];
+  for (const cut of rules) {
+    const firsts = cut.globs.map(([first = ""]) => first);
+    if (firsts.some((first) => first.includes("*"))) wild.push(cut);
+    else for (const first of new Set(firsts)) named.set(first, [...(named.get(first) ?? []), cut]);
+  }
+  return { named, wild };
+}
+
+/** The patterns of a list of rules, cut and indexed once: a push asks about each of its files. */
+function indexed(rules: readonly PathRule[]): Indexed {
+  let made = INDEX.get(rules);
   if (made === undefined) {
-    const of = (effect: PathRule["effect"]) =>
-      rules
-        .filter((rule) => rule.effect === effect)
-        .map((rule) => ({ rule, globs: rule.globs.map(foldedGlob), except: rule.except.map(foldedGlob) }));
+    const cut = rules.map((rule, nth) => ({
+      rule,
+      nth,
+      globs: rule.globs.map(foldedGlob),
+      except: rule.except.map(foldedGlob),
+    }));
+    const of = (effect: PathRule["effect"]) => indexOf(cut.filter(({ rule }) => rule.effect === effect));
     made = { deny: of("deny"), ask: of("ask"), allow: of("allow") };
-    CUT.set(rules, made);
+    INDEX.set(rules, made);
   }
   return made;
+}
+
+/** The rules that name the path, in the order in which they stand. */
+function naming({ named, wild }: Index, segments: readonly string[]): readonly CutRule[] {
+  const names = (glob: PathGlob) => matchesCut(glob, segments);
+  const says = ({ globs, except }: CutRule) => globs.some(names) && !except.some(names);
+  const one = named.get(segments[0] ?? "")?.filter(says) ?? [];
+  const other = wild.length === 0 ? wild : wild.filter(says);
+  if (one.length === 0) return other;
+  return other.length === 0 ? one : [...one, ...other].sort((a, b) => a.nth - b.nth);
 }
 
 const EFFECTS = ["deny", "ask", "allow"] as const;
@@ -61,10 +92,9 @@ const EFFECTS = ["deny", "ask", "allow"] as const;
 export function decidePath(rules: readonly PathRule[], path: string): PathVerdict {
   if (BAD_PATH.test(path)) return { effect: "deny", reason: "bad_path", rule: null, from: null, matched: [] };
   const segments = fold(path).split("/");
-  const named = (glob: PathGlob) => matchesCut(glob, segments);
-  const of = cut(rules);
+  const of = indexed(rules);
   for (const effect of EFFECTS) {
-    const matched = of[effect].filter(({ globs, except }) => globs.some(named) && !except.some(named));
+    const matched = naming(of[effect], segments);
     const [first] = matched;
     if (first === undefined) continue;
     const { rule, from } = first.rule;
