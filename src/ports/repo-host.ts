@@ -32,16 +32,27 @@ export interface CheckReport {
   readonly summary: string;
 }
 
+export const VERDICTS = ["approved", "changes_requested", "commented", "dismissed"] as const;
+/** How the host's own checks of a commit came out, in words that every host has. */
+export const FORGE_CONCLUSIONS = ["success", "failure", "neutral", "cancelled"] as const;
+
 /** What the host tells us afterwards; by webhook or by its own process. */
 export interface PullRequestChange {
   /** Unique for this change: a repeat is dropped. */
   readonly deliveryId: string;
   readonly repo: string;
   readonly number: number;
-  readonly kind: "merged" | "closed" | "reopened" | "reviewed";
+  readonly kind: "merged" | "closed" | "reopened" | "reviewed" | "checked";
   /** The account that did it, as the host names it. */
   readonly by: string;
+  /** The commit it is about: of a merge the one that landed. */
   readonly oid: string | null;
+  /** Of a review. */
+  readonly verdict?: (typeof VERDICTS)[number];
+  /** Of the host's own checks; `by` is who ran them. */
+  readonly conclusion?: (typeof FORGE_CONCLUSIONS)[number];
+  /** Where people read it. */
+  readonly url?: string;
 }
 
 export type RepoHostErrorCode = "not_found" | "stale" | "denied" | "unavailable" | "invalid";
@@ -61,7 +72,10 @@ export interface RepoHost {
   readonly name: string;
   /** Every repository we have access to, by name. */
   repositories(): Promise<readonly HostedRepository[]>;
-  /** `null` when there is no such repository or we have no access. */
+  /**
+   * `null` when there is no such repository. A host that does not tell that apart from one we may not see throws
+   * "not_found" or "denied", with a sentence that says who gives us access.
+   */
   repository(name: string): Promise<HostedRepository | null>;
   /** What the relay needs to read `name`; narrowed to that one repository, short-lived. `null` where none is needed. */
   readCredential(name: string): Promise<Secret | null>;
@@ -80,4 +94,11 @@ export interface RepoHost {
   pullRequest(repo: string, number: number): Promise<PullRequest | null>;
   /** Replaces our reports on this commit, by name. */
   reportChecks(repo: string, oid: string, checks: readonly CheckReport[]): Promise<void>;
+  /**
+   * Asks whom the repository itself names for what the pull request changes (code owners) for their review; who is newly
+   * asked. Nobody where it names nobody. Whom the host does not take is left out.
+   */
+  requestReview(repo: string, number: number): Promise<readonly string[]>;
+  /** Takes an open pull request out of draft. Harmless when it is none. */
+  markReady(repo: string, number: number): Promise<void>;
 }

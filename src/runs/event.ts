@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { FORGE_CONCLUSIONS, VERDICTS } from "#ports/repo-host.ts";
 import { APPROVAL_STATES, GATES, VOTE_REFUSALS } from "./approval.ts";
 import { requestShape, ruleShape, trialShape } from "./replay.ts";
 import { RUN_STATES } from "./state.ts";
@@ -238,6 +239,27 @@ export const EventBody = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("run.beside"), number: z.number(), repo: z.string(), pull: z.number().nullable() }),
   /** Who had it put again after it had expired; its "approval.opened" stands just before. */
   z.strictObject({ kind: z.literal("approval.asked_again"), approval: z.string(), by: person }),
+  /** It left draft: policy lets it, and every check was green. */
+  z.strictObject({ kind: z.literal("pull_request.ready"), repo: z.string(), number: z.number() }),
+  z.strictObject({
+    kind: z.literal("pull_request.reviewed"),
+    repo: z.string(),
+    number: z.number(),
+    by: z.string(),
+    verdict: z.enum(VERDICTS),
+    oid: oid.nullable(),
+    url: z.string().nullable(),
+  }),
+  /** The forge's own checks of a commit; `by` is who ran them. */
+  z.strictObject({
+    kind: z.literal("forge.checked"),
+    repo: z.string(),
+    number: z.number(),
+    by: z.string(),
+    conclusion: z.enum(FORGE_CONCLUSIONS),
+    oid: oid.nullable(),
+    url: z.string().nullable(),
+  }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;
 

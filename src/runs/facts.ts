@@ -2,6 +2,7 @@ import type { RuleRef } from "#policy/decision.ts";
 import type { FileChange } from "#ports/gateway.ts";
 import type { ApprovalState, Choice, Gate, VoteRefusal } from "./approval.ts";
 import type { EventBody, Fault, RunEvent } from "./event.ts";
+import { foldPullRequest, type PullRequestFacts } from "./pull-facts.ts";
 import type { Person } from "./run.ts";
 import type { RunState } from "./state.ts";
 import type { Task } from "./task.ts";
@@ -110,17 +111,7 @@ export interface RunFacts {
   work: { base: string; head: string; files: FileChange[]; at: Date } | null;
   checks: CheckFacts[];
   scans: { name: string; findings: { path: string; line: number | null; what: string; blocks: boolean }[]; at: Date }[];
-  pullRequest: {
-    repo: string;
-    number: number;
-    url: string;
-    draft: boolean;
-    oid: string;
-    at: Date;
-    state: "open" | "merged" | "closed";
-    by: string | null;
-    closedAt: Date | null;
-  } | null;
+  pullRequest: PullRequestFacts | null;
   /** `events`: how many of them it was signed over. */
   receipt: { digest: string; keyId: string; events: number; at: Date } | null;
   answer: string | null;
@@ -265,12 +256,11 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
       all.scans = [...all.scans.filter((scan) => scan.name !== body.name), { ...body, at }];
       return;
     case "pull_request.opened":
-      all.pullRequest = { ...body, at, state: "open", by: null, closedAt: null };
-      return;
+    case "pull_request.ready":
+    case "pull_request.reviewed":
     case "pull_request.changed":
-      if (all.pullRequest && (body.change === "merged" || body.change === "closed")) {
-        Object.assign(all.pullRequest, { state: body.change, by: body.by, closedAt: at });
-      }
+    case "forge.checked":
+      all.pullRequest = foldPullRequest(all.pullRequest, body, at);
       return;
     case "receipt.signed":
       all.receipt = { digest: body.digest, keyId: body.keyId, events: body.events, at };

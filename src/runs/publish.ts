@@ -8,6 +8,7 @@ import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
+import type { RunFacts } from "./facts.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForPolicy, membersOrHold } from "./hold.ts";
 import { factsOf } from "./look.ts";
@@ -39,6 +40,7 @@ export async function publish(core: Core, run: Run, signal: AbortSignal): Promis
   const facts = await factsOf(core, run.id);
   const prKey = `pr:${run.id}`;
   const intent = await core.stores.effects.intend(prKey, run);
+  let number = run.pullRequest?.number ?? null;
   if (intent.state === "intent") {
     const text = pullRequestText(
       run,
@@ -55,6 +57,7 @@ export async function publish(core: Core, run: Run, signal: AbortSignal): Promis
         draft: true,
         ...text,
       }));
+    number = opened.number;
     await core.store.tx(async (tx) => {
       await core.stores.effects.done(tx, prKey, run, { number: opened.number, url: opened.url });
       await record(core, tx, run.id, run.epoch, [
@@ -86,12 +89,52 @@ export async function publish(core: Core, run: Run, signal: AbortSignal): Promis
       summary: command,
     })),
   );
+  if (number !== null) {
+    await reviewAsked(core, run, number);
+    await leftDraft(core, run, number, facts);
+  }
   await core.store.tx(async (tx) => {
     const wakeAt = new Date(core.clock.now().getTime() + RECONCILE_MS);
     const moved = await move(core, tx, run, "in_review", { patch: { wakeAt, deadlineAt: null } });
     await tell(core, tx, moved, "receipt");
   });
   core.nudge();
+}
+
+/** Whom the repository names for these paths is asked. */
+async function reviewAsked(core: Core, run: Run, number: number): Promise<void> {
+  const asked = await unlessRefused(core, run, () => core.repoHost.requestReview(run.repo, number));
+  if (asked !== null && asked.length > 0) core.log("a review was asked for", { run: run.number, of: asked.join(", ") });
+}
+
+/** What only helps the reviewer: a host that refuses it changes nothing about the result. `null`: it did. */
+async function unlessRefused<T>(core: Core, run: Run, act: () => Promise<T>): Promise<T | null> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof RepoHostError) || error.code === "unavailable") throw error;
+    core.log("the forge refuses what a pull request goes without", { run: run.number, error: error.message });
+    return null;
+  }
+}
+
+/** A run ends at a draft. Where policy says that it need be none, it leaves draft once every check is green. */
+async function leftDraft(core: Core, run: Run, number: number, facts: RunFacts): Promise<void> {
+  const green = facts.checks.every(({ verdict }) => verdict === "green" || verdict === "fixed");
+  if (facts.checks.length === 0 || !green) return;
+  const decision = await allow(core, run, [{ subject: "action", action: "pr.open", draft: false }]);
+  if (decision.outcome !== "allow") return;
+  const key = `ready:${run.id}`;
+  if ((await core.stores.effects.intend(key, run)).state === "done") return;
+  const left = await unlessRefused(core, run, () => core.repoHost.markReady(run.repo, number).then(() => true));
+  if (left === null) return;
+  await core.store.tx(async (tx) => {
+    await core.stores.effects.done(tx, key, run, { number });
+    await record(core, tx, run.id, run.epoch, [
+      decided("publish", "leaving draft", decision),
+      { kind: "pull_request.ready", repo: run.repo, number },
+    ]);
+  });
 }
 
 /** Above every bound that a rule can name ("> 10MB"); a longer patch counts as this long. */

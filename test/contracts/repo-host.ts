@@ -47,11 +47,18 @@ export function repoHostContract(
     const open = (branch = "agent/1") =>
       it.host.openPullRequest({ repo: it.repo, branch, base: it.defaultBranch, draft: true, ...text });
 
-    promise("a repository is found by its name, and anything else is null", async () => {
+    promise("a repository is found by its name, and what can be no name is null", async () => {
       expect(await it.host.repository(it.repo)).toMatchObject({ name: it.repo, defaultBranch: it.defaultBranch });
-      for (const other of ["acme/none", "none", "../acme/shop", "acme/..", "acme/shop.git", "-x/y", "acme/a/b", ""]) {
+      for (const other of ["none", "../acme/shop", "acme/..", "acme/shop.git", "-x/y", "acme/a/b", ""]) {
         expect(await it.host.repository(other), other).toBeNull();
       }
+    });
+
+    promise("a repository that nobody has is null, or refused by its name", async () => {
+      const found = await it.host.repository("acme/none").catch((error: unknown) => error);
+      if (found === null) return;
+      expect(found).toMatchObject({ code: expect.stringMatching(/^(not_found|denied)$/) });
+      expect(found).toMatchObject({ message: expect.stringContaining("acme/none") });
     });
 
     promise("every repository is listed once, as it is found by its name", async () => {
@@ -159,7 +166,25 @@ export function repoHostContract(
       await expect(nobody).rejects.toMatchObject({ code: "not_found" });
     });
 
+    promise("a pull request leaves draft once, and only while it is open", async () => {
+      await push(it.oids[0], null);
+      const { number } = await open();
+      await it.host.markReady(it.repo, number);
+      await it.host.markReady(it.repo, number);
+      expect(await it.host.pullRequest(it.repo, number)).toMatchObject({ number, state: "open", draft: false });
+      expect(await it.host.findPullRequest(it.repo, "agent/1")).toMatchObject({ number, draft: false });
+      await expect(it.host.markReady(it.repo, number + 1)).rejects.toMatchObject({ code: "not_found" });
+    });
+
+    promise("nobody is asked for a review where the repository names nobody", async () => {
+      await push(it.oids[0], null);
+      const { number } = await open();
+      expect(await it.host.requestReview(it.repo, number)).toEqual([]);
+      await expect(it.host.requestReview(it.repo, number + 1)).rejects.toMatchObject({ code: "not_found" });
+    });
+
     promise("reported checks are replaced by name", async () => {
+      await push(it.oids[0], null);
       const red = { name: "unit tests", conclusion: "failure", summary: "1 of 3 red" } as const;
       const types = { name: "typecheck", conclusion: "success", summary: "" } as const;
       await it.host.reportChecks(it.repo, it.oids[0], [red, types]);

@@ -116,6 +116,14 @@ export function memoryRepoHost(o: {
       for (const check of checks) reports.set(check.name, check);
       home.checks.set(oid, reports);
     },
+    async requestReview(repo, number) {
+      mustHavePull(repo, number);
+      return [];
+    },
+    async markReady(repo, number) {
+      const found = mustHavePull(repo, number);
+      if (found.pull.state === "open") found.pull = { ...found.pull, draft: false };
+    },
     branch: (repo, branch) => kept.get(repo)?.branches.get(branch) ?? null,
     textOf: (repo, number) => kept.get(repo)?.pulls.find(({ pull }) => pull.number === number)?.text ?? null,
     checksOf: (repo, oid) => [...(kept.get(repo)?.checks.get(oid)?.values() ?? [])],

@@ -18,6 +18,13 @@ function tried({ outcome, until, rules }: Trial): Words {
 }
 type Trial = NonNullable<Extract<EventBody, { kind: "policy.decided" }>["trial"]>;
 
+const REVIEWED: Record<Extract<EventBody, { kind: "pull_request.reviewed" }>["verdict"], string> = {
+  approved: "approved it in review",
+  changes_requested: "asks for changes in review",
+  commented: "commented in review",
+  dismissed: "had a review dismissed",
+};
+
 /** What happened, one line per thing a reader cares about. A command is one line from its start to its end. */
 export function story(events: readonly RunEvent[]): TimelineItem[] {
   const items: Draft[] = [];
@@ -235,6 +242,22 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       return;
     case "pull_request.changed":
       add(body.change === "closed" ? "no" : "ok", [{ who: body.by }, ` ${body.change} it`]);
+      return;
+    case "pull_request.ready":
+      add("ok", ["Took it out of draft: policy lets it, and every check is green"]);
+      return;
+    case "pull_request.reviewed":
+      add(body.verdict === "approved" ? "ok" : body.verdict === "changes_requested" ? "no" : "info", [
+        { who: body.by },
+        ` ${REVIEWED[body.verdict]}`,
+      ]);
+      return;
+    case "forge.checked":
+      add(body.conclusion === "success" ? "ok" : body.conclusion === "failure" ? "no" : "info", [
+        "The forge's checks by ",
+        { who: body.by },
+        `: ${body.conclusion}`,
+      ]);
       return;
     case "receipt.signed":
       add("ok", ["Receipt signed ", of(body.digest), " by ", { source: body.keyId }]);

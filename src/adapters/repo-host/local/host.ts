@@ -10,7 +10,7 @@ import type { Ground } from "./ground.ts";
 import { branchOid, gitDirOf, mustHaveRepository, repositoryRecord, repositoryRecords } from "./ground.ts";
 import type { Imported } from "./import.ts";
 import { importRepository } from "./import.ts";
-import { editPull, openPull, pullOfBranch, readPull, writeChecks } from "./pulls.ts";
+import { editPull, markReady, mustHavePull, openPull, pullOfBranch, readPull, writeChecks } from "./pulls.ts";
 import type { RepositoryRecord } from "./records.ts";
 import type { RepositorySeed } from "./repositories.ts";
 import { createRepository } from "./repositories.ts";
@@ -91,6 +91,12 @@ export async function localRepoHost(o: {
       return (await readPull(ground, repo, number))?.pull ?? null;
     },
     reportChecks: (repo, oid, checks) => writeChecks(ground, repo, oid, checks),
+    async requestReview(repo, number) {
+      // People here are those of the local page; none of them is named in a repository.
+      await mustHavePull(ground, repo, number);
+      return [];
+    },
+    markReady: (repo, number) => markReady(ground, repo, number),
     async repositories() {
       return (await repositoryRecords(ground)).map(hosted);
     },

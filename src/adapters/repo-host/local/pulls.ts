@@ -41,7 +41,7 @@ export async function readPull(ground: Ground, repo: string, number: number): Pr
     number,
     url: `${ground.baseUrl}/${repo}/pull/${number}`,
     state: decision?.kind ?? "open",
-    draft: opened.draft && decision?.kind !== "merged",
+    draft: opened.draft && decision?.kind !== "merged" && !(await isMarked(ground, repo, number, "ready")),
     branch: opened.branch,
     base: opened.base,
     headOid,
@@ -108,9 +108,21 @@ export async function openPull(
 }
 
 export async function editPull(ground: Ground, repo: string, number: number, text: PullRequestText): Promise<void> {
-  if ((await readPull(ground, repo, number)) === null)
-    throw new RepoHostError("not_found", `${repo} has no pull request ${number}`);
+  await mustHavePull(ground, repo, number);
   await replaceRecord(pullFile(ground, repo, number, "text"), { title: text.title, body: text.body });
+}
+
+/** Out of draft, for good. */
+export async function markReady(ground: Ground, repo: string, number: number): Promise<void> {
+  const { pull } = await mustHavePull(ground, repo, number);
+  if (pull.draft && pull.state === "open") await mark(ground, repo, number, "ready");
+}
+
+/** Throws "not_found". */
+export async function mustHavePull(ground: Ground, repo: string, number: number): Promise<KeptPull> {
+  const kept = await readPull(ground, repo, number);
+  if (kept === null) throw new RepoHostError("not_found", `${repo} has no pull request ${number}`);
+  return kept;
 }
 
 export async function writeChecks(
@@ -139,16 +151,13 @@ export async function readChecks(ground: Ground, repo: string, oid: string): Pro
     .map(({ name, conclusion, summary }) => ({ name, conclusion, summary }));
 }
 
-/** A step of a decision that is behind us: "landed" (the base has the merge) or "told" (`onChange` has resolved). */
-export async function isMarked(
-  ground: Ground,
-  repo: string,
-  number: number,
-  mark: "landed" | "told",
-): Promise<boolean> {
+/** A step that is behind us: "ready" (no draft any more), "landed" (the base has the merge), "told" (`onChange` has resolved). */
+type Mark = "ready" | "landed" | "told";
+
+export async function isMarked(ground: Ground, repo: string, number: number, mark: Mark): Promise<boolean> {
   return (await readRecord(pullFile(ground, repo, number, mark), MarkRecord)) !== null;
 }
 
-export async function mark(ground: Ground, repo: string, number: number, what: "landed" | "told"): Promise<void> {
+export async function mark(ground: Ground, repo: string, number: number, what: Mark): Promise<void> {
   await createRecord(pullFile(ground, repo, number, what), { at: ground.clock.now().toISOString() });
 }

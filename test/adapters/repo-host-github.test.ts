@@ -1,0 +1,124 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
+import { summed } from "#adapters/repo-host/github/checks.ts";
+import { ownersOf } from "#adapters/repo-host/github/codeowners.ts";
+import { asRepoHostError } from "#adapters/repo-host/github/failures.ts";
+import { fitted } from "#adapters/repo-host/github/pulls.ts";
+
+test.each([
+  ["https://api.github.com", "https://github.com"],
+  ["https://ghe.example.com/api/v3", "https://ghe.example.com"],
+  ["https://ghe.example.com:8443/api/v3/", "https://ghe.example.com:8443"],
+  ["https://api.acme.ghe.com", "https://acme.ghe.com"],
+])("the API at %s is people's and git's %s", (api, web) => expect(webUrlOf(api)).toBe(web));
+
+const OWNERS = `
+# The shop
+*                 @acme/shop
+*.js              @js-owner          # inline comment
+/build/logs/      @doctocat
+docs/*            docs@example.com @writer
+apps/             @octocat
+/apps/github      @octocat @hubot
+**/logs           @logger
+!/apps/secret     @nobody
+/nobody/
+my\\ file.txt      @spaced
+[abc].txt         @class
+/deep/**/end.ts   @deep
+`;
+
+test.each([
+  ["README.md", [], ["acme/shop"]],
+  ["src/a.js", ["js-owner"], []],
+  ["build/logs/today.txt", ["logger"], []],
+  ["docs/start.md", ["writer"], []],
+  ["docs/build/start.md", [], ["acme/shop"]],
+  ["x/apps/y.ts", ["octocat"], []],
+  ["apps/github/main.ts", ["hubot", "octocat"], []],
+  ["apps/secret", ["octocat"], []],
+  ["deeply/logs", ["logger"], []],
+  ["nobody/at/all.ts", [], []],
+  ["my file.txt", ["spaced"], []],
+  ["a.txt", [], ["acme/shop"]],
+  ["deep/end.ts", ["deep"], []],
+  ["deep/a/b/end.ts", ["deep"], []],
+  ["deep/end.tsx", [], ["acme/shop"]],
+])("the owners of %s are those of the last rule that matches it", (file, people, teams) => {
+  expect(ownersOf(OWNERS, [file])).toEqual({ people, teams });
+});
+
+test("owners of several paths are named once", () => {
+  expect(ownersOf(OWNERS, ["a.js", "b.js", "README.md"])).toEqual({ people: ["js-owner"], teams: ["acme/shop"] });
+});
+
+test("a pattern of many stars is decided at once", () => {
+  expect(ownersOf(`${"*".repeat(400)}x @a`, ["y".repeat(4_000)])).toEqual({ people: [], teams: [] });
+});
+
+test("a body that is too long for GitHub keeps its end, where the receipt is, and says what it lost", () => {
+  const end = "[receipt](https://x.test/receipt.json)\n<!-- countersign run 1 -->";
+  const { title, body } = fitted({ title: "t".repeat(300), body: `${"a".repeat(70_000)}${end}` });
+  expect([title.length, body.length]).toEqual([256, 65_536]);
+  expect(body.endsWith(end)).toBe(true);
+  expect(body).toContain("shortened: GitHub keeps 65,536 characters");
+  expect(fitted({ title: "t", body: "b" })).toEqual({ title: "t", body: "b" });
+});
+
+test.each([
+  [["success", "success"], "success"],
+  [["success", "skipped"], "neutral"],
+  [["success", "failure"], "failure"],
+  [["success", null], "neutral"],
+  [[], "neutral"],
+] as const)("of %j the sum is %s", (conclusions, sum) => {
+  const single = conclusions.map((conclusion, i) => ({ name: `countersign / ${i}`, conclusion }));
+  expect(summed(single).conclusion).toBe(sum);
+});
+
+const failed = (status: number, data: object, headers: Record<string, string> = {}) =>
+  Object.assign(new Error("HttpError"), { status, response: { status, data, headers } });
+
+test.each([
+  [
+    failed(422, {
+      message: "Validation Failed",
+      errors: [{ resource: "PullRequest", field: "head", code: "invalid" }],
+    }),
+    "invalid",
+    'to do it: GitHub says "Validation Failed: head invalid" (422)',
+  ],
+  [
+    failed(403, { message: "Resource not accessible by integration" }),
+    "denied",
+    'to do it: GitHub says "Resource not accessible by integration" (403). Give the GitHub App that permission in its settings, then have the owner accept it',
+  ],
+  [failed(404, { message: "Not Found" }), "not_found", 'to do it: GitHub says "Not Found" (404)'],
+  [failed(500, {}), "unavailable", 'to do it: GitHub says "HttpError" (500)'],
+  [
+    failed(429, { message: "You have exceeded a secondary rate limit" }, { "retry-after": "90" }),
+    "unavailable",
+    "to do it: GitHub's rate limit is used up for about 2 min",
+  ],
+])("a failed call is the port's error, in a sentence", (error, code, message) => {
+  expect(asRepoHostError(error, "to do it")).toMatchObject({ name: "RepoHostError", code, message, cause: error });
+});
+
+test("what is no failed call is left as it is: it is a bug", () => {
+  const bug = new TypeError("undefined is not a function");
+  expect(asRepoHostError(bug, "to do it")).toBe(bug);
+});
+
+test("nothing of ours merges, and nothing switches a merge on", () => {
+  const folder = path.resolve(import.meta.dirname, "../../src");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const merging = files.filter((file) =>
+    /pulls\.merge\b|\/merges?["'`]|repos\.merge\b|mergePullRequest|enablePullRequestAutoMerge|enqueuePullRequest/.test(
+      readFileSync(path.join(folder, file), "utf8"),
+    ),
+  );
+  expect(files.length).toBeGreaterThan(100);
+  expect(merging).toEqual([]);
+});
