@@ -5,15 +5,24 @@ import { readPolicyFolder } from "#adapters/policy/folder.ts";
 import { capabilitiesOf, diffCapabilities } from "#policy/capabilities.ts";
 import { objectsOf, policyCases, Tried, tryCase } from "#policy/cases.ts";
 import { coverageOf } from "#policy/coverage.ts";
+import { enforcementOf, limitsEnforced } from "#policy/enforced.ts";
 import { explain } from "#policy/explain.ts";
 import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
 import { loadPolicy } from "#policy/load.ts";
 import { hint } from "#policy/nearest.ts";
-import type { Policy, PolicyProblem } from "#policy/policy.ts";
+import type { Policy, PolicyProblem, Team } from "#policy/policy.ts";
 import { type RecordedDecision, simulate } from "#policy/simulate.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { durationMs } from "#policy/units.ts";
-import { problemLines, sayChanges, sayCoverage, sayExplanation, saySimulation } from "./words.ts";
+import {
+  problemLines,
+  sayChanges,
+  sayCoverage,
+  sayEnforcement,
+  sayExplanation,
+  sayLimits,
+  saySimulation,
+} from "./words.ts";
 
 /** What the command line needs of the installation. */
 export interface PolicyCommand {
@@ -31,6 +40,7 @@ export const POLICY_HELP = `  countersign policy check [DIR]                 rea
   countersign policy test [DIR] [--coverage]     tries tests/*.test.yaml; --coverage names the rules that no test hits
   countersign policy explain [DIR] --team TEAM (--push REPO [--path FILE]... | --http "GET https://..." | --command TEXT
                              | --action NAME | --model NAME | --secret NAME | --tool NAME)
+  countersign policy explain [DIR] --team TEAM   what the team is held to, where that is written and who enforces it
   countersign policy explain RUN                 every rule that was considered, and why not
   countersign policy diff A..B [DIR]             what changes between two commits, in capabilities
   countersign policy simulate [DIR] --since 14d  what the recorded decisions would be under these files
@@ -94,13 +104,15 @@ async function check(args: readonly string[], at: PolicyCommand): Promise<number
   const ok = problems.length === 0;
   if (values.json) {
     const digest = loaded.ok ? loaded.policy.digest : null;
-    at.out(JSON.stringify({ ok, digest, problems, warnings }, null, 2));
+    const enforced = loaded.ok ? enforcementOf(loaded.policy) : [];
+    at.out(JSON.stringify({ ok, digest, problems, warnings, enforced }, null, 2));
     return ok ? 0 : 1;
   }
   if (!ok) at.error(problemLines(problems));
   if (warnings.length > 0)
     at.out(problemLines(warnings.map((one) => ({ ...one, message: `warning: ${one.message}` }))));
   if (loaded.ok && ok) {
+    at.out(sayEnforcement(enforcementOf(loaded.policy)));
     const { teams, recipes, digest } = loaded.policy;
     const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
     at.out(`${count(Object.keys(teams).length, "team")}, ${count(Object.keys(recipes).length, "recipe")}, ${digest}`);
@@ -155,7 +167,13 @@ async function explainCommand(args: readonly string[], at: PolicyCommand): Promi
     throw new Usage(`there is no team "${values.team}"${hint(values.team, Object.keys(policy.teams))}`);
   }
   const { push, path: paths, ...others } = values;
-  const tried = Tried.safeParse(given({ "git.push": push, paths, ...others, team: undefined, json: undefined }));
+  const what = given({ "git.push": push, paths, ...others, team: undefined, json: undefined });
+  if (Object.keys(what).length === 0) {
+    const limits = limitsEnforced(policy.teams[values.team] as Team);
+    at.out(values.json ? JSON.stringify(limits, null, 2) : sayLimits(values.team, limits));
+    return 0;
+  }
+  const tried = Tried.safeParse(what);
   if (!tried.success) throw new Usage(tried.error.issues.map(({ message }) => message).join("; "));
   const objects = objectsOf(policy, tried.data);
   const explanation = explain(policy, { team: values.team, objects });

@@ -1,7 +1,9 @@
 import type { CapabilityChange } from "#policy/capabilities.ts";
 import type { Coverage } from "#policy/coverage.ts";
 import type { PolicyObject } from "#policy/decision.ts";
+import type { Enforced } from "#policy/enforced.ts";
 import type { Explanation } from "#policy/explain.ts";
+import { POINT_NAMES } from "#policy/points.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
 import type { Simulation } from "#policy/simulate.ts";
 
@@ -32,6 +34,29 @@ function nameOf(object: PolicyObject): string {
     case "secret.name":
       return `secret.name ${object.secret}`;
   }
+}
+
+/** How many lines each place enforces, and each line that is only advice. */
+export function sayEnforcement(lines: readonly Enforced[]): string {
+  const counts = POINT_NAMES.filter((point) => point !== "protocol").map((point) => ({
+    point,
+    n: lines.filter(({ points }) => points.includes(point)).length,
+  }));
+  const advisory = lines.filter((line) => line.advisory);
+  const held = counts.filter(({ n }) => n > 0).map(({ point, n }) => `${point} ${n}`);
+  return [
+    `enforced by: ${held.join(", ")}`,
+    ...(advisory.length === 0 ? [] : ["advisory, only where the agent asks:"]),
+    ...advisory.map(({ at, text }) => `  ${at}  ${text}`),
+  ].join("\n");
+}
+
+/** What a team is held to in numbers. */
+export function sayLimits(team: string, lines: readonly Enforced[]): string {
+  return [
+    `${team} is held to`,
+    ...lines.map(({ at, text, points }) => `  ${at}  ${text}: enforced by ${points.join(" and ")}`),
+  ].join("\n");
 }
 
 export function sayExplanation({ decision, objects }: Explanation): string {

@@ -46,6 +46,38 @@ test("check says how many teams there are and the digest", async () => {
   expect(out).toMatch(/4 teams, 0 recipes, sha256:[0-9a-f]{64}$/);
 });
 
+test("check says how many lines each place enforces, and names those that are only advice", async () => {
+  const { out } = await run(["check"]);
+  const [, counts = ""] = /^enforced by: (.+)$/m.exec(out) ?? [];
+  expect(counts.replace(/\d+/g, "n")).toBe("intake n, worker n, gateway n, relay n, publish n");
+  expect(out).toContain(
+    [
+      "advisory, only where the agent asks:",
+      "  teams/data.yaml:8:5  allow command dbt build --target dev*, dbt test*",
+    ].join("\n"),
+  );
+  const told = JSON.parse((await run(["check", "--json"])).out) as { enforced: readonly unknown[] };
+  expect(told.enforced).toContainEqual({
+    at: "teams/data.yaml:19:10",
+    text: "limits.cost_usd 15",
+    points: ["gateway"],
+    advisory: false,
+  });
+});
+
+test("explain says what a team is held to, with the line and who enforces it", async () => {
+  const { code, out } = await run(["explain", "--team", "data"]);
+  expect(code).toBe(0);
+  expect(out.split("\n")).toEqual([
+    "data is held to",
+    "  teams/data.yaml:19:10  limits.cost_usd 15: enforced by gateway",
+    expect.stringMatching(/^ {2}org\.yaml:\d+:\d+ {2}limits\.tokens 5M: enforced by gateway$/),
+    "  teams/data.yaml:19:24  limits.runtime 2h: enforced by worker",
+    "  teams/data.yaml:19:37  limits.upload 50MB: enforced by gateway",
+    expect.stringMatching(/^ {2}org\.yaml:\d+:\d+ {2}limits\.concurrent_runs 2: enforced by intake$/),
+  ]);
+});
+
 test("check says every mistake with its place, and ends with 1", async () => {
   edit("teams/data.yaml", "limits:", "limts:");
   edit("teams/infra.yaml", "group:platform\n    quorum", "group:platfrom\n    quorum");
@@ -152,7 +184,7 @@ test("diff says what changes in capabilities, and that moving a line changes not
   const { out } = await run(["diff", "main~1..main"]);
   expect(out.split("\n")).toEqual(
     [
-      "~ marketing may spend $4 in a run (was: marketing may spend $3 in a run)  (teams/marketing.yaml:5:7)",
+      "~ marketing may spend $4 in a run (was: marketing may spend $3 in a run)  (teams/marketing.yaml:20:10)",
       "- marketing may send GET to cms.internal.acme.dev /api/**, also at 10.20.0.0/16, with the secret cms-read  (teams/marketing.yaml:18:5)",
       "+ marketing may send GET, POST to cms.internal.acme.dev /api/**, also at 10.20.0.0/16, with the secret cms-read  (teams/marketing.yaml:19:5)",
     ].sort((a, b) => (a.slice(2) < b.slice(2) ? -1 : 1)),

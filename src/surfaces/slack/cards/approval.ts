@@ -1,16 +1,27 @@
+import type { Point } from "#policy/points.ts";
+import type { Gate } from "#runs/approval.ts";
 import type { ApprovalFacts, RunFacts } from "#runs/facts.ts";
 import { isFinal } from "#runs/state.ts";
 import type { RunTitle, View } from "#runs/view.ts";
 import { ACTS, packAsked } from "#surfaces/slack/acts.ts";
 import { actions, button, type Card, card, context, section } from "./blocks.ts";
 import { called, calledInText } from "./call.ts";
-import { name, openRun, ruleLine, whyButton } from "./facts.ts";
-import { enforcedGate } from "./points.ts";
+import { name, openRun, pointName, ruleLine, whyButton } from "./facts.ts";
 import { subjectLines } from "./subject.ts";
 import { code, count, inUtc, link, listed, moment, money, quoted, said, sentence, short } from "./text.ts";
 
 /** More does not fit where a person reads on a phone; then the card says so. */
 const REQUEST_SHOWN = 400;
+
+/** What holds people's answer to each kind of question. */
+const POINTS: Readonly<Record<Gate, Point>> = {
+  start: "intake",
+  command: "protocol",
+  host: "gateway",
+  publish: "publish",
+  budget: "gateway",
+  secret: "gateway",
+};
 
 /** A question to named people: what exactly will be done, by which rule, who may answer, until when. */
 export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
@@ -39,7 +50,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
     context(
       `digest ${code(short(approval.digest))}`,
       said(run.agent, 80),
-      open ? enforcedGate(approval.gate) : null,
+      open ? `enforced ${pointName(POINTS[approval.gate])}` : null,
       open ? `expires ${moment(approval.expiresAt, "day")}` : null,
       approval.askNo > 1 ? `asked ${count(approval.askNo, "time")}` : null,
     ),

@@ -16,7 +16,10 @@ export const version = (commit: string, digest: string): string =>
 
 /** What a team may do, for whoever asks in its channel. */
 export function policyCard({ team, commit, digest, says }: Of<"policy">): Card {
-  const lines = says.map(({ text, at }) => `${said(text, 240)}${at === null ? "" : ` ${code(at, 120)}`}`);
+  const lines = says.map(({ text, at, points = [] }) => {
+    const where = points.length === 0 ? "" : `, enforced ${listed(points.map(pointName))}`;
+    return `${said(text, 240)}${at === null ? "" : ` ${code(at, 120)}`}${where}`;
+  });
   return card(
     `The policy of team ${said(team, 60)} says ${count(says.length, "thing")}, each with its file and line.`,
     [
