@@ -12,7 +12,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "src/runs": ["#policy", "#ports", "zod", "node:crypto"],
   "src/gateway": ["#policy", "#ports", "*"],
   "src/runner": ["node:"],
-  "src/adapters": ["#policy", "#ports", "#runner", "*"],
+  "src/hosted": ["#runner", "node:"],
+  "src/adapters": ["#policy", "#ports", "#runner", "#hosted", "*"],
   "src/surfaces": ["#runs", "#policy", "#ports", "*"],
   "src/playground": ["*"],
   "src/command": ["#policy", "#ports", "#adapters/policy", "node:"],
@@ -27,12 +28,16 @@ const ROOTS = [
   "parts",
   "loops",
   "front",
+  "forge",
+  "github-place",
   "run-pages",
   "gateway-role",
   "places",
   "config",
   "site",
   "decisions",
+  "policy-place",
+  "policy-source",
 ].map((name) => `src/${name}.ts`);
 
 /** The only files that may turn a Secret into text. */
@@ -106,7 +111,7 @@ test("only the listed files reveal a secret", () => {
 
 test("only config.ts reads the environment", () => {
   const readers = [...sources("src"), ...sources("db")].filter(
-    (file) => !file.startsWith("src/runner/") && readFileSync(path.join(root, file), "utf8").includes("process.env"),
+    (file) => !/^src\/(runner|hosted)\//.test(file) && readFileSync(path.join(root, file), "utf8").includes("process.env"),
   );
   expect(readers.filter((file) => file !== "src/config.ts" && file !== "src/main.ts")).toEqual([]);
 });

@@ -9,6 +9,7 @@ import { openConnections } from "./connections.ts";
 import { controlOf } from "./control.ts";
 import { dataPlane } from "./data.ts";
 import { systemDial, systemResolve } from "./destination.ts";
+import { openFirstAddresses } from "./first-addresses.ts";
 import { GIT_CONFIG, gitIn } from "./git/git.ts";
 import { installHook } from "./git/hook.ts";
 import { openPushes } from "./git/pushes.ts";
@@ -23,6 +24,7 @@ import { leastUsage, openInFlight, type StartedCall } from "./model/in-flight.ts
 import { type Ledger, openLedger } from "./model/ledger.ts";
 import { PRICES } from "./model/prices.ts";
 import { REGISTRY_PATH } from "./package-path.ts";
+import { openPublicDoor } from "./public-door.ts";
 import { registryBroker } from "./registry.ts";
 import { openRetired } from "./retired.ts";
 import { RUN_POLICY_PATH, runPolicyBroker } from "./run-policy.ts";
@@ -34,6 +36,8 @@ export interface RunningGateway {
   readonly address: string;
   readonly dataSocket: string;
   readonly adminSocket: string;
+  /** Where hosted sandboxes come in; `null`: nowhere. */
+  readonly publicPort: number | null;
   /** Resolves when no control plane has been heard for `orphanMs`; whoever runs the process then ends it. */
   readonly orphaned: Promise<void>;
   close(): Promise<void>;
@@ -152,14 +156,20 @@ async function openGateway(config: GatewayConfig, world: Partial<GatewayWorld>):
   const sweep = setInterval(() => cutExpired(wall), outside.limits.sweepMs).unref();
   await listen(admin, adminSocket);
   await listen(data.listener, dataSocket);
+  const addresses = await openFirstAddresses(path.join(stateDir, "first-addresses.json"), grants);
+  const door = config.publicDoor
+    ? await openPublicDoor(wall, { door: config.publicDoor, authority: ca, addresses, dataSocket })
+    : null;
 
   return {
     address: `unix:${dataSocket}`,
     dataSocket,
     adminSocket,
+    publicPort: door?.port ?? null,
     orphaned: lease.orphaned,
     async close() {
       clearInterval(sweep);
+      await door?.close();
       for (const connection of wall.connections.all()) connection.cut("closing");
       await data.close();
       tls.close();

@@ -8,6 +8,15 @@ export interface ModelUpstream {
   readonly key: Secret | null;
 }
 
+/** How hosted sandboxes come to the gateway. */
+export interface PublicDoor {
+  /** As they know it: "https://host[:port]". */
+  readonly url: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** PEM. `null`: one of our own authority, which every sandbox is told to trust. */
+  readonly certificate: { readonly chain: string; readonly key: string } | null;
+}
+
 export interface GatewayConfig {
   /** Grants, journal, git and sockets live here. Made when absent, 0700. */
   readonly stateDir: string;
@@ -23,6 +32,8 @@ export interface GatewayConfig {
   readonly registry: { readonly baseUrl: string; readonly auth: Secret | null } | null;
   /** Where intercepted rules' secrets come from; without it a rule with a secret answers "secret". */
   readonly secrets?: SecretSource | null;
+  /** For sandboxes that are on no machine of ours; without it only those that a supervisor vouches for come in. */
+  readonly publicDoor?: PublicDoor | null;
   /** Addresses of ours beside this machine's own, e.g. a load balancer in front. Never dialled. */
   readonly selfAddresses?: readonly string[];
 }

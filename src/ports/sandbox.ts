@@ -1,3 +1,5 @@
+import type { Secret } from "./secret.ts";
+
 /** What a provider was seen to do, never what its vendor claims. A run whose policy needs more is refused. */
 export interface Capabilities {
   /** "process": namespaces over a shared kernel. */
@@ -23,6 +25,11 @@ export interface SandboxSpec {
   readonly gateway: string | null;
   /** PEM of authorities that programs inside trust beside the system's. No part of what makes two specs the same. */
   readonly trust?: string;
+  /**
+   * What a sandbox shows the gateway when it reaches it over a network, where nobody can vouch for it. Held inside, out
+   * of environments and command lines. No part of what makes two specs the same.
+   */
+  readonly token?: Secret;
   /** `cpus` and `diskMiB` absent: as much as there is. A provider that cannot hold it to one of them refuses. */
   readonly limits: {
     readonly memoryMiB: number;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Grant } from "#ports/gateway.ts";
 import { type Sandbox, SandboxError, type SandboxSpec } from "#ports/sandbox.ts";
+import { Secret } from "#ports/secret.ts";
 import type { Core } from "./core.ts";
 import { type Granted, granted, secretEnv } from "./granted.ts";
 import { scopeNow } from "./narrow.ts";
@@ -125,6 +126,7 @@ async function make(core: Core, run: Run, key: string, slot: Slot, image: string
       labels: { ...LABEL, run: run.id, slot },
       gateway: core.gateway.address,
       trust: await core.gateway.certificate(),
+      token: new Secret("sandbox_token", token),
       limits: limitsOf(run),
       ttlMs: ttlOf(run),
     },

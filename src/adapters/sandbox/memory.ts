@@ -70,7 +70,7 @@ export function memorySandboxes(o: MemoryOptions = {}): SandboxProvider {
       checkHeld(spec, capabilities, "memory");
       expire();
       const id = `mem_${createHash("sha256").update(spec.key).digest("hex").slice(0, 20)}`;
-      const { trust: _, ...compared } = spec;
+      const { trust: _, token: __, ...compared } = spec;
       const specDigest = digest(compared);
       const old = live.get(id);
       if (old !== undefined && old.specDigest !== specDigest) {

@@ -112,4 +112,4 @@ export function idsIn(stateDir: string): string[] {
 }
 
 /** The spec as JSON keeps it, for comparing: an authority that was renewed makes no other sandbox. */
-export const asStored = ({ trust: _, ...of }: SandboxSpec): unknown => JSON.parse(JSON.stringify(of));
+export const asStored = ({ trust: _, token: __, ...of }: SandboxSpec): unknown => JSON.parse(JSON.stringify(of));

@@ -54,7 +54,8 @@ export function record(o: Order): { box: Box; supervisor: Recruit } | null {
   const dir = path.join(o.stateDir, o.id);
   const work = path.join(o.sharedDir, "work", name);
   const { machine } = o;
-  const { trust, ...spec } = o.spec;
+  // The supervisor vouches for its sandbox: a token of its own is of no use here.
+  const { trust, token: _, ...spec } = o.spec;
   const authorities = trust === undefined ? null : path.join(work, "authorities");
   const groupName = `countersign-${name}`;
   const groups = machine.cgroups === null ? null : groupsOf(machine.cgroups, groupName);

@@ -129,6 +129,11 @@ export async function stageRuntime(folder: string, node: string): Promise<string
   return target;
 }
 
+/** One of our programs as a single file of plain JavaScript. `entry`: its source below `src`; `node`: Node 24. */
+export async function programText(entry: string, node: string): Promise<string> {
+  return bundle(entry, new Map(await stripped(closure(entry, source), node)));
+}
+
 /** `file` itself when anybody can run it, else a link to it or a copy of it in `folder`. */
 export function stageProgram(file: string, folder: string): string {
   const about = statSync(file);
