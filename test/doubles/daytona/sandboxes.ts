@@ -39,7 +39,9 @@ export interface Create {
   networkBlockAll?: boolean;
   networkAllowList?: string;
   domainAllowList?: string;
+  cpu?: number;
   memory?: number;
+  disk?: number;
   autoStopInterval?: number;
   ttlMinutes?: number;
 }
@@ -130,10 +132,10 @@ export function platformSandboxes(o: {
         ...(asked.networkAllowList === undefined ? {} : { networkAllowList: asked.networkAllowList }),
         ...(asked.domainAllowList === undefined ? {} : { domainAllowList: asked.domainAllowList }),
         target: "here",
-        cpu: 1,
+        cpu: asked.cpu ?? 1,
         gpu: 0,
         memory: asked.memory ?? SNAPSHOT_GIB,
-        disk: 3,
+        disk: asked.disk ?? 3,
         state: asked.buildInfo === undefined ? "creating" : "pending_build",
         desiredState: "started",
         autoStopInterval: asked.autoStopInterval ?? IDLE_MINUTES,
@@ -169,4 +171,3 @@ export function platformSandboxes(o: {
     },
   };
 }
-export type PlatformSandboxes = ReturnType<typeof platformSandboxes>;

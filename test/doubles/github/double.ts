@@ -228,6 +228,8 @@ export async function githubDouble(o: {
     const tokensOf = /^\/app\/installations\/(\d+)\/access_tokens$/.exec(target);
     if (tokensOf && suspended.has(ACCOUNT))
       return { status: 403, data: { message: "This installation has been suspended" } };
+    const [, code] = /^\/app-manifests\/([^/]+)\/conversions$/.exec(target) ?? [];
+    if (code !== undefined) return manifestAnswer(code);
     if (target === "/installation/repositories") {
       const repositories = await Promise.all(o.installed.map((name) => callAs("admin")("GET", `/repos/${name}`)));
       return { status: 200, data: { total_count: repositories.length, repositories } };
@@ -239,6 +241,18 @@ export async function githubDouble(o: {
     );
     if (tokensOf && answered.status === 201) tokens.keep(Number(tokensOf[1]), answered.data);
     return { status: answered.status, data: shown(answered.data) };
+  }
+
+  /** A code works once; here it is "good". What GitHub says of an App that was just made from a manifest. */
+  function manifestAnswer(code: string): Answered {
+    if (code !== "good") return { status: 404, data: { message: "Not Found" } };
+    const app = {
+      id: 4242,
+      slug: "countersign-test",
+      name: "Countersign test",
+      html_url: `${url}/apps/countersign-test`,
+    };
+    return { status: 201, data: { ...app, pem: key, webhook_secret: webhookSecret, client_secret: "unused" } };
   }
 
   /** What the emulator leaves out of its answers. */
