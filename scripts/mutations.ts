@@ -22,12 +22,22 @@ const wanted = MUTATIONS.filter(({ name, file }) => name.includes(word) || file.
 const copy = makeCopy(root);
 process.once("exit", copy.remove);
 
+async function tried(mutation: Mutation): ReturnType<typeof runTests> {
+  let restore: () => void;
+  try {
+    restore = copy.apply(mutation);
+  } catch (error) {
+    return { failed: [], passed: [], broken: String(error) };
+  }
+  const ran = await runTests(copy, [mutation.red]);
+  restore();
+  return ran;
+}
+
 const results: Result[] = [];
 for (const mutation of wanted) {
   const began = Date.now();
-  const restore = copy.apply(mutation);
-  const ran = await runTests(copy, [mutation.red]);
-  restore();
+  const ran = await tried(mutation);
   const [noticed] = ran.failed.filter((title) => title.includes(mutation.red.test));
   const heard = ran.passed.some((title) => title.includes(mutation.red.test));
   const verdict = noticed !== undefined ? "red" : heard ? "survived" : "broken";
