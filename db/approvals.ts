@@ -87,6 +87,14 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
         .orderBy(asc(approvalVotes.at), asc(approvalVotes.personId));
       return rows.map(toVote);
     },
+    async amend(tx, id, asks) {
+      const [row] = await asDb(tx)
+        .update(approvals)
+        .set({ asks })
+        .where(and(mine(orgId, id), eq(approvals.status, "pending")))
+        .returning();
+      return row ? toApproval(row) : null;
+    },
     async close(tx, id, status) {
       const [row] = await asDb(tx)
         .update(approvals)

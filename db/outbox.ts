@@ -6,7 +6,7 @@ import { outbox } from "./schema/work.ts";
 import { asDb, type Db, outside, rows as rowsOf } from "./store.ts";
 
 /** What a person waits for comes first, and before it the sign that they were heard. */
-const URGENT = ["heard", "approval", "question", "blocked", "status", "outcome", "receipt"];
+const URGENT = ["heard", "approval", "escalated", "delegated", "question", "blocked", "status", "outcome", "receipt"];
 
 const inMs = (ms: number | Placeholder): SQL<Date> => sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
 

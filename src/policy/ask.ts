@@ -62,8 +62,10 @@ export function mergeAsks(asks: readonly Ask[]): Ask[] {
       way !== undefined && way !== null && ways.every((one) => one?.to === way.to)
         ? { to: way.to, afterMs: Math.max(...ways.map((one) => one?.afterMs ?? 0)) }
         : null;
+    const paths = [...new Set(same.flatMap((ask) => ask.paths ?? []))].sort();
     return {
       from,
+      ...(from === "codeowners" ? { paths } : {}),
       quorum: Math.max(...same.map((ask) => ask.quorum)),
       self: same.every((ask) => ask.self),
       expiresMs,

@@ -138,7 +138,11 @@ function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
   const { effect, reason, matched } = decidePath(rules, path);
   const refs = matched.map(({ rule }) => rule);
   if (effect === "deny") return { outcome: "deny", reason, rules: refs };
-  if (effect === "ask") return { outcome: "ask", asks: matched.flatMap(({ ask }) => ask ?? []), rules: refs };
+  if (effect === "ask") {
+    const asks = matched.flatMap(({ ask }) => ask ?? []);
+    const owned = asks.map((ask) => (ask.from === "codeowners" ? { ...ask, paths: [path] } : ask));
+    return { outcome: "ask", asks: owned, rules: refs };
+  }
   return { outcome: "allow", rules: refs };
 }
 

@@ -14,6 +14,8 @@ export interface RuleRef {
 export interface Ask {
   /** "group:product", or "codeowners": the owners that the repository names for the paths in question. */
   readonly from: string;
+  /** Of "codeowners": the paths whose owners are asked. */
+  readonly paths?: readonly string[];
   readonly quorum: number;
   /** Whether an author of the run may vote. */
   readonly self: boolean;

@@ -97,6 +97,10 @@ export function compileTeam(org: Org, source: Source, shape: Salvaged<TeamShape>
   );
   const question = shape.unlisted_egress?.ask;
   if (question !== undefined) checkQuestion(reading, question, ["unlisted_egress", "ask"]);
+  if (question?.from === "codeowners") {
+    const at = source.at(["unlisted_egress", "ask", "from"]);
+    problems.push({ at, message: "code owners own paths - a host has none" });
+  }
   const checks = compileChecks(reading, shape.checks ?? []);
   const own = [...present(rules), ...toolRules(reading, shape.tools, ["tools"]), ...org.tools];
   const all = [...org.always, ...own];

@@ -27,26 +27,15 @@ function deadRules(policy: Policy, team: Team): PolicyProblem[] {
   });
 }
 
-const NOT_YET = "has no effect in this version yet";
-
-/** Words that are read and that nothing enforces yet: they must not look as if they held something. */
-function notYet(policy: Policy, team: Team): PolicyProblem[] {
-  const ofAsks = [...policy.always, ...team.rules].flatMap((rule) => {
-    if (rule.ask === null) return [];
-    const { from, escalate, delegate, binds, grants } = rule.ask;
-    const timed = grants.ms !== null || (grants.uses ?? 1) > 1;
-    const words = [
-      escalate === null ? null : `"escalate" ${NOT_YET}`,
-      delegate ? `"delegate" ${NOT_YET}` : null,
-      binds.length > 0 ? `"binds" ${NOT_YET}` : null,
-      timed && rule.subject !== "secret.name" ? `a yes for a time or some uses ${NOT_YET}: it holds for the run` : null,
-      from === "codeowners"
-        ? "nobody can answer for the code owners in this version yet: what it asks about waits"
-        : null,
-    ];
-    return words.flatMap((message) => (message === null ? [] : [{ at: rule.ref.at, message }]));
-  });
-  return ofAsks;
+/** Questions that would end before they go to their next group. */
+function lateEscalations(policy: Policy, team: Team): PolicyProblem[] {
+  const asked = [...policy.always, ...team.rules].map(({ ask, ref }) => ({ ask, at: ref.at }));
+  const unlisted = { ask: team.unlisted, at: team.unlisted?.rule.at ?? team.at };
+  return [...asked, unlisted].flatMap(({ ask, at }) =>
+    ask === null || ask.escalate === null || ask.escalate.afterMs < ask.expiresMs
+      ? []
+      : [{ at, message: `never goes to ${ask.escalate.to}: the question expires before that` }],
+  );
 }
 
 function trialWarnings({ trial }: Team, { today }: SiteConfig): PolicyProblem[] {
@@ -121,7 +110,7 @@ export function warningsOf(
       ...deadRules(policy, team),
       ...trialWarnings(team, site),
       ...secretWarnings(team, site),
-      ...notYet(policy, team),
+      ...lateEscalations(policy, team),
     ]),
     ...unserved.map(({ at, preset }) => ({
       at,

@@ -18,14 +18,21 @@ export interface Account extends ExternalId {
 export type GroupRef =
   | { readonly slack_usergroup: string }
   | { readonly github_team: string }
-  | { readonly idp: string }
+  /** `maxAgeMs`: how old the identity provider's export may be. */
+  | { readonly idp: string; readonly maxAgeMs?: number }
   | { readonly people: readonly string[] };
+
+/** One account or address, as a repository names its owners. */
+export type OwnerRef = { readonly github_user: string } | { readonly email: string };
 
 /** Live answers about people. Throws `DirectoryUnavailable` when it cannot know: the caller denies or parks. */
 export interface Directory {
   account(id: ExternalId): Promise<Account | null>;
-  /** Accounts in the group right now, on the given workspace. */
-  members(group: GroupRef, workspace: string): Promise<readonly ExternalId[]>;
+  /**
+   * Accounts in the group right now, on the given workspace. Of a group that is kept elsewhere these are the accounts
+   * that are known to be its people's; a group of which none is known is unavailable, never empty.
+   */
+  members(group: GroupRef | OwnerRef, workspace: string): Promise<readonly ExternalId[]>;
 }
 
 export class DirectoryUnavailable extends Error {

@@ -1,12 +1,16 @@
 import { startRequest } from "#policy/compile.ts";
 import type { Scope } from "#policy/scope.ts";
-import { allow, decided } from "./allow.ts";
-import { covers } from "./approval.ts";
+import { type Answer, allow, decided } from "./allow.ts";
+import { type Approval, covers } from "./approval.ts";
+import { open } from "./ask.ts";
+import { bind } from "./bind.ts";
+import { boundNow, stillBound, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
-import { heldForPolicy } from "./hold.ts";
+import { heldForPolicy, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
+import { looksAt } from "./remind.ts";
 import type { Run } from "./run.ts";
 import {
   allotmentOf,
@@ -21,6 +25,7 @@ import {
   usedUp,
 } from "./shares.ts";
 import { tell } from "./tell.ts";
+import { stands } from "./yes.ts";
 
 /** How soon a run that had to queue looks again. A run that ends wakes nobody, so this is the longest idle place. */
 const LOOK_AGAIN_MS = 5_000;
@@ -107,13 +112,38 @@ async function narrowed(core: Core, run: Run, scope: Scope): Promise<boolean> {
   if (decision.outcome === "deny" && decision.reason === "policy_unavailable" && (await heldForPolicy(core, run)))
     return true;
   if (decision.outcome === "ask") {
-    const starts = (await core.stores.approvals.ofRun(run.id)).filter(({ gate }) => gate === "start");
-    if (starts.some((one) => one.status === "approved" && covers(one, decision.asks))) return false;
+    const yes = (await core.stores.approvals.ofRun(run.id)).filter(
+      (one) => one.gate === "start" && one.status === "approved" && covers(one, decision.asks),
+    );
+    const holds = (one: Approval) =>
+      stillBound(core, run, one, decision.asks) && stands(core, one, [], null, decision.asks);
+    if (yes.some(holds)) return false;
+    const lapsed = yes.at(-1);
+    if (lapsed) return putAnew(core, run, lapsed, decision);
   }
   const why =
     decision.outcome === "deny" ? `policy: ${decision.reason}` : "policy asks for more by now than was approved";
   const events = [decided("start", run.repo, decision)];
   await core.store.tx((tx) => move(core, tx, run, "denied", { why, events, patch: { wakeAt: null } }));
+  core.nudge();
+  return true;
+}
+
+/** It stood in line for longer than its yes was for, or what that was bound to has changed: people are asked once more. */
+async function putAnew(core: Core, run: Run, lapsed: Approval, decision: Answer): Promise<boolean> {
+  const current = core.policy();
+  if (!current.ok || decision.outcome !== "ask") throw new Error("nothing is asked about a start");
+  const asks = await membersOrHold(core, current.policy, run, decision.asks);
+  if (asks === null) return true;
+  await core.store.tx(async (tx) => {
+    await record(core, tx, run.id, run.epoch, [decided("start", run.repo, decision)]);
+    const subject = withBound(lapsed.subject, boundNow(core, run, asks));
+    const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
+    await move(core, tx, run, "waiting", {
+      why: "the yes to its start holds no more",
+      patch: { wakeAt: looksAt(core, approval) },
+    });
+  });
   core.nudge();
   return true;
 }

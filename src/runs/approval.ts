@@ -1,6 +1,9 @@
 import type { Ask } from "#policy/decision.ts";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Person, RunId } from "./run.ts";
+import { type MembersNow, maySit, type OpenAsk, type Seat, sameAccount, seatOf, type Who } from "./seat.ts";
+
+export type { OpenAsk } from "./seat.ts";
 
 export const GATES = ["start", "command", "host", "publish", "budget", "secret"] as const;
 /** What kind of act is asked about. */
@@ -8,11 +11,6 @@ export type Gate = (typeof GATES)[number];
 
 export const APPROVAL_STATES = ["pending", "approved", "denied", "expired", "void"] as const;
 export type ApprovalState = (typeof APPROVAL_STATES)[number];
-
-/** One question of policy, with who was in its group when it opened: a voter must have been there then and be there now. */
-export interface OpenAsk extends Ask {
-  readonly members: readonly ExternalId[];
-}
 
 /** A question to named people about exact bytes. */
 export interface Approval {
@@ -51,10 +49,15 @@ export interface Click {
   /** The digest that the card showed. */
   readonly digest: string;
   readonly now: Date;
-  /** Every author of the run. `null` account: this author has no verified identity on that surface. */
-  readonly authors: readonly { readonly person: Person; readonly account: ExternalId | null }[];
-  /** For each ask, by index: who is in its group right now. */
-  readonly membersNow: readonly (readonly ExternalId[])[];
+  readonly authors: readonly Author[];
+  /** For each ask, by index. */
+  readonly membersNow: readonly MembersNow[];
+}
+
+/** An author of the run. `null` account: this author has no verified identity on the clicker's surface. */
+export interface Author {
+  readonly person: Person;
+  readonly account: ExternalId | null;
 }
 
 export const VOTE_REFUSALS = [
@@ -65,6 +68,7 @@ export const VOTE_REFUSALS = [
   "author_unlinked",
   "not_an_approver",
   "already_voted",
+  "step_up",
 ] as const;
 export type VoteRefusal = (typeof VOTE_REFUSALS)[number];
 
@@ -72,71 +76,92 @@ export type Verdict =
   | { readonly refused: VoteRefusal }
   | { readonly refused: null; readonly status: "pending" | "approved" | "denied" };
 
-export const sameAccount = (a: ExternalId, b: ExternalId): boolean =>
-  a.provider === b.provider && a.workspace === b.workspace && a.id === b.id;
-
-const isIn = (account: ExternalId, members: readonly ExternalId[]) =>
-  members.some((member) => sameAccount(member, account));
-
-/** Whether a yes to this approval answers all that policy asks now: it may have been opened under milder rules. */
+/**
+ * Whether a yes to this approval answers all that policy asks now: it may have been opened under milder rules, or put to
+ * people whom the rules no longer let answer.
+ */
 export const covers = (approval: Approval, asks: readonly Ask[]): boolean =>
   asks.every((ask) =>
-    approval.asks.some((had) => had.from === ask.from && had.quorum >= ask.quorum && (ask.self || !had.self)),
+    ask.paths === undefined
+      ? approval.asks.some((had) => coversOne(had, ask))
+      : ask.paths.every((path) => approval.asks.some((had) => had.paths?.includes(path) && coversOne(had, ask))),
   );
 
-/** The asks, by index, that this account may answer: in the group when it opened and in it now. */
-function answerable(approval: Approval, click: Click): number[] {
-  return approval.asks.flatMap((ask, index) =>
-    isIn(click.account, ask.members) && isIn(click.account, click.membersNow[index] ?? []) ? [index] : [],
-  );
-}
+const coversOne = (had: OpenAsk, ask: Ask): boolean =>
+  (had.owners === undefined ? had.from : "codeowners") === ask.from &&
+  had.quorum >= ask.quorum &&
+  (ask.self || !had.self) &&
+  (had.escalated === undefined || had.escalate?.to === ask.escalate?.to) &&
+  ((had.delegates ?? []).length === 0 || ask.delegate) &&
+  (ask.assurance === "chat" || had.assurance === "step_up");
+
+/** A vote with the account it was cast from, so that a quorum is counted per ask. */
+export type CastVote = Vote & { readonly account: ExternalId };
+
+const NOBODY: MembersNow = { members: [], escalated: [] };
 
 /**
  * What one click does to a pending approval. Pure; the caller holds the row lock and writes what it says.
- * A denial by any approver ends it. It is approved when every ask has its quorum of distinct persons.
- * `votes` come with the account they were cast from, so that a quorum is counted per ask.
+ * A denial by anyone who may answer ends it. It is approved when every ask has its quorum: so many persons, each from
+ * another place in the group.
  */
-export function judge(
-  approval: Approval,
-  votes: readonly (Vote & { readonly account: ExternalId })[],
-  click: Click,
-): Verdict {
+export function judge(approval: Approval, votes: readonly CastVote[], click: Click): Verdict {
   if (approval.status === "expired") return { refused: "expired" };
   if (approval.status !== "pending") return { refused: "already_decided" };
   if (click.digest !== approval.digest) return { refused: "stale" };
   if (click.now >= approval.expiresAt) return { refused: "expired" };
 
-  const mine = answerable(approval, click);
-  if (mine.length === 0) {
-    return { refused: isAuthor(click) ? "own_run" : "not_an_approver" };
-  }
-  const selfAllowed = mine.every((index) => approval.asks[index]?.self === true);
-  if (!selfAllowed) {
-    if (isAuthor(click)) return { refused: "own_run" };
-    if (click.authors.some((author) => author.account === null)) return { refused: "author_unlinked" };
-  }
+  const refused = mayAnswer(approval, click);
+  if (refused !== null) return { refused };
   if (votes.some((vote) => vote.person.id === click.person.id)) return { refused: "already_voted" };
   if (click.choice === "deny") return { refused: null, status: "denied" };
+  if (seatsOf(approval, click).some(({ ask }) => ask.assurance === "step_up")) return { refused: "step_up" };
 
-  const yes = votes.filter((vote) => vote.choice === "approve");
+  // Who has steered the run since they voted is an author by now, and their yes is the author's own; who has left the
+  // group since speaks for it no more, nor does whoever they named.
+  const yes: readonly Who[] = [...votes.filter((vote) => vote.choice === "approve"), click];
   const met = approval.asks.every((ask, index) => {
-    // Who has steered the run since they voted is an author by now, and their yes is the author's own; who has left the
-    // group since speaks for it no more.
-    const now = click.membersNow[index] ?? [];
-    const counting = yes.filter(
-      (vote) => isIn(vote.account, ask.members) && isIn(vote.account, now) && (ask.self || !isAuthor(click, vote)),
-    );
-    const persons = new Set(counting.map((vote) => vote.person.id));
-    if (mine.includes(index)) persons.add(click.person.id);
-    return persons.size >= ask.quorum;
+    // What is kept of a vote proves a chat account and no more: where more is asked, none counts.
+    if (ask.assurance === "step_up") return false;
+    const places = yes.flatMap((who) => {
+      const seat = seatOf(ask, click.membersNow[index] ?? NOBODY, who, (one) => isAuthor(click.authors, one));
+      return seat !== null && maySit(ask, seat, isAuthor(click.authors, who)) ? [seat.of] : [];
+    });
+    // A person votes once, so that as many places are as many persons.
+    return new Set(places).size >= ask.quorum;
   });
   return { refused: null, status: met ? "approved" : "pending" };
 }
 
-/** The same human under any identity: by person, and by account for what is not linked yet. */
-function isAuthor(click: Click, who: Pick<Click, "person" | "account"> = click): boolean {
-  return click.authors.some(
-    (author) =>
-      author.person.id === who.person.id || (author.account !== null && sameAccount(author.account, who.account)),
-  );
+/** What of a click decides whether its person may answer at all. */
+export type Answering = Pick<Click, "person" | "account" | "authors" | "membersNow">;
+
+/** The asks that this person would answer, each with the place they would answer from. */
+export function seatsOf(
+  approval: Approval,
+  by: Answering,
+): readonly { readonly ask: OpenAsk; readonly index: number; readonly seat: Seat }[] {
+  return approval.asks.flatMap((ask, index) => {
+    const seat = seatOf(ask, by.membersNow[index] ?? NOBODY, by, (one) => isAuthor(by.authors, one));
+    return seat === null ? [] : [{ ask, index, seat }];
+  });
 }
+
+/** Why this person may not answer; `null`: they may. Every ask that they would answer has to let them. */
+export function mayAnswer(
+  approval: Approval,
+  by: Answering,
+): Extract<VoteRefusal, "own_run" | "author_unlinked" | "not_an_approver"> | null {
+  const mine = seatsOf(approval, by);
+  const author = isAuthor(by.authors, by);
+  if (mine.length === 0) return author ? "own_run" : "not_an_approver";
+  if (mine.every(({ ask, seat }) => maySit(ask, seat, true))) return null;
+  if (author) return "own_run";
+  return by.authors.some(({ account }) => account === null) ? "author_unlinked" : null;
+}
+
+/** The same human under any identity: by person, and by account for what is not linked yet. */
+export const isAuthor = (authors: readonly Author[], who: Who): boolean =>
+  authors.some(
+    ({ person, account }) => person.id === who.person.id || (account !== null && sameAccount(account, who.account)),
+  );

@@ -1,9 +1,10 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import { type Approval, type OpenAsk, sameAccount } from "./approval.ts";
-import { open, withMembers } from "./ask.ts";
+import type { Approval, OpenAsk } from "./approval.ts";
+import { anew, open } from "./ask.ts";
 import { addedWords, bind } from "./bind.ts";
+import { boundNow, stillBound, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { AT_WORK } from "./hosts.ts";
 import { titled } from "./look.ts";
@@ -11,20 +12,25 @@ import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import { looksAt } from "./remind.ts";
 import type { Person, Run } from "./run.ts";
+import { sameAccount } from "./seat.ts";
 import { standingIn } from "./standing.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
 
-/** The same bytes; of a start, with what was said in the thread since it was asked. The run must be locked. */
+/**
+ * The same bytes, bound to what is so now; of a start, with what was said in the thread since it was asked. The run must be
+ * locked.
+ */
 async function asItIsNow(
   core: Core,
   tx: Tx,
   run: Run,
-  { gate, subject, digest }: Approval,
+  expired: Approval,
 ): Promise<Pick<Approval, "subject" | "digest">> {
+  const { gate, subject, asks, digest } = expired;
   const added = gate === "start" ? addedWords(await core.stores.turns.all(run.id, tx)) : [];
-  if (added.length === 0) return { subject, digest };
-  const now = { ...subject, added };
+  if (added.length === 0 && stillBound(core, run, expired)) return { subject, digest };
+  const now = withBound(added.length === 0 ? subject : { ...subject, added }, boundNow(core, run, asks));
   return { subject: now, digest: bind(gate, run, now) };
 }
 
@@ -40,7 +46,7 @@ async function mayAsk(core: Core, run: Run, expired: Approval, account: Account,
   if (!current.ok) return { refused: { code: "policy_unavailable", problem: current.problem } };
   let asks: readonly OpenAsk[];
   try {
-    asks = await withMembers(core, current.policy, run, expired.asks);
+    asks = await anew(core, current.policy, run, expired.asks);
   } catch (cause) {
     core.log("approvers could not be read", { approval: expired.id, error: String(cause) });
     return { refused: { code: "directory_unavailable" } };

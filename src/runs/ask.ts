@@ -2,16 +2,63 @@ import type { Ask } from "#policy/decision.ts";
 import { groupOf, type Policy } from "#policy/policy.ts";
 import { DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import type { Approval, Gate, OpenAsk } from "./approval.ts";
+import type { Approval, Gate } from "./approval.ts";
+import { sameAct } from "./bound.ts";
 import type { Core } from "./core.ts";
+import type { EventBody } from "./event.ts";
 import { newId } from "./ids.ts";
+import { accountsOf, ownersAsks } from "./owners.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
+import type { MembersNow, OpenAsk } from "./seat.ts";
 import { tell } from "./tell.ts";
 
-/** Who is in each ask's group now. Done before the transaction: the directory is outside. Throws `DirectoryUnavailable`. */
-export function withMembers(core: Core, policy: Policy, run: Run, asks: readonly Ask[]): Promise<OpenAsk[]> {
-  return Promise.all(asks.map(async (ask) => ({ ...ask, members: await membersOf(core, policy, run, ask.from) })));
+/**
+ * The asks as questions that can be put: with who is in each group now, those to code owners with who owns what. Done before
+ * the transaction: the directory is outside. Throws `DirectoryUnavailable`.
+ */
+export async function withMembers(core: Core, policy: Policy, run: Run, asks: readonly Ask[]): Promise<OpenAsk[]> {
+  const of = (from: string) => membersOf(core, policy, run, from);
+  const open = await Promise.all(
+    asks.map((ask) =>
+      ask.from === "codeowners"
+        ? ownersAsks(core, policy, run, run.place.workspace, ask, of)
+        : of(ask.from).then((members): OpenAsk[] => [{ ...ask, members }]),
+    ),
+  );
+  return open.flat();
+}
+
+/** The same questions put anew: nobody has stepped in yet, and who is in their groups is read again. */
+export async function anew(core: Core, policy: Policy, run: Run, asks: readonly OpenAsk[]): Promise<OpenAsk[]> {
+  return Promise.all(
+    asks.map(async (ask) => {
+      const { members } = await membersNow(core, policy, run, { ...ask, escalate: null });
+      return { ...untouched(ask), members };
+    }),
+  );
+}
+
+/** Without what has become of it since it was put. */
+export function untouched({ escalated: _, delegates: __, ...ask }: OpenAsk): OpenAsk {
+  return ask;
+}
+
+/** Who may answer one open question right now. Throws `DirectoryUnavailable`. */
+export async function membersNow(
+  core: Core,
+  policy: Policy,
+  run: Pick<Run, "place">,
+  ask: OpenAsk,
+): Promise<MembersNow> {
+  const owners = ask.owners ?? [];
+  const [members, escalated] = await Promise.all([
+    owners.length > 0
+      ? accountsOf(core, run.place.workspace, owners).then((found) => found.members)
+      : membersOf(core, policy, run, ask.from),
+    ask.escalated === undefined || ask.escalate === null ? [] : membersOf(core, policy, run, ask.escalate.to),
+  ]);
+  return { members, escalated };
 }
 
 /** Throws `DirectoryUnavailable`, also for a group that the policy of the run's start had and the one in force has not. */
@@ -26,7 +73,10 @@ export async function membersOf(
   return core.directory.members(group, run.place.workspace);
 }
 
-/** Opens a question about exact bytes, or returns the one that is pending about the same. */
+/**
+ * Opens a question about exact bytes, or returns the one that is pending about the same. One about the same act whose yes
+ * would be bound to what is no longer so is void with that.
+ */
 export async function open(
   core: Core,
   tx: Tx,
@@ -40,6 +90,12 @@ export async function open(
   const pending = await core.stores.approvals.pendingOf(tx, run.id);
   const same = pending.find((approval) => approval.gate === gate && approval.digest === digest);
   if (same) return same;
+  for (const other of pending) {
+    if (other.gate !== gate || !sameAct(other.subject, subject)) continue;
+    await core.stores.approvals.close(tx, other.id, "void");
+    await record(core, tx, run.id, epoch, [{ kind: "approval.closed", approval: other.id, status: "void" }]);
+    await tell(core, tx, run, "approval", other.id);
+  }
   const now = core.clock.now();
   const approval = await core.stores.approvals.open(tx, {
     id: newId(now),
@@ -57,7 +113,7 @@ export async function open(
       gate,
       digest,
       subject: { ...subject },
-      asks: asks.map(({ from, quorum, self, rule }) => ({ from, quorum, self, rule: { ...rule } })),
+      asks: asks.map(asRecorded),
       askNo: approval.askNo,
       expiresAt: approval.expiresAt.toISOString(),
     },
@@ -65,4 +121,21 @@ export async function open(
   await tell(core, tx, run, "approval", approval.id);
   await tell(core, tx, run, "status");
   return approval;
+}
+
+/** A question as the record keeps it: what is not said in it is as it is for most. */
+function asRecorded(ask: OpenAsk): Extract<EventBody, { kind: "approval.opened" }>["asks"][number] {
+  const { from, quorum, self, rule, escalate, delegate, grants, paths, owners, unknown } = ask;
+  const bounded = grants.for === "once" || grants.uses !== null || grants.ms !== null;
+  return {
+    from,
+    quorum,
+    self,
+    rule: { ...rule },
+    ...(escalate === null ? {} : { escalate: { ...escalate } }),
+    ...(delegate ? { delegate } : {}),
+    ...(bounded ? { grants: { ...grants } } : {}),
+    ...(owners === undefined ? {} : { paths: [...(paths ?? [])], owners: [...owners] }),
+    ...(unknown === undefined || unknown.length === 0 ? {} : { unknown: [...unknown] }),
+  };
 }

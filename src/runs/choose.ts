@@ -1,8 +1,8 @@
 import type { Account } from "#ports/directory.ts";
-import { sameAccount } from "./approval.ts";
 import type { Core } from "./core.ts";
 import { hear } from "./hear.ts";
 import { waitingFor } from "./offer.ts";
+import { sameAccount } from "./seat.ts";
 import type { View } from "./view.ts";
 
 /**

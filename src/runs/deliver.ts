@@ -1,13 +1,13 @@
 import { type GroupRef, groupOf } from "#policy/policy.ts";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import type { Core } from "./core.ts";
-import { facts as factsFrom } from "./facts.ts";
+import { type ApprovalFacts, facts as factsFrom } from "./facts.ts";
 import { CLAIM_MS, type InHand } from "./in-hand.ts";
 import { eventsOf, titled } from "./look.ts";
 import { newsOf } from "./policy-news.ts";
 import { isFinal } from "./state.ts";
 import type { OutboxRow } from "./stores.ts";
-import { tasksOf, type View } from "./view.ts";
+import { peopleOf, tasksOf, type View } from "./view.ts";
 
 const AT_ONCE = 16;
 /** How long nobody looks when nobody rings: what the dead claimed, or another worker put off, is found then. */
@@ -99,16 +99,25 @@ async function show(
   }
 }
 
-/** Of those that policy still knows; while it cannot be read nobody is called, and the card still names them. */
-function groupsOf(core: Core, asks: readonly { readonly from: string }[]): Readonly<Record<string, GroupRef>> {
+/**
+ * Of those that policy still knows; while it cannot be read nobody is called, and the card still names them. Code owners are
+ * called as they were when they were asked.
+ */
+async function groupsOf(
+  core: Core,
+  { id, asks, escalated }: ApprovalFacts,
+): Promise<Readonly<Record<string, GroupRef>>> {
   const current = core.policy();
   if (!current.ok) return {};
-  return Object.fromEntries(
-    asks.flatMap(({ from }) => {
-      const group = groupOf(current.policy, from);
-      return group === null ? [] : [[from, group]];
-    }),
+  const named = [...asks.map(({ from }) => from), ...escalated.map(({ to }) => to)].flatMap((from) => {
+    const group = groupOf(current.policy, from);
+    return group === null ? [] : [[from, group] as const];
+  });
+  if (!asks.some((ask) => peopleOf(ask) !== ask.from)) return Object.fromEntries(named);
+  const owners = ((await core.stores.approvals.get(id))?.asks ?? []).flatMap((ask) =>
+    peopleOf(ask) === ask.from ? [] : [[peopleOf(ask), { people: ask.members.map((one) => one.id) }] as const],
   );
+  return Object.fromEntries([...named, ...owners]);
 }
 
 /** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
@@ -133,7 +142,7 @@ async function viewOf(core: Core, row: OutboxRow, known: Omit<InHand, "row"> | n
             facts,
             approval,
             claim: approval.gate === "start" ? null : (facts.said.at(-1)?.text ?? null),
-            groups: groupsOf(core, approval.asks),
+            groups: await groupsOf(core, approval),
           }
         : null;
     }
@@ -141,7 +150,15 @@ async function viewOf(core: Core, row: OutboxRow, known: Omit<InHand, "row"> | n
       const approval = facts.approvals.find((one) => one.id === row.subject);
       // Decided before it was shown: nobody is called for nothing.
       if (approval?.status !== "pending" || isFinal(facts.state)) return null;
-      return { kind: "reminder", run: title, facts, approval, groups: groupsOf(core, approval.asks) };
+      return { kind: "reminder", run: title, facts, approval, groups: await groupsOf(core, approval) };
+    }
+    case "escalated":
+    case "delegated": {
+      const [id, person] = (row.subject ?? "").split(" ");
+      const approval = facts.approvals.find((one) => one.id === id);
+      if (approval?.status !== "pending" || isFinal(facts.state)) return null;
+      const handed = approval.delegated.find(({ to }) => to.id === person) ?? null;
+      return { kind: row.kind, run: title, facts, approval, groups: await groupsOf(core, approval), handed };
     }
     case "receipt":
       return { kind: "receipt", run: title, facts };

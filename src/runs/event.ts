@@ -7,6 +7,22 @@ import { TASK_STATUSES } from "./task.ts";
 
 const person = z.strictObject({ id: z.string(), name: z.string() });
 const rule = ruleShape;
+/** A question as it was put. What was added to the words of policy since is absent in older records. */
+const ask = z.strictObject({
+  from: z.string(),
+  quorum: z.number(),
+  self: z.boolean(),
+  rule,
+  escalate: z.strictObject({ afterMs: z.number(), to: z.string() }).optional(),
+  delegate: z.boolean().optional(),
+  grants: z
+    .strictObject({ for: z.enum(["run", "once"]), uses: z.number().nullable(), ms: z.number().nullable() })
+    .optional(),
+  /** Of code owners: the paths, who owns them, and of whom nobody was found. */
+  paths: z.array(z.string()).optional(),
+  owners: z.array(z.string()).optional(),
+  unknown: z.array(z.string()).optional(),
+});
 const oid = z.string();
 const state = z.enum(RUN_STATES);
 
@@ -63,7 +79,7 @@ export const EventBody = z.discriminatedUnion("kind", [
     gate: z.enum(GATES),
     digest: z.string(),
     subject: z.record(z.string(), z.unknown()),
-    asks: z.array(z.strictObject({ from: z.string(), quorum: z.number(), self: z.boolean(), rule })),
+    asks: z.array(ask),
     askNo: z.number(),
     expiresAt: z.string(),
   }),
@@ -259,6 +275,16 @@ export const EventBody = z.discriminatedUnion("kind", [
     conclusion: z.enum(FORGE_CONCLUSIONS),
     oid: oid.nullable(),
     url: z.string().nullable(),
+  }),
+  /** Nobody of `from` had decided in time: the people of `to` may answer as well from here on. */
+  z.strictObject({ kind: z.literal("approval.escalated"), approval: z.string(), from: z.string(), to: z.string() }),
+  /** `by` had somebody else answer in their place. `account`: how the surface calls them. */
+  z.strictObject({
+    kind: z.literal("approval.delegated"),
+    approval: z.string(),
+    by: person,
+    to: person,
+    account: z.string(),
   }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;

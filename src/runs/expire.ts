@@ -1,7 +1,8 @@
 import type { Core } from "./core.ts";
+import { escalate } from "./escalate.ts";
 import { handOff } from "./hand-off.ts";
 import { record } from "./record.ts";
-import { reminders } from "./remind.ts";
+import { earliest, reminders } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
@@ -14,7 +15,8 @@ export async function expire(core: Core, run: Run): Promise<void> {
   const all = await core.stores.approvals.ofRun(run.id);
   const late = all.filter((approval) => approval.status === "pending" && approval.expiresAt <= now);
   const pending = all.filter((approval) => approval.status === "pending" && approval.expiresAt > now);
-  const { due, next } = await reminders(core, run, pending);
+  const { due, next: remindOrExpire } = await reminders(core, run, pending);
+  const next = earliest(remindOrExpire, await escalate(core, run, pending));
   if (pending.length > 0 && late.length === 0 && due.length === 0 && run.wakeAt?.getTime() === next?.getTime()) return;
   const current = core.policy();
   const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;

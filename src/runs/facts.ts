@@ -1,35 +1,12 @@
-import type { RuleRef } from "#policy/decision.ts";
 import type { FileChange } from "#ports/gateway.ts";
-import type { ApprovalState, Choice, Gate, VoteRefusal } from "./approval.ts";
+import { type ApprovalFacts, foldApproval } from "./approval-facts.ts";
 import type { EventBody, Fault, RunEvent } from "./event.ts";
 import { foldPullRequest, type PullRequestFacts } from "./pull-facts.ts";
 import type { Person } from "./run.ts";
 import type { RunState } from "./state.ts";
 import type { Task } from "./task.ts";
 
-export interface ApprovalFacts {
-  readonly id: string;
-  readonly gate: Gate;
-  readonly digest: string;
-  readonly subject: Readonly<Record<string, unknown>>;
-  readonly asks: readonly {
-    readonly from: string;
-    readonly quorum: number;
-    readonly self: boolean;
-    readonly rule: RuleRef;
-  }[];
-  readonly askNo: number;
-  readonly openedAt: Date;
-  readonly expiresAt: Date;
-  status: ApprovalState;
-  closedAt: Date | null;
-  readonly votes: { readonly by: Person; readonly choice: Choice; readonly reason: string | null; readonly at: Date }[];
-  readonly refused: {
-    readonly by: Person;
-    readonly code: VoteRefusal | "directory_unavailable" | "not_a_member";
-    readonly at: Date;
-  }[];
-}
+export type { ApprovalFacts, AskFacts } from "./approval-facts.ts";
 
 export interface CommandFacts {
   readonly tool: string;
@@ -190,7 +167,9 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
     case "approval.refused":
     case "approval.voted":
     case "approval.closed":
-      foldApproval(all, body, at);
+    case "approval.escalated":
+    case "approval.delegated":
+      foldApproval(all.approvals, body, at);
       return;
     case "sandbox.ready":
       all.sandboxes.push({ ...body, at, lost: null });
@@ -279,39 +258,6 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
       return;
     default:
       body satisfies never;
-  }
-}
-
-function foldApproval(
-  all: RunFacts,
-  body: Extract<EventBody, { approval: string; kind: `approval.${string}` }>,
-  at: Date,
-): void {
-  if (body.kind === "approval.opened") {
-    all.approvals.push({
-      id: body.approval,
-      gate: body.gate,
-      digest: body.digest,
-      subject: body.subject,
-      asks: body.asks,
-      askNo: body.askNo,
-      openedAt: at,
-      expiresAt: new Date(body.expiresAt),
-      status: "pending",
-      closedAt: null,
-      votes: [],
-      refused: [],
-    });
-    return;
-  }
-  const approval = all.approvals.find((one) => one.id === body.approval);
-  if (!approval) return;
-  if (body.kind === "approval.voted")
-    approval.votes.push({ by: body.by, choice: body.choice, reason: body.reason, at });
-  if (body.kind === "approval.refused") approval.refused.push({ by: body.by, code: body.code, at });
-  if (body.kind === "approval.closed") {
-    approval.status = body.status;
-    approval.closedAt = at;
   }
 }
 

@@ -3,8 +3,8 @@ import type { Scope } from "#policy/scope.ts";
 import type { GrantedRule } from "#ports/gateway.ts";
 import { allotNow } from "./allot.ts";
 import { allow } from "./allow.ts";
-import { covers } from "./approval.ts";
 import { bind, secretSubject } from "./bind.ts";
+import { answers, boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { allowedHosts, askableNow } from "./hosts.ts";
 import { scopeNow } from "./narrow.ts";
@@ -88,10 +88,11 @@ async function secretGiven(
   const decision = await allow(core, run, [{ subject: "secret.name", secret: name }]);
   if (decision.outcome === "deny") return null;
   if (decision.outcome === "allow") return { until: null };
-  const digest = bind("secret", run, secretSubject(run, name));
+  const digest = bind("secret", run, withBound(secretSubject(run, name), boundNow(core, run, decision.asks)));
   for (const approval of await core.stores.approvals.ofRun(run.id)) {
-    if (approval.gate !== "secret" || approval.digest !== digest || !covers(approval, decision.asks)) continue;
-    const one = await give(core, run, approval, sandbox);
+    if (approval.gate !== "secret" || approval.digest !== digest || !answers(core, run, approval, decision.asks))
+      continue;
+    const one = await give(core, run, approval, sandbox, decision.asks);
     if (one !== null) return one;
   }
   return null;

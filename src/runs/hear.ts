@@ -5,9 +5,11 @@ import { explain } from "#policy/explain.ts";
 import { repositoriesOf } from "#policy/policy.ts";
 import { fill, recipeAsked, recipesOf, usageOf } from "#policy/recipes.ts";
 import type { Tx } from "#ports/store.ts";
-import { open } from "./ask.ts";
+import { open, untouched } from "./ask.ts";
 import { addedBy, bind } from "./bind.ts";
+import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
+import { delegate } from "./delegate.ts";
 import type { Heard } from "./heard.ts";
 import { titled } from "./look.ts";
 import { offer } from "./offer.ts";
@@ -33,6 +35,7 @@ export type { Heard } from "./heard.ts";
  */
 export async function hear(core: Core, heard: Heard, chosen: string | null = null): Promise<View | null> {
   const said = parse(heard.text);
+  if (said.kind === "delegate") return handOver(core, heard, said.to);
   const there = heard.first ? null : await core.stores.runs.byPlace(heard.place);
   const here = await standing(core, heard, chosen ?? there?.team ?? null);
   if ("refused" in here) return { kind: "refused", refusal: here.refused };
@@ -81,6 +84,15 @@ export async function hear(core: Core, heard: Heard, chosen: string | null = nul
     default:
       return said satisfies never;
   }
+}
+
+/** Whoever is asked may name another, also who is in no team of this channel: what they may answer is looked at there. */
+async function handOver(core: Core, { account, place, first, shared }: Heard, to: string | null): Promise<View> {
+  if (shared) return { kind: "refused", refusal: { code: "shared_channel" } };
+  const run = first ? null : await core.stores.runs.byPlace(place);
+  return run === null
+    ? { kind: "refused", refusal: { code: "no_run_here" } }
+    : delegate(core, { run, account, to, place });
 }
 
 async function help(core: Core, here: Standing): Promise<View> {
@@ -181,8 +193,9 @@ async function askAnew(core: Core, tx: Tx, run: Run, words: string): Promise<voi
   await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: asked.id, status: "void" }]);
   await tell(core, tx, run, "approval", asked.id);
   const before = Array.isArray(asked.subject.added) ? asked.subject.added : [];
-  const subject = { ...asked.subject, added: [...before, words] };
-  const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asked.asks, null);
+  const subject = withBound({ ...asked.subject, added: [...before, words] }, boundNow(core, run, asked.asks));
+  const asks = asked.asks.map(untouched);
+  const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, null);
   await core.stores.runs.patch(tx, run, { wakeAt: looksAt(core, approval) });
 }
 

@@ -64,7 +64,9 @@ export async function membersOrHold(
     if (!(error instanceof DirectoryUnavailable)) throw error;
     core.log("a question could not be put", { run: run.number, error: error.message });
     const groups = asks.map((ask) => ask.from).join(", ");
-    await hold(core, run, `Nobody can be asked: who is in ${groups} cannot be read. It is tried again every minute.`);
+    // Of code owners it is somebody in particular who is not found: an account to link, a line to mend.
+    const why = asks.some(({ from }) => from === "codeowners") ? error.message : `who is in ${groups} cannot be read`;
+    await hold(core, run, `Nobody can be asked: ${why}. It is tried again every minute.`);
     return null;
   }
 }

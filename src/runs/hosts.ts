@@ -7,10 +7,12 @@ import { DirectoryUnavailable } from "#ports/directory.ts";
 import type { AuditLine } from "#ports/gateway.ts";
 import type { Tx } from "#ports/store.ts";
 import { type Answer, allow, decided } from "./allow.ts";
-import { type Approval, covers, type OpenAsk } from "./approval.ts";
+import type { Approval, OpenAsk } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { bind } from "./bind.ts";
+import { answers, boundNow, stillBound, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
+import { escalate } from "./escalate.ts";
 import { factsOf } from "./look.ts";
 import { ruleOfBoth } from "./narrow.ts";
 import { record } from "./record.ts";
@@ -99,7 +101,12 @@ export async function askedOf(core: Core, run: Run, line: Denied): Promise<HostA
   const row = (await core.stores.sandboxes.ofRun(run.id)).find(({ key }) => key === line.sandbox);
   if (row?.slot !== "agent") return null;
   const before = (await core.stores.approvals.ofRun(run.id)).filter(({ gate }) => gate === "host");
-  const same = ({ subject }: Approval) => subject.host === host && subject.port === port && subject.tried === method;
+  // A yes that died of what it was bound to may be asked for once more.
+  const same = (one: Approval) =>
+    one.subject.host === host &&
+    one.subject.port === port &&
+    one.subject.tried === method &&
+    stillBound(core, run, one, decision.asks);
   if (before.some(same)) return { kind: "asked" };
   const name = `${host}:${port}`;
   if (before.length >= MOST) {
@@ -117,7 +124,8 @@ export async function askedOf(core: Core, run: Run, line: Denied): Promise<HostA
   };
   try {
     const asks = await withMembers(core, current.policy, run, decision.asks);
-    return { kind: "question", subject: { host, port, tried: method, opens }, asks, decision, name };
+    const subject = withBound({ host, port, tried: method, opens }, boundNow(core, run, decision.asks));
+    return { kind: "question", subject, asks, decision, name };
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     core.log("a host could not be asked about", { run: run.number, host: name, error: error.message });
@@ -186,12 +194,12 @@ export async function allowedHosts(
     const { host, port, tried, opens } = asked.data;
     const request = { host, port, method: tried, path: null };
     const decision = await allow(core, run, [{ subject: "egress", ...request }]);
-    if (decision.outcome !== "ask" || !covers(approval, decision.asks)) continue;
+    if (decision.outcome !== "ask" || !answers(core, run, approval, decision.asks)) continue;
     const now = await addable(core, run, request);
     const { rule: ref, denied, ...rest } = opens;
     const said: EgressRule = { ...rest, host, ports: [port], mode: "intercept", secret: null, rule: ref };
     const rule = now && ruleOfBoth(said, now);
-    const one = rule && (await give(core, run, approval, sandbox));
+    const one = rule && (await give(core, run, approval, sandbox, decision.asks));
     if (rule && one) out.push({ rule: { ...rule, denied: [...denied, ...(now.denied ?? [])] }, until: one.until });
   }
   return out;
@@ -199,7 +207,10 @@ export async function allowedHosts(
 
 const MOST_RUNS = 10_000;
 
-/** Closes questions about hosts whose time has come: neither yes nor no, and the run goes on. */
+/**
+ * Questions about hosts whose time has come: they go to their next group, or are closed, which is neither yes nor no. The run
+ * goes on meanwhile and has no time of its own to look at them.
+ */
 export async function expireHosts(core: Core): Promise<void> {
   for (const run of await core.stores.runs.inStates(core.orgId, [...AT_WORK, "checking"], MOST_RUNS)) {
     await expireOf(core, run);
@@ -208,8 +219,14 @@ export async function expireHosts(core: Core): Promise<void> {
 
 async function expireOf(core: Core, run: Run): Promise<void> {
   const now = core.clock.now();
-  const late = (await core.stores.approvals.ofRun(run.id)).filter(
-    ({ gate, status, expiresAt }) => gate === "host" && status === "pending" && expiresAt <= now,
+  const open = (await core.stores.approvals.ofRun(run.id)).filter(
+    ({ gate, status }) => gate === "host" && status === "pending",
+  );
+  const late = open.filter(({ expiresAt }) => expiresAt <= now);
+  await escalate(
+    core,
+    run,
+    open.filter((one) => !late.includes(one)),
   );
   if (late.length === 0) return;
   await core.store.tx(async (tx) => {

@@ -3,16 +3,18 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
 import { allow, decided } from "./allow.ts";
-import { type Approval, covers } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
+import { answers, boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
+import { escalate } from "./escalate.ts";
 import type { EventBody } from "./event.ts";
 import { membersOrHold } from "./hold.ts";
-import { looksAt, reminders } from "./remind.ts";
+import { earliest, looksAt, reminders } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { waitsUntil } from "./sandbox.ts";
 import { tell } from "./tell.ts";
+import { grantKey, spendable } from "./yes.ts";
 
 type Asked = Extract<AgentEvent, { kind: "permission.asked" }>;
 
@@ -75,20 +77,18 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
       },
     };
   }
-  const subject = commandSubject(what, asked.input);
+  const subject = withBound(commandSubject(what, asked.input), boundNow(core, run, decision.asks));
   const digest = bind("command", run, subject);
-  const answers = (await core.stores.approvals.ofRun(run.id)).filter(
+  const said = (await core.stores.approvals.ofRun(run.id)).filter(
     (one) => one.gate === "command" && one.digest === digest,
   );
-  const usable = await unspent(
-    core,
-    run,
-    answers.filter((one) => covers(one, decision.asks)),
-    asking,
+  const effects = await core.stores.effects.ofRun(run.id);
+  const usable = said.find(
+    (one) => answers(core, run, one, decision.asks) && spendable(core, one, effects, asking, decision.asks),
   );
   if (usable) {
     // Given away before it is given: whoever comes after a crash knows to whom, and gives it to nobody else.
-    const given = giving(usable, asking);
+    const given = grantKey(usable, asking);
     await core.stores.effects.intend(given, run);
     await agent.answer(asked.ask, "allow");
     return {
@@ -99,7 +99,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
       },
     };
   }
-  const latest = answers.at(-1);
+  const latest = said.at(-1);
   if (latest?.status === "denied") {
     await agent.answer(asked.ask, "reject");
     return {
@@ -124,8 +124,9 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     const leaveAt = waitsUntil(speaker.endsAt, leftMs);
     if (leaveAt <= now) return { kind: "outstayed" };
     const { due, next } = await reminders(core, run, [latest]);
+    const wakeAt = earliest(next ?? latest.expiresAt, await escalate(core, run, [latest]), leaveAt);
     await core.store.tx(async (tx) => {
-      await core.stores.runs.patch(tx, run, { wakeAt: earlier(next ?? latest.expiresAt, leaveAt) });
+      await core.stores.runs.patch(tx, run, { wakeAt });
       for (const approval of due) await tell(core, tx, run, "reminder", approval.id);
     });
     core.nudge();
@@ -145,7 +146,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     const now = core.clock.now().getTime();
     const leftMs = (run.deadlineAt?.getTime() ?? now) - now;
     await core.stores.runs.patch(tx, run, {
-      wakeAt: earlier(looksAt(core, opened), waitsUntil(speaker.endsAt, leftMs)),
+      wakeAt: earliest(looksAt(core, opened), waitsUntil(speaker.endsAt, leftMs)),
       deadlineAt: run.deadlineAt === null ? null : new Date(opened.expiresAt.getTime() + leftMs),
     });
   });
@@ -153,23 +154,8 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
   return { kind: "parked" };
 }
 
-const earlier = (a: Date, b: Date): Date => (a < b ? a : b);
-
-const giving = (approval: Approval, asking: string): string => `grant:${approval.id}:${asking}`;
-
 const wasGiven = async (core: Core, run: Run, asking: string): Promise<boolean> =>
   (await core.stores.effects.ofRun(run.id)).some(({ key }) => key.startsWith("grant:") && key.endsWith(`:${asking}`));
-
-/** An approval of exactly these bytes that still holds: for the run, or once and given to nobody but `asking`. */
-async function unspent(core: Core, run: Run, answers: readonly Approval[], asking: string): Promise<Approval | null> {
-  const approved = answers.filter((one) => one.status === "approved");
-  if (approved.length === 0) return null;
-  const given = (await core.stores.effects.ofRun(run.id)).map(({ key }) => key);
-  const elsewhere = (one: Approval) =>
-    given.some((key) => key.startsWith(giving(one, "")) && key !== giving(one, asking));
-  const used = new Set(approved.filter(elsewhere).map((one) => one.id));
-  return approved.find((one) => !used.has(one.id) || one.asks.every((ask) => ask.grants.for === "run")) ?? null;
-}
 
 /** The agent's protocol has no place for a reason, so the next turn says who refused and why. */
 async function refused(core: Core, tx: Tx, run: Run, what: string, by: string): Promise<void> {

@@ -3,9 +3,9 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { Changes } from "#ports/gateway.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
-import { covers } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
+import { answers, boundNow, withBound } from "./bound.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import type { RunFacts } from "./facts.ts";
@@ -21,6 +21,7 @@ import { RECONCILE_MS } from "./review.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
+import { stands } from "./yes.ts";
 
 /**
  * "publishing": policy on every path and on opening a pull request, people where it says so, then push, signed receipt
@@ -179,13 +180,18 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     return false;
   }
   if (decision.outcome === "allow") return true;
-  const subject = publishSubject(run, headOid, paths);
+  const subject = withBound(publishSubject(run, headOid, paths), boundNow(core, run, decision.asks));
   const digest = bind("publish", run, subject);
-  const answers = (await core.stores.approvals.ofRun(run.id)).filter(
+  const said = (await core.stores.approvals.ofRun(run.id)).filter(
     (one) => one.gate === "publish" && one.digest === digest,
   );
-  const latest = answers.at(-1);
-  if (latest?.status === "approved" && covers(latest, decision.asks)) return true;
+  const latest = said.at(-1);
+  if (latest?.status === "approved" && answers(core, run, latest, decision.asks)) {
+    // What was begun under a yes is carried to its end under it, also when the yes was for a while and that is over.
+    const effects = await core.stores.effects.ofRun(run.id);
+    const begun = effects.some(({ key }) => key === pushKey(run, headOid));
+    if (begun || stands(core, latest, effects, null, decision.asks)) return true;
+  }
   if (latest?.status === "denied") {
     await handOff(core, run, {
       fault: "policy",
@@ -211,6 +217,8 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
   return false;
 }
 
+const pushKey = (run: Run, headOid: string): string => `push:${run.id}:${headOid}`;
+
 /**
  * The branch is on the forge, once. A name holds 32 bits of the run's id, and people make branches too: what is there
  * already, now or in a pull request of before, is somebody else's, stays as it is, and hands the run off.
@@ -218,7 +226,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
 async function pushed(core: Core, run: Run, headOid: string): Promise<boolean> {
   const { repo, branch } = run;
   const { gitDir } = await core.gateway.closePush(run.id);
-  const key = `push:${run.id}:${headOid}`;
+  const key = pushKey(run, headOid);
   if ((await core.stores.effects.intend(key, run)).state === "done") return true;
   // Ours is opened after the push is recorded.
   const others = run.pullRequest === null ? await core.repoHost.findPullRequest(repo, branch) : null;

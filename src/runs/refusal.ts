@@ -1,4 +1,5 @@
 import type { VoteRefusal } from "./approval.ts";
+import type { DelegationRefusal } from "./delegation.ts";
 
 /** Everything we may refuse a person, with what their surface needs to say what to do next. */
 export type Refusal =
@@ -41,6 +42,8 @@ export type Refusal =
       readonly who: string | null;
       readonly at: Date | null;
       readonly status: string;
-    };
+    }
+  /** Nobody was named. `from` and `rule` as above. */
+  | { readonly code: DelegationRefusal; readonly from: readonly string[]; readonly rule: string };
 
 export type RefusalCode = Refusal["code"];

@@ -1,20 +1,37 @@
 import type { Approval } from "./approval.ts";
 import type { Core } from "./core.ts";
 import type { Run } from "./run.ts";
+import type { OpenAsk } from "./seat.ts";
 import { messageKey } from "./tell.ts";
 
+/** When it was put, by our own clock. All its asks end together, with the first of them. */
+const putAt = ({ asks, expiresAt }: Pick<Approval, "asks" | "expiresAt">): number =>
+  expiresAt.getTime() - Math.min(...asks.map((ask) => ask.expiresMs));
+
 /** When the people of a question are reminded; `null`: it ends before that, or policy cannot be read. */
-function remindsAt(core: Pick<Core, "policy">, { asks, expiresAt }: Approval): Date | null {
+function remindsAt(core: Pick<Core, "policy">, approval: Approval): Date | null {
   const current = core.policy();
   if (!current.ok) return null;
-  const lastsMs = Math.min(...asks.map((ask) => ask.expiresMs));
-  const at = expiresAt.getTime() - lastsMs + current.policy.approvals.remindMs;
-  return at < expiresAt.getTime() ? new Date(at) : null;
+  const at = putAt(approval) + current.policy.approvals.remindMs;
+  return at < approval.expiresAt.getTime() ? new Date(at) : null;
 }
 
-/** When a question that was put just now is looked at next: to remind, else to expire. */
+/** When one ask of a question goes to its next group; `null`: to none any more, or the question ends before that. */
+export function escalatesAt(approval: Approval, { escalate, escalated }: OpenAsk): Date | null {
+  if (escalate === null || escalated !== undefined) return null;
+  const at = putAt(approval) + escalate.afterMs;
+  return at < approval.expiresAt.getTime() ? new Date(at) : null;
+}
+
+/** When a question that was put just now is looked at next: to remind, to escalate, else to expire. */
 export const looksAt = (core: Pick<Core, "policy">, approval: Approval): Date =>
-  remindsAt(core, approval) ?? approval.expiresAt;
+  earliest(remindsAt(core, approval), ...approval.asks.map((ask) => escalatesAt(approval, ask))) ?? approval.expiresAt;
+
+/** The first of the moments that there are; `null`: there is none. */
+export function earliest(...moments: readonly (Date | null)[]): Date | null {
+  const times = moments.flatMap((at) => at?.getTime() ?? []);
+  return times.length === 0 ? null : new Date(Math.min(...times));
+}
 
 /**
  * Of the open questions of a run: which are due to be put to their people once more, and when to look again. Each is

@@ -5,6 +5,8 @@ export type Said =
   | { readonly kind: "why"; readonly about: string | null }
   /** What follows "can I": asked of policy, and nothing is done. */
   | { readonly kind: "can"; readonly text: string }
+  /** Somebody else is to answer. `to`: the account that was mentioned; `null`: none was. */
+  | { readonly kind: "delegate"; readonly to: string | null }
   | { readonly kind: "task"; readonly text: string; readonly repo: string | null; readonly fresh: boolean };
 
 const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine" | "policy">> = {
@@ -31,6 +33,8 @@ export function parse(text: string): Said {
   if (about?.[1] !== undefined) return { kind: "why", about: about[1] };
   const asked = /^(?:can|may) (?:i|we) (.+)$/is.exec(trimmed);
   if (asked?.[1] !== undefined) return { kind: "can", text: asked[1] };
+  const handed = /^delegate(?:\s+to)?(?:\s+(\S+?))?[.!]*$/i.exec(trimmed);
+  if (handed !== null) return { kind: "delegate", to: /^@(\w+)$/.exec(handed[1] ?? "")?.[1] ?? null };
   const repo = /(?:^|\s)repo=([\w.-]+\/[\w.-]+)(?=\s|$)/.exec(trimmed);
   const fresh = /^new\s+/i.test(trimmed);
   const task = trimmed

@@ -7,10 +7,12 @@ import { monthUsedUp } from "./admit.ts";
 import { allow, decided } from "./allow.ts";
 import { open } from "./ask.ts";
 import { addedWords, bind, startSubject } from "./bind.ts";
+import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { hold, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
+import { codeOwnersOf } from "./owners.ts";
 import { asRecipe } from "./recipe.ts";
 import { record } from "./record.ts";
 import { looksAt } from "./remind.ts";
@@ -47,7 +49,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   const base = await baseOf(core, run);
   if (base === null) return;
   const scope = await added(core, run, asked.scope, base.oid);
-  if (scope === null) return;
+  if (scope === null || !(await owned(core, run, scope, base.oid))) return;
   const decision = await allow(core, run, startRequest(scope, run.model).objects);
   const patch = {
     scope,
@@ -67,7 +69,8 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
       await record(core, tx, run.id, run.epoch, events);
       // The run is locked: who speaks from here on finds the question open and has it put anew.
       const words = addedWords(await core.stores.turns.all(run.id, tx));
-      const subject = startSubject(run, scope, base.oid, words);
+      const bound = boundNow(core, { baseOid: base.oid }, asks);
+      const subject = withBound(startSubject(run, scope, base.oid, words), bound);
       const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
       await move(core, tx, run, "waiting", {
         why: `asks ${asks.map((ask) => ask.from).join(", ")}`,
@@ -99,6 +102,23 @@ async function added(core: Core, run: Run, scope: Scope, baseOid: string): Promi
     next: `Mend ${REPOSITORY_FILE} on ${run.repo}'s default branch, then ask again.`,
   });
   return null;
+}
+
+/**
+ * Whether the code owners whom policy may ask can be read out of the repository; the run is handed off when not. Said before
+ * any work is done: what was written into the file at its base no run can mend.
+ */
+async function owned(core: Core, run: Run, scope: Scope, baseOid: string): Promise<boolean> {
+  if (!scope.paths.some(({ from }) => from === "codeowners")) return true;
+  const read = await codeOwnersOf(core, { repo: run.repo, baseOid });
+  if (read === null || read.ok) return true;
+  await handOff(core, run, {
+    fault: "code",
+    tried: `to read who owns the code of ${run.repo}, whom policy asks`,
+    failed: read.problems.map(({ at, message }) => `${at} ${message}`).join("; "),
+    next: `Mend the file on ${run.repo}'s default branch, then ask again.`,
+  });
+  return false;
 }
 
 /** The commit the work starts from; hands the run off and returns `null` when there is none to be had. */

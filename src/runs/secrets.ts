@@ -1,7 +1,8 @@
 import { allow, decided } from "./allow.ts";
-import { type Approval, covers, type OpenAsk } from "./approval.ts";
+import type { Approval, OpenAsk } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind, secretSubject } from "./bind.ts";
+import { answers, boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { secretNames } from "./granted.ts";
@@ -56,10 +57,12 @@ export async function waitsForSecrets(core: Core, run: Run): Promise<boolean> {
       );
       continue;
     }
-    const subject = secretSubject(run, name);
+    const subject = withBound(secretSubject(run, name), boundNow(core, run, decision.asks));
     const digest = bind("secret", run, subject);
     const same = approvals.filter((approval) => approval.digest === digest);
-    if (same.some((one) => covers(one, decision.asks) && stands(core, one, effects, live?.key ?? null))) continue;
+    const holds = (one: Approval) =>
+      answers(core, run, one, decision.asks) && stands(core, one, effects, live?.key ?? null, decision.asks);
+    if (same.some(holds)) continue;
     const latest = same.at(-1);
     if (latest?.status === "denied") {
       const no = all.approvals.find(({ id }) => id === latest.id)?.votes.findLast(({ choice }) => choice === "deny");

@@ -2,11 +2,11 @@ import { membersOf as groupOfTeam, type Policy } from "#policy/policy.ts";
 import { route } from "#policy/route.ts";
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
-import { sameAccount } from "./approval.ts";
 import { membersOf } from "./ask.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import type { Refusal } from "./refusal.ts";
+import { sameAccount } from "./seat.ts";
 
 /** Whether and for which team a person may speak to us somewhere. */
 export interface Standing {

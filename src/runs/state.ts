@@ -24,7 +24,7 @@ export type RunState = (typeof RUN_STATES)[number];
 export const MOVES: Record<RunState, readonly RunState[]> = {
   requested: ["denied", "waiting", "queued", "cancelled", "handed_off"],
   waiting: ["denied", "queued", "cancelled", "handed_off"],
-  queued: ["preparing", "denied", "cancelled", "handed_off"],
+  queued: ["preparing", "waiting", "denied", "cancelled", "handed_off"],
   preparing: ["working", "suspended", "cancelled", "handed_off"],
   working: ["checking", "answered", "suspended", "preparing", "cancelled", "handed_off"],
   checking: ["publishing", "working", "preparing", "suspended", "cancelled", "handed_off"],

@@ -1,11 +1,11 @@
 import type { Place } from "#ports/chat.ts";
 import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
-import { sameAccount } from "./approval.ts";
-import { membersOf } from "./ask.ts";
+import { membersNow } from "./ask.ts";
 import type { Core } from "./core.ts";
-import { factsOf, titled } from "./look.ts";
+import { titled } from "./look.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
+import { isIn, type OpenAsk } from "./seat.ts";
 import { isFinal } from "./state.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
@@ -47,12 +47,14 @@ async function mayStop(core: Core, run: Run, account: Account, personId: string)
   if (authors.some((author) => author.id === personId)) return true;
   const current = core.policy();
   if (!current.ok) return false;
-  const groups = new Set(
-    (await factsOf(core, run.id)).approvals.flatMap((approval) => approval.asks.map((ask) => ask.from)),
-  );
-  for (const group of groups) {
-    const members = await membersOf(core, current.policy, run, group);
-    if (members.some((member) => sameAccount(member, account))) return true;
+  const asked = (await core.stores.approvals.ofRun(run.id)).flatMap(({ asks }) => asks);
+  for (const ask of new Map(asked.map((ask) => [who(ask), ask])).values()) {
+    const { members, escalated } = await membersNow(core, current.policy, run, ask);
+    if (isIn(account, [...members, ...escalated])) return true;
   }
   return false;
 }
+
+/** Questions to the same people are looked at once. */
+const who = ({ from, owners, escalate, escalated }: OpenAsk): string =>
+  JSON.stringify([from, owners, escalated === undefined ? null : escalate?.to]);

@@ -111,6 +111,8 @@ export interface ApprovalStore {
   /** `false` when this person has voted on it before. */
   vote(tx: Tx, vote: Omit<Vote, "at"> & { account: ExternalId; choice: Choice }): Promise<boolean>;
   votes(tx: Tx, approvalId: string): Promise<readonly (Vote & { account: ExternalId })[]>;
+  /** What has become of its asks, while it is pending; `null` otherwise. */
+  amend(tx: Tx, id: string, asks: Approval["asks"]): Promise<Approval | null>;
   /** Only out of "pending"; `null` otherwise. */
   close(tx: Tx, id: string, status: Exclude<ApprovalState, "pending">): Promise<Approval | null>;
 }

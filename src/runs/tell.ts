@@ -5,7 +5,16 @@ import type { Run } from "./run.ts";
 import type { OutboxRow } from "./stores.ts";
 
 /** Messages a run may have; each is posted once and edited in place. */
-export type MessageKind = "status" | "approval" | "reminder" | "receipt" | "outcome" | "blocked" | "forge";
+export type MessageKind =
+  | "status"
+  | "approval"
+  | "reminder"
+  | "escalated"
+  | "delegated"
+  | "receipt"
+  | "outcome"
+  | "blocked"
+  | "forge";
 
 /** Asks for a message to be shown as things are when it is rendered. The key makes a second one impossible. */
 export async function tell(

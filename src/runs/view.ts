@@ -1,7 +1,7 @@
 import type { Capability } from "#policy/capabilities.ts";
 import type { Explanation } from "#policy/explain.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
-import type { ApprovalFacts, RunFacts } from "./facts.ts";
+import type { ApprovalFacts, AskFacts, RunFacts } from "./facts.ts";
 import type { Reason, ShownRule } from "./reason.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
@@ -32,7 +32,7 @@ export type View =
       readonly facts: RunFacts;
       readonly approval: ApprovalFacts;
       readonly claim: string | null;
-      /** Where the people of each "group:…" that is asked come from now, so that a surface can call them. */
+      /** Where the people of each group that may answer come from now, by `peopleOf`, so that a surface can call them. */
       readonly groups: Readonly<Record<string, GroupRef>>;
     }
   /** A question that nobody has answered yet, put to its people once more. Its card has the buttons. */
@@ -42,6 +42,16 @@ export type View =
       readonly facts: RunFacts;
       readonly approval: ApprovalFacts;
       readonly groups: Readonly<Record<string, GroupRef>>;
+    }
+  /** Nobody decided in time, and `to` may answer too from now on; or `by` has `account` answer in their place. */
+  | {
+      readonly kind: "escalated" | "delegated";
+      readonly run: RunTitle;
+      readonly facts: RunFacts;
+      readonly approval: ApprovalFacts;
+      readonly groups: Readonly<Record<string, GroupRef>>;
+      /** Of "delegated": who was named by whom. */
+      readonly handed: ApprovalFacts["delegated"][number] | null;
     }
   /** The pull request with what it rests on. */
   | { readonly kind: "receipt"; readonly run: RunTitle; readonly facts: RunFacts }
@@ -64,7 +74,7 @@ export type View =
   /** For one person: what their act did. */
   | {
       readonly kind: "noted";
-      readonly what: "approved" | "denied" | "stopping" | "asked_again" | "queued";
+      readonly what: "approved" | "denied" | "stopping" | "asked_again" | "queued" | "delegated";
       readonly run: RunTitle;
     }
   | {
@@ -131,6 +141,10 @@ export type View =
       /** Whose policy it is: who can change the answer. */
       readonly owners: string | null;
     };
+
+/** Under this name a view has the people of a question: its group, or the owners of its paths. */
+export const peopleOf = ({ from, owners }: Pick<AskFacts, "from" | "owners">): string =>
+  owners === undefined || owners.length === 0 ? from : `codeowners ${owners.join(" ")}`;
 
 export function titleOf(run: Run, agentTitle: string, baseUrl: string): RunTitle {
   return {

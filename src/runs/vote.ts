@@ -1,18 +1,20 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import { type Approval, type Choice, type Click, type Gate, judge, type VoteRefusal } from "./approval.ts";
-import { membersOf } from "./ask.ts";
+import { type Approval, type Author, type Choice, type Click, type Gate, judge, type VoteRefusal } from "./approval.ts";
+import { membersNow } from "./ask.ts";
 import { noMore } from "./budget.ts";
 import type { Core } from "./core.ts";
 import type { HandOff } from "./hand-off.ts";
 import { hostAnswered } from "./hosts.ts";
 import { titled } from "./look.ts";
 import { move } from "./move.ts";
+import { giveBack, rebound } from "./rebind.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import { regrantRun } from "./regrant.ts";
 import type { Person, Run } from "./run.ts";
+import type { MembersNow } from "./seat.ts";
 import { queueOf } from "./state.ts";
 import { tell } from "./tell.ts";
 import type { View } from "./view.ts";
@@ -31,7 +33,7 @@ export interface Cast {
 export async function vote(core: Core, cast: Cast): Promise<View> {
   const known = await core.stores.approvals.get(cast.approvalId);
   if (!known) return { kind: "refused", refusal: { code: "unknown_approval" } };
-  const membersNow = await liveMembers(core, known, cast);
+  const members = await liveMembers(core, known, cast);
   const view = await core.store.tx(async (tx): Promise<View> => {
     // Run before approval, always in this order: parking takes the same lock, so a vote before it cannot be lost.
     const run = await core.stores.runs.lock(tx, known.runId);
@@ -45,7 +47,9 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       return { kind: "refused", refusal: await refusalOf(core, tx, run, approval, cast.account, code) };
     };
     if (cast.account.kind !== "member") return refuse("not_a_member");
-    if (membersNow === null) return refuse("directory_unavailable");
+    if (members === null) return refuse("directory_unavailable");
+    // The card that was clicked shows what is no longer so.
+    if (await rebound(core, tx, run, approval)) return refuse("stale");
     const click: Click = {
       person,
       account: cast.account,
@@ -53,7 +57,7 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       digest: cast.digest,
       now: core.clock.now(),
       authors: await authorsWithAccounts(core, tx, run, cast.account),
-      membersNow,
+      membersNow: members,
     };
     const verdict = judge(approval, await core.stores.approvals.votes(tx, approval.id), click);
     if (verdict.refused !== null) return refuse(verdict.refused);
@@ -151,10 +155,7 @@ async function close(
     return;
   }
   // Still at work, or a denial that its owner must act on: it looks for itself.
-  if (approval.gate === "command" && run.deadlineAt !== null) {
-    const unused = Math.max(0, approval.expiresAt.getTime() - now);
-    await core.stores.runs.patch(tx, run, { deadlineAt: new Date(run.deadlineAt.getTime() - unused) });
-  }
+  if (approval.gate === "command") await giveBack(core, tx, run, approval);
   await core.engine.wake(tx, run.id, queueOf(run.state));
 }
 
@@ -165,19 +166,25 @@ const saidNo = (run: Run, by: Person, reason: string | null): HandOff => ({
   next: "The run page has the diff so far. Ask again with what the approver needs.",
 });
 
-async function liveMembers(core: Core, approval: Approval, cast: Cast): Promise<(readonly ExternalId[])[] | null> {
+/** Who may answer each ask right now; `null`: that cannot be known. */
+export async function liveMembers(
+  core: Core,
+  approval: Approval,
+  at: Pick<Cast, "place">,
+): Promise<readonly MembersNow[] | null> {
   const current = core.policy();
   if (!current.ok) return null;
   try {
-    return await Promise.all(approval.asks.map((ask) => membersOf(core, current.policy, cast, ask.from)));
+    return await Promise.all(approval.asks.map((ask) => membersNow(core, current.policy, at, ask)));
   } catch (cause) {
     core.log("approvers could not be read", { approval: approval.id, error: String(cause) });
     return null;
   }
 }
 
-async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId): Promise<Click["authors"]> {
-  const authors: Click["authors"][number][] = [];
+/** Everyone whose words reached the agent, with their account where the click came from. */
+export async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId): Promise<readonly Author[]> {
+  const authors: Author[] = [];
   // One after the other: a transaction has one connection, and asks it one thing at a time.
   for (const person of await core.stores.people.authors(tx, run.id)) {
     const identities = await core.stores.people.identities(tx, person.id);
@@ -187,7 +194,8 @@ async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId)
   return authors;
 }
 
-async function refusalOf(
+/** A refusal with what its words need: who may answer, by which rule, who was first. */
+export async function refusalOf(
   core: Core,
   tx: Tx,
   run: Run,

@@ -1,3 +1,4 @@
+import type { Ask } from "#policy/decision.ts";
 import type { Approval } from "./approval.ts";
 import type { Core } from "./core.ts";
 import { record } from "./record.ts";
@@ -9,31 +10,50 @@ const least = (values: readonly (number | null)[]): number | null => {
   return given.length === 0 ? null : Math.min(...given);
 };
 
-const prefixOf = (approval: Pick<Approval, "id">): string => `grant:${approval.id}:`;
+/** Under this an effect says that a yes was given to somebody: a sandbox, an agent's one question. */
+export const grantKey = (approval: Pick<Approval, "id">, to: string): string => `grant:${approval.id}:${to}`;
 
-/** When a yes that was given for a while ends; `null`: it has no end of its own. */
-function endOf({ asks, closedAt }: Approval): Date | null {
-  const ms = least(asks.map(({ grants }) => grants.ms));
+type Granting = readonly Pick<Ask, "grants">[];
+
+/** When a yes that was given for a while ends, by the rules it was asked by and those of now; `null`: it has no end of its own. */
+function endOf({ asks, closedAt }: Approval, now: Granting): Date | null {
+  const ms = least([...asks, ...now].map(({ grants }) => grants.ms));
   return ms === null || closedAt === null ? null : new Date(closedAt.getTime() + ms);
 }
 
 /**
- * Whether a yes still gives something to the sandbox (`null`: to one that is yet to be made). A use is one sandbox that
- * was given it: how often what is in there uses it is not counted, for one piece of work makes many requests.
+ * Whether a yes still gives something (`null`: to a sandbox that is yet to be made). A use is one sandbox that was given
+ * it: how often what is in there uses it is not counted, for one piece of work makes many requests. Of a command a use is
+ * one time that the agent asked to run it. `now`: what policy asks now, which may grant less than it did.
  */
 export function stands(
   core: Pick<Core, "clock">,
   approval: Approval,
   effects: readonly Effect[],
-  sandbox: string | null,
+  to: string | null,
+  now: Granting = [],
 ): boolean {
   if (approval.status !== "approved") return false;
-  const end = endOf(approval);
+  const end = endOf(approval, now);
   if (end !== null && end <= core.clock.now()) return false;
-  const uses = least(approval.asks.map(({ grants }) => (grants.for === "once" ? 1 : grants.uses)));
-  const given = effects.filter(({ key }) => key.startsWith(prefixOf(approval)));
-  return uses === null || given.length < uses || given.some(({ key }) => key === `${prefixOf(approval)}${sandbox}`);
+  const uses = least([...approval.asks, ...now].map(({ grants }) => (grants.for === "once" ? 1 : grants.uses)));
+  const given = effects.filter(({ key }) => key.startsWith(grantKey(approval, "")));
+  return uses === null || given.length < uses || given.some(({ key }) => key === grantKey(approval, to ?? "-"));
 }
+
+/**
+ * The same for an agent's question about a command: what was given away to it before a crash is given to it again, also
+ * after the yes has ended, for it may be running already.
+ */
+export const spendable = (
+  core: Pick<Core, "clock">,
+  approval: Approval,
+  effects: readonly Effect[],
+  asking: string,
+  now: Granting,
+): boolean =>
+  stands(core, approval, effects, asking, now) ||
+  (approval.status === "approved" && effects.some(({ key }) => key === grantKey(approval, asking)));
 
 /**
  * Gives what was approved to the sandbox, and records that it did, once. `until`: when it ends before the run does.
@@ -44,10 +64,11 @@ export async function give(
   run: Run,
   approval: Approval,
   sandbox: string,
+  now: Granting,
 ): Promise<{ readonly until: Date | null } | null> {
   const effects = await core.stores.effects.ofRun(run.id);
-  if (!stands(core, approval, effects, sandbox)) return null;
-  const key = `${prefixOf(approval)}${sandbox}`;
+  if (!stands(core, approval, effects, sandbox, now)) return null;
+  const key = grantKey(approval, sandbox);
   const before = effects.find((effect) => effect.key === key) ?? (await core.stores.effects.intend(key, run));
   if (before.state !== "done") {
     await core.store.tx(async (tx) => {
@@ -57,5 +78,5 @@ export async function give(
       ]);
     });
   }
-  return { until: endOf(approval) };
+  return { until: endOf(approval, now) };
 }

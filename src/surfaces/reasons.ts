@@ -33,4 +33,5 @@ export const CLICK_REASONS: Readonly<Record<string, string>> = {
   already_decided: "answered after the decision",
   stale: "answered a card that had changed",
   expired: "answered too late",
+  step_up: "had to prove more than a chat account",
 };

@@ -88,9 +88,13 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
     test("a question that was closed can be asked again, and counts", async () => {
       const run = await a.run();
       const first = await a.tx((tx) => a.approvals.open(tx, question(run)));
+      const asks = first.asks.map((ask) => ({ ...ask, delegates: [] }));
+      const amend = () => a.tx((tx) => a.approvals.amend(tx, first.id, asks));
+      expect((await amend())?.asks).toEqual(asks);
       const close = (at: House) => at.tx((tx) => at.approvals.close(tx, first.id, "expired"));
       const closed = await Promise.all([close(a), close(b)]);
       expect(closed.filter((one) => one !== null)).toHaveLength(1);
+      expect(await amend()).toBeNull();
       const second = await a.tx((tx) => a.approvals.open(tx, question(run)));
       expect(second.askNo).toBe(2);
       expect((await a.approvals.ofRun(run.id)).map((one) => one.status)).toEqual(["expired", "pending"]);

@@ -40,17 +40,22 @@ test("a secret that nobody keeps here is said", () => {
   ]);
 });
 
-test("what is read and not enforced yet is said", () => {
+test("a question that would expire before it goes to its next group is said", () => {
   const ask = (more: string) => `${GRANTED}  - {ask: {git.path: docs/**}, from: group:leads, ${more}}\n`;
-  const said = (message: string) => [`teams/shop.yaml:7:5 ${message}`];
-  expect(warnings(ask("escalate: {after: 5m, to: group:leads}"))).toEqual(
-    said('"escalate" has no effect in this version yet'),
-  );
-  expect(warnings(ask("delegate: true"))).toEqual(said('"delegate" has no effect in this version yet'));
-  expect(warnings(ask("binds: policy"))).toEqual(said('"binds" has no effect in this version yet'));
-  expect(warnings(ask("grants: {for: 30m}"))).toEqual(
-    said("a yes for a time or some uses has no effect in this version yet: it holds for the run"),
-  );
+  const never = (at: string) => [`teams/shop.yaml:${at} never goes to group:shop: the question expires before that`];
+  expect(warnings(ask("escalate: {after: 29m, to: group:shop}"))).toEqual([]);
+  expect(warnings(ask("escalate: {after: 30m, to: group:shop}"))).toEqual(never("7:5"));
+  expect(warnings(ask("expires: 10m, escalate: {after: 15m, to: group:shop}"))).toEqual(never("7:5"));
+  const unlisted = "unlisted_egress: {ask: {from: group:leads, escalate: {after: 1h, to: group:shop}}}\n";
+  expect(warnings(`${GRANTED}${unlisted}`)).toEqual(never("7:1"));
+});
+
+test("every word about who answers and what a yes is worth has its effect, and none is warned about", () => {
+  const ask = (more: string) => `${GRANTED}  - {ask: {git.path: docs/**}, ${more}}\n`;
+  for (const words of ["delegate: true", "binds: [base, policy]", "grants: {for: 30m}", "grants: {uses: 3}"]) {
+    expect(warnings(ask(`from: group:leads, ${words}`))).toEqual([]);
+  }
+  expect(warnings(ask("from: codeowners"))).toEqual([]);
 });
 
 test("a command that is only denied has no wall, and that is said", () => {

@@ -42,6 +42,9 @@ function approval(o: Partial<Approval> = {}): Approval {
   };
 }
 
+/** Who is in each ask's group, by index; nothing was escalated. */
+const now = (...groups: (readonly ExternalId[])[]) => groups.map((members) => ({ members, escalated: [] }));
+
 function click(who: string, o: Partial<Click> = {}): Click {
   return {
     person: { id: who, name: who },
@@ -50,7 +53,7 @@ function click(who: string, o: Partial<Click> = {}): Click {
     digest: "sha256:aa",
     now: NOW,
     authors: [{ person: { id: "ANA", name: "Ana" }, account: account("ANA") }],
-    membersNow: [[account("BO"), account("DI")]],
+    membersNow: now([account("BO"), account("DI")]),
     ...o,
   };
 }
@@ -98,11 +101,11 @@ const REFUSALS: Record<
     code: "author_unlinked",
   },
   "who has left the group since it opened may not vote": {
-    click: click("BO", { membersNow: [[account("DI")]] }),
+    click: click("BO", { membersNow: now([account("DI")]) }),
     code: "not_an_approver",
   },
   "who joined the group after it opened may not vote": {
-    click: click("EVE", { membersNow: [[account("EVE"), account("BO")]] }),
+    click: click("EVE", { membersNow: now([account("EVE"), account("BO")]) }),
     code: "not_an_approver",
   },
   "a card that shows other bytes is stale": { click: click("BO", { digest: "sha256:bb" }), code: "stale" },
@@ -124,7 +127,7 @@ for (const [sentence, row] of Object.entries(REFUSALS)) {
 
 test("policy may let authors vote, and then only by its own word", () => {
   const self = approval({ asks: [ask({ self: true, members: [account("ANA")] })] });
-  expect(judge(self, [], click("ANA", { membersNow: [[account("ANA")]] }))).toEqual({
+  expect(judge(self, [], click("ANA", { membersNow: now([account("ANA")]) }))).toEqual({
     refused: null,
     status: "approved",
   });
@@ -134,8 +137,8 @@ test("an author may vote only where every question they answer lets authors vote
   const mixed = approval({
     asks: [ask({ self: true, members: [account("ANA")] }), ask({ members: [account("ANA")] })],
   });
-  const now = { membersNow: [[account("ANA")], [account("ANA")]] };
-  expect(refused(judge(mixed, [], click("ANA", now)))).toBe("own_run");
+  const both = { membersNow: now([account("ANA")], [account("ANA")]) };
+  expect(refused(judge(mixed, [], click("ANA", both)))).toBe("own_run");
 });
 
 test("a yes counts for its own group's question and for no other", () => {
@@ -146,39 +149,39 @@ test("a yes counts for its own group's question and for no other", () => {
     ],
   });
   // Not even when its voter has joined the other group since.
-  const now = [
-    [account("BO"), account("CY")],
-    [account("DI"), account("BO")],
-  ];
-  expect(judge(both, [voted("BO")], click("CY", { membersNow: now }))).toEqual({ refused: null, status: "pending" });
+  const joined = now([account("BO"), account("CY")], [account("DI"), account("BO")]);
+  expect(judge(both, [voted("BO")], click("CY", { membersNow: joined }))).toEqual({ refused: null, status: "pending" });
 });
 
 test("several asks must each be met by their own people", () => {
   const both = approval({
     asks: [ask({ members: [account("BO")] }), ask({ from: "group:security", members: [account("DI")] })],
   });
-  const now = [[account("BO")], [account("DI")]];
-  expect(judge(both, [], click("BO", { membersNow: now }))).toEqual({ refused: null, status: "pending" });
-  expect(judge(both, [voted("BO")], click("DI", { membersNow: now }))).toEqual({ refused: null, status: "approved" });
+  const theirs = now([account("BO")], [account("DI")]);
+  expect(judge(both, [], click("BO", { membersNow: theirs }))).toEqual({ refused: null, status: "pending" });
+  expect(judge(both, [voted("BO")], click("DI", { membersNow: theirs }))).toEqual({
+    refused: null,
+    status: "approved",
+  });
 });
 
 test("who has voted and then steered the run is an author by now: their yes does not count towards the quorum", () => {
   const three = ["BO", "DI", "EVE"].map(account);
   const two = approval({ asks: [ask({ quorum: 2, members: three })] });
-  const now = click("DI", {
-    membersNow: [three],
+  const last = click("DI", {
+    membersNow: now(three),
     authors: [{ person: { id: "BO", name: "Bo" }, account: account("BO") }],
   });
-  expect(judge(two, [voted("BO")], now)).toEqual({ refused: null, status: "pending" });
-  expect(judge(two, [voted("EVE")], now)).toEqual({ refused: null, status: "approved" });
+  expect(judge(two, [voted("BO")], last)).toEqual({ refused: null, status: "pending" });
+  expect(judge(two, [voted("EVE")], last)).toEqual({ refused: null, status: "approved" });
 });
 
 test("who has voted and then left the group speaks for it no more: their yes does not count towards the quorum", () => {
   const three = ["BO", "DI", "EVE"].map(account);
   const two = approval({ asks: [ask({ quorum: 2, members: three })] });
-  const now = click("DI", { membersNow: [["DI", "EVE"].map(account)] });
-  expect(judge(two, [voted("BO")], now)).toEqual({ refused: null, status: "pending" });
-  expect(judge(two, [voted("EVE")], now)).toEqual({ refused: null, status: "approved" });
+  const last = click("DI", { membersNow: now(["DI", "EVE"].map(account)) });
+  expect(judge(two, [voted("BO")], last)).toEqual({ refused: null, status: "pending" });
+  expect(judge(two, [voted("EVE")], last)).toEqual({ refused: null, status: "approved" });
 });
 
 test("a yes covers what policy asks now only if it was asked of the same people, as many, and as strictly", () => {
@@ -206,7 +209,7 @@ test("however people click, it is approved only by a quorum of distinct members 
       people,
       fc.integer({ min: 1, max: 3 }),
       clicks,
-      (then, now, authors, quorum, sequence) => {
+      (then, still, authors, quorum, sequence) => {
         let current = approval({ asks: [ask({ quorum, members: then.map(account) })] });
         const votes: (Vote & { account: ExternalId })[] = [];
         for (const { who, choice } of sequence) {
@@ -215,7 +218,7 @@ test("however people click, it is approved only by a quorum of distinct members 
             votes,
             click(who, {
               choice,
-              membersNow: [now.map(account)],
+              membersNow: now(still.map(account)),
               authors: authors.map((id) => ({ person: { id, name: id }, account: account(id) })),
             }),
           );
@@ -227,7 +230,7 @@ test("however people click, it is approved only by a quorum of distinct members 
         expect(votes.length).toBe(new Set(votes.map((vote) => vote.person.id)).size);
         for (const vote of votes) {
           expect(then).toContain(vote.person.id);
-          expect(now).toContain(vote.person.id);
+          expect(still).toContain(vote.person.id);
           expect(authors).not.toContain(vote.person.id);
         }
         expect(current.status === "approved").toBe(yes.size >= quorum && current.status !== "denied");

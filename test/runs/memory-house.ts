@@ -30,7 +30,7 @@ import { handlers } from "#runs/tick.ts";
 import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
 
-const BASE = "b".repeat(40);
+export const BASE = "b".repeat(40);
 export const HEAD = "a".repeat(40);
 const POLICIES = path.resolve(import.meta.dirname, "../../policies");
 

@@ -4,17 +4,18 @@ import {
   DirectoryUnavailable,
   type ExternalId,
   type GroupRef,
+  type OwnerRef,
 } from "#ports/directory.ts";
 
 export interface MemoryDirectory extends Directory {
   put(account: Account): void;
   /** Replaces the members of a group; the ids are accounts' ids on every workspace. */
-  group(ref: GroupRef, members: readonly string[]): void;
+  group(ref: GroupRef | OwnerRef, members: readonly string[]): void;
   /** While set, every answer is `DirectoryUnavailable` with this message. */
   fail(message: string | null): void;
 }
 
-const nameOf = (ref: GroupRef): string => JSON.stringify(Object.entries(ref)[0]);
+const nameOf = (ref: GroupRef | OwnerRef): string => JSON.stringify(Object.entries(ref)[0]);
 
 /** Keeps people and groups in Maps. For tests. */
 export function memoryDirectory(provider = "slack"): MemoryDirectory {

@@ -63,6 +63,21 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   not_an_approver: (vote) =>
     `You are not an approver here, so your answer does not count. It needs somebody from ${groups(vote.from)} (${rule(vote)}), in the group both when it was asked and now. Ask one of them.`,
   already_voted: () => "You have answered this already; one person counts once. It waits for the others.",
+  step_up: (vote) =>
+    `This question asks for more proof of who you are than a chat account, and this version knows people by their chat account only. Your yes was not counted; a no would be. Whoever keeps the policy can change ${code("assurance")} (${rule(vote)}).`,
+  not_delegable: (vote) =>
+    `Nobody may answer this in your place (${rule(vote)}). Answer it yourself, or ask somebody else of ${groups(vote.from)}.`,
+  already_delegated: () =>
+    "You have named somebody for this question already, and one place has one holder. The card says who it is.",
+  delegate_self: () => "That is you. Answer on the card, or name somebody else.",
+  delegate_is_author: () =>
+    "They asked for this run or added to it, so they cannot decide about it, in nobody's place. Name somebody else.",
+  delegate_may_answer: () =>
+    "They may answer this themselves already, so your place would be lost. Name somebody else.",
+  delegate_voted: () => "They have answered this already; one person counts once. Name somebody else.",
+  no_such_delegate: () =>
+    `I did not understand who is meant, or they are no full member here. Mention one person: ${code("delegate to @name")}.`,
+  nothing_asked: () => "Nothing is asked in this thread, so there is nothing to hand over.",
 };
 
 /** The refusal in words: mrkdwn with everything foreign escaped. */
@@ -79,7 +94,7 @@ const groups = (from: readonly string[]): string =>
     "or",
   ) || "nobody";
 
-const rule = (vote: Voted): string => (vote.rule === "" ? "no rule" : `rule ${code(vote.rule)}`);
+const rule = (vote: Pick<Voted, "rule">): string => (vote.rule === "" ? "no rule" : `rule ${code(vote.rule)}`);
 
 const by = (vote: Voted): string =>
   `${vote.who === null ? "" : ` by ${said(vote.who, 60)}`}${vote.at === null ? "" : ` at ${inUtc(vote.at)}`}`;
@@ -109,6 +124,7 @@ export const NOTED = {
   stopping: "Stopping. The thread says when everything has ended.",
   asked_again: "The question is asked again, with a new card in the thread.",
   queued: "Noted. The agent reads it at its next turn.",
+  delegated: "Whoever you named may answer in your place now. The card says so, and they are called in the thread.",
 } as const;
 
 /** Our own failure, to the person who waits. */

@@ -1,4 +1,5 @@
 import type { EventBody, RunEvent } from "#runs/event.ts";
+import { peopleOf } from "#runs/view.ts";
 import { CLICK_REASONS, EGRESS_REASONS } from "#surfaces/reasons.ts";
 import type { CommandView, Mark, TimelineItem, Words } from "./run-view.ts";
 
@@ -144,7 +145,7 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
     }
     case "approval.opened":
       add("wait", [
-        `Asked ${body.asks.map((ask) => `${ask.quorum} of ${ask.from.replace("group:", "@")}`).join(" and ")} about `,
+        `Asked ${body.asks.map((ask) => `${ask.quorum} of ${peopleOf(ask).replace("group:", "@")}`).join(" and ")} about `,
         body.gate === "start" ? "starting" : body.gate === "publish" ? "publishing" : `the ${body.gate}`,
         " ",
         of(body.digest),
@@ -166,6 +167,14 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       return;
     case "approval.closed":
       if (body.status === "expired") add("wait", ["Nobody answered in time; nothing was decided"]);
+      return;
+    case "approval.escalated":
+      add("wait", [
+        `Nobody of ${body.from.replace("group:", "@")} had decided in time: ${body.to.replace("group:", "@")} may answer too`,
+      ]);
+      return;
+    case "approval.delegated":
+      add("info", [{ who: body.by.name }, " named ", { who: body.to.name }, " to answer in their place"]);
       return;
     case "approval.asked_again":
       add("info", [{ who: body.by.name }, " asked again after it had expired"]);

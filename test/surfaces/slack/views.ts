@@ -8,9 +8,11 @@ import { loadPolicy } from "#policy/load.ts";
 import { repositoriesOf } from "#policy/policy.ts";
 import type { VoteRefusal } from "#runs/approval.ts";
 import { VOTE_REFUSALS } from "#runs/approval.ts";
+import { DELEGATION_REFUSALS } from "#runs/delegation.ts";
 import type { ShownRule } from "#runs/reason.ts";
 import type { Refusal } from "#runs/refusal.ts";
 import type { View } from "#runs/view.ts";
+import * as questions from "#test/fixtures/question-events.ts";
 import * as story from "#test/fixtures/run-events.ts";
 import { loaded, sampleFiles } from "#test/policy/sample.ts";
 
@@ -55,6 +57,7 @@ const refusals: readonly Refusal[] = [
   { code: "not_yours_to_ask_again", requester: "Ana", from: ["group:leads"] },
   { code: "unknown_approval" },
   ...VOTE_REFUSALS.map(votes),
+  ...DELEGATION_REFUSALS.map((code) => ({ code, from: ["group:leads"], rule: "teams/shop.yaml:14:5" })),
 ];
 
 const blocked = (o: Partial<Extract<View, { kind: "blocked" }>> = {}): View => ({
@@ -151,6 +154,15 @@ export const views: Readonly<Record<string, View>> = {
     ...story.approvalOf(story.waiting),
     groups: { "group:leads": { people: ["U0BO", "U0CY"] } },
   } as View,
+  "approval-that-escalates": story.approvalOf(questions.escalates),
+  "approval-escalated": story.approvalOf(questions.escalated),
+  "approval-delegated": story.approvalOf(questions.delegated),
+  "approval-of-code-owners": {
+    ...story.approvalOf(questions.owned),
+    groups: { "codeowners @acme/payments-leads @ghost": { people: ["U0BO"] } },
+  } as View,
+  escalated: questions.handedOf("escalated", questions.escalated),
+  delegated: questions.handedOf("delegated", questions.delegated),
   "reminder-start": story.reminderOf(story.waiting),
   "reminder-two-asks": story.reminderOf(story.suspended, "approval-2"),
   "approval-approved": story.approvalOf(story.approved),

@@ -1,14 +1,30 @@
 import type { Point } from "#policy/points.ts";
+import type { GroupRef } from "#policy/policy.ts";
 import type { Gate } from "#runs/approval.ts";
-import type { ApprovalFacts, RunFacts } from "#runs/facts.ts";
+import type { ApprovalFacts, AskFacts, RunFacts } from "#runs/facts.ts";
 import { isFinal } from "#runs/state.ts";
-import type { RunTitle, View } from "#runs/view.ts";
+import { peopleOf, type RunTitle, type View } from "#runs/view.ts";
 import { ACTS, packAsked } from "#surfaces/slack/acts.ts";
 import { actions, button, type Card, card, context, section } from "./blocks.ts";
 import { called, calledInText } from "./call.ts";
 import { name, openRun, pointName, ruleLine, whyButton } from "./facts.ts";
 import { subjectLines } from "./subject.ts";
-import { code, count, inUtc, link, listed, moment, money, quoted, said, sentence, short } from "./text.ts";
+import {
+  code,
+  count,
+  duration,
+  groupName,
+  inUtc,
+  link,
+  listed,
+  moment,
+  money,
+  quoted,
+  said,
+  sentence,
+  short,
+  some,
+} from "./text.ts";
 
 /** More does not fit where a person reads on a phone; then the card says so. */
 const REQUEST_SHOWN = 400;
@@ -44,7 +60,11 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
     ),
     ended === null ? null : section(ended.line),
     ended?.settled ? null : section(...subjectLines(approval.subject)),
-    section(...approval.asks.map((ask) => `Why ${open ? "this needs" : "it needed"} a person: ${ruleLine(ask.rule)}`)),
+    section(
+      ...new Set(
+        approval.asks.map((ask) => `Why ${open ? "this needs" : "it needed"} a person: ${ruleLine(ask.rule)}`),
+      ),
+    ),
     open ? section(...who(view)) : null,
     claim === null ? null : section("The agent says, in its own words and unchecked:", quoted(claim, 500)),
     context(
@@ -109,12 +129,51 @@ function who({ facts, approval, groups }: Extract<View, { kind: "approval" }>): 
   return [
     ...approval.asks.map(
       (ask) =>
-        `Who may answer: *any ${ask.quorum} of ${called(ask.from, groups)}*${ask.self ? "" : `, but not ${authors}, who asked for this run or added to it`}.`,
+        `Who may answer: *any ${ask.quorum} of ${called(peopleOf(ask), groups)}*${ask.self ? "" : `, but not ${authors}, who asked for this run or added to it`}.${owned(ask)}${stepsIn(approval, ask, groups)}`,
     ),
+    ...approval.delegated.map(({ by, to }) => `${name(to)} may answer in the place of ${name(by)}, who named them.`),
+    approval.asks.some((ask) => ask.delegate === true)
+      ? `Who is asked may name somebody in their place: mention me here with ${code("delegate to @name")}.`
+      : "",
+    ...new Set(approval.asks.map(holds).filter((line) => line !== null)),
     yes.length === 0
       ? "Nobody has answered yet."
       : `Approved so far by ${listed(yes.map((vote) => `${name(vote.by)} at ${moment(vote.at)}`))}; more are needed.`,
   ];
+}
+
+/** Whose files it is about, and which owners cannot be asked. */
+function owned({ paths = [], owners, unknown = [] }: AskFacts): string {
+  if (owners === undefined) return "";
+  const files = listed(
+    some(
+      paths.map((path) => code(path, 120)),
+      5,
+    ),
+  );
+  const missing = unknown.length === 0 ? "" : ` Nobody is found for ${listed(unknown.map((one) => said(one, 80)))}.`;
+  return `${owners.length === 0 ? ` Nobody owns ${files}.` : ` They own ${files}.`}${missing}`;
+}
+
+/** Who answers when nobody else does, and from when. */
+function stepsIn(
+  { escalated, openedAt }: ApprovalFacts,
+  { from, escalate }: AskFacts,
+  groups: Readonly<Record<string, GroupRef>>,
+): string {
+  if (escalate === undefined) return "";
+  const since = escalated.find((one) => one.from === from && one.to === escalate.to);
+  if (since !== undefined) return ` Since ${moment(since.at)} also *any of ${called(escalate.to, groups)}*.`;
+  const at = new Date(openedAt.getTime() + escalate.afterMs);
+  return ` If nobody has decided by ${moment(at)}, also any of ${said(groupName(escalate.to), 80)}.`;
+}
+
+/** How long and how often a yes holds, where a rule says so. */
+function holds({ grants }: AskFacts): string | null {
+  if (grants === undefined) return null;
+  const uses = grants.for === "once" ? "once" : grants.uses === null ? null : count(grants.uses, "time");
+  const parts = [uses, grants.ms === null ? null : `for ${duration(grants.ms)}`].filter((part) => part !== null);
+  return parts.length === 0 ? null : `A yes holds ${parts.join(", ")}.`;
 }
 
 interface Ended {

@@ -1,5 +1,6 @@
 import type { GroupRef } from "#policy/policy.ts";
 import type { ApprovalFacts } from "#runs/facts.ts";
+import { peopleOf } from "#runs/view.ts";
 import { groupName, listed, said, some } from "./text.ts";
 
 /**
@@ -11,7 +12,12 @@ type Groups = Readonly<Record<string, GroupRef>>;
 /** People called by name one by one; a longer list is cut, and says so. */
 const PEOPLE_MOST = 10;
 
-const namedAs = (from: string): string => said(groupName(from), 80);
+const OWNERS = "codeowners ";
+
+const namedAs = (from: string): string =>
+  from.startsWith(OWNERS)
+    ? `the code owners ${said(from.slice(OWNERS.length).replaceAll(" ", ", "), 160)}`
+    : said(groupName(from), 80);
 
 function ids(from: string, groups: Groups): { readonly usergroup: string | null; readonly people: readonly string[] } {
   const group = groups[from];
@@ -28,12 +34,17 @@ export function called(from: string, groups: Groups): string {
   return people.length === 0 ? namedAs(from) : `${namedAs(from)} (${some(people, PEOPLE_MOST).join(", ")})`;
 }
 
+/** Everybody who may answer by now: who was asked, and whom it was escalated to. */
+export const mayAnswer = ({ asks, escalated }: Pick<ApprovalFacts, "asks" | "escalated">): readonly string[] => [
+  ...new Set([...asks.map(peopleOf), ...escalated.map(({ to }) => to)]),
+];
+
 /**
  * In the message's text, which is all that a phone shows of it and all that is left when the blocks are refused. The
  * label is for those who read it unresolved.
  */
-export function calledInText(approval: Pick<ApprovalFacts, "asks">, groups: Groups): string {
-  const calls = approval.asks.map(({ from }) => {
+export function calledInText(approval: Pick<ApprovalFacts, "asks" | "escalated">, groups: Groups): string {
+  const calls = mayAnswer(approval).map((from) => {
     const { usergroup } = ids(from, groups);
     return usergroup === null ? called(from, groups) : `<!subteam^${usergroup}|@${namedAs(from).replaceAll("|", "/")}>`;
   });

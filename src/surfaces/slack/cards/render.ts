@@ -5,7 +5,7 @@ import { blockedCard, chooseTeamCard, helpCard, listCard, notedCard, refusedCard
 import { outcomeCard } from "./outcome.ts";
 import { canCard, policyBrokenCard, policyCard, policyMendedCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
-import { reminderCard } from "./reminder.ts";
+import { handedCard, reminderCard } from "./reminder.ts";
 import { statusCard } from "./status.ts";
 import { whyCard, whyHereCard } from "./why.ts";
 
@@ -18,6 +18,9 @@ export function render(view: View, now: Date): Card {
       return approvalCard(view);
     case "reminder":
       return reminderCard(view);
+    case "escalated":
+    case "delegated":
+      return handedCard(view);
     case "receipt":
       return receiptCard(view);
     case "outcome":

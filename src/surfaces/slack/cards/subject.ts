@@ -30,6 +30,7 @@ const Limits = z.object({
 const Checks = z.array(z.object({ name: z.string(), command: z.string() }));
 const Policy = z.object({ commit: z.string(), digest: z.string() });
 const Texts = z.array(z.string());
+const Bound = z.strictObject({ base: z.string().optional(), policy: z.string().optional() });
 
 const Opens = z.object({
   methods: Texts,
@@ -101,6 +102,16 @@ const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
             ),
           )}`,
     ),
+  bound: (value) =>
+    of(Bound, value, ({ base, policy }) => {
+      const parts = [
+        ...(policy === undefined
+          ? []
+          : [`the policy changes (now ${code(policy.replace(/^sha256:/, "").slice(0, 8))})`]),
+        ...(base === undefined ? [] : [`the run starts from another commit than ${code(base.slice(0, 12))}`]),
+      ];
+      return `A yes is void as soon as ${listed(parts, "or")}.`;
+    }),
   policy: (value) =>
     of(
       Policy,

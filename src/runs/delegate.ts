@@ -1,0 +1,101 @@
+import type { Place } from "#ports/chat.ts";
+import { type Account, DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
+import { type Approval, VOTE_REFUSALS, type VoteRefusal } from "./approval.ts";
+import type { Core } from "./core.ts";
+import { type DelegationRefusal, judgeNaming } from "./delegation.ts";
+import { titled } from "./look.ts";
+import { rebound } from "./rebind.ts";
+import { record } from "./record.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Run } from "./run.ts";
+import { tell } from "./tell.ts";
+import type { View } from "./view.ts";
+import { authorsWithAccounts, liveMembers, refusalOf } from "./vote.ts";
+
+export interface Handover {
+  readonly run: Run;
+  readonly account: Account;
+  /** Id of the account that is to answer, on the workspace of `account`; `null`: the words named none. */
+  readonly to: string | null;
+  readonly place: Place;
+}
+
+/**
+ * Names somebody to answer in the speaker's place, for every open question of the run that the speaker is asked and whose
+ * rule lets them. Always returns what to tell the speaker. Nothing that is said here reaches the agent.
+ */
+export async function delegate(core: Core, handover: Handover): Promise<View> {
+  const { run, account } = handover;
+  if (account.kind !== "member") return { kind: "refused", refusal: { code: "guest" } };
+  const open = (await core.stores.approvals.ofRun(run.id)).filter(({ status }) => status === "pending");
+  const [first] = open;
+  const refuse = (code: DelegationRefusal): View => ({ kind: "refused", refusal: refusal(code, open) });
+  if (first === undefined) return refuse("nothing_asked");
+  let to: Account | null;
+  try {
+    to = handover.to === null ? null : await core.directory.account({ ...idOf(account), id: handover.to });
+  } catch (error) {
+    if (!(error instanceof DirectoryUnavailable)) throw error;
+    return { kind: "refused", refusal: { code: "directory_unavailable" } };
+  }
+  if (to === null || to.kind !== "member") return refuse("no_such_delegate");
+  const answers: View[] = [];
+  for (const approval of open) answers.push(await nameOne(core, run, approval, handover, to));
+  core.nudge();
+  return answers.find(({ kind }) => kind === "noted") ?? answers[0] ?? refuse("nothing_asked");
+}
+
+const idOf = ({ provider, workspace, id }: ExternalId): ExternalId => ({ provider, workspace, id });
+
+async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: Account): Promise<View> {
+  const membersNow = await liveMembers(core, known, by);
+  if (membersNow === null) return { kind: "refused", refusal: { code: "directory_unavailable" } };
+  return core.store.tx(async (tx): Promise<View> => {
+    const locked = await core.stores.runs.lock(tx, run.id);
+    const approval = await core.stores.approvals.lock(tx, known.id);
+    if (!locked || !approval) return { kind: "refused", refusal: { code: "unknown_approval" } };
+    const refused = async (code: VoteRefusal): Promise<View> => ({
+      kind: "refused",
+      refusal: await refusalOf(core, tx, locked, approval, by.account, code),
+    });
+    if (await rebound(core, tx, locked, approval)) return refused("stale");
+    const account = idOf(by.account);
+    const person = await core.stores.people.resolve(tx, core.orgId, account, by.account.name);
+    const delegate = {
+      person: await core.stores.people.resolve(tx, core.orgId, idOf(to), to.name),
+      account: idOf(to),
+    };
+    const named = judgeNaming(approval, await core.stores.approvals.votes(tx, approval.id), {
+      person,
+      account,
+      authors: await authorsWithAccounts(core, tx, locked, account),
+      membersNow,
+      to: delegate,
+      now: core.clock.now(),
+    });
+    if (named.refused !== null) {
+      return isVoteRefusal(named.refused)
+        ? refused(named.refused)
+        : { kind: "refused", refusal: refusal(named.refused, [approval]) };
+    }
+    if (named.fresh) {
+      await core.stores.approvals.amend(tx, approval.id, named.asks);
+      await record(core, tx, run.id, null, [
+        { kind: "approval.delegated", approval: approval.id, by: person, to: delegate.person, account: to.id },
+      ]);
+      await tell(core, tx, locked, "delegated", `${approval.id} ${delegate.person.id}`);
+      await tell(core, tx, locked, "approval", approval.id);
+      await tell(core, tx, locked, "status");
+    }
+    return { kind: "noted", what: "delegated", run: titled(core, locked) };
+  });
+}
+
+const isVoteRefusal = (code: VoteRefusal | DelegationRefusal): code is VoteRefusal =>
+  (VOTE_REFUSALS as readonly string[]).includes(code);
+
+const refusal = (code: DelegationRefusal, open: readonly Approval[]): Refusal => ({
+  code,
+  from: [...new Set(open.flatMap(({ asks }) => asks.map((ask) => ask.from)))],
+  rule: open[0]?.asks[0]?.rule.at ?? "",
+});

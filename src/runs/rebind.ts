@@ -1,0 +1,39 @@
+import type { Tx } from "#ports/store.ts";
+import type { Approval } from "./approval.ts";
+import { open, untouched } from "./ask.ts";
+import { bind } from "./bind.ts";
+import { boundNow, stillBound, withBound } from "./bound.ts";
+import type { Core } from "./core.ts";
+import { record } from "./record.ts";
+import { looksAt } from "./remind.ts";
+import type { Run } from "./run.ts";
+import { isParked, queueOf } from "./state.ts";
+import { tell } from "./tell.ts";
+
+/**
+ * Whether what a yes to this open question would be bound to has changed since it was put. Then it is void, and put anew as
+ * things are now; an agent that waits has it asked again. The run and the question must be locked.
+ */
+export async function rebound(core: Core, tx: Tx, run: Run, asked: Approval): Promise<boolean> {
+  if (asked.status !== "pending" || stillBound(core, run, asked)) return false;
+  if (asked.gate === "command" && !isParked(run.state)) {
+    await core.stores.approvals.close(tx, asked.id, "void");
+    await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: asked.id, status: "void" }]);
+    await tell(core, tx, run, "approval", asked.id);
+    await giveBack(core, tx, run, asked);
+    await core.engine.wake(tx, run.id, queueOf(run.state));
+    return true;
+  }
+  const subject = withBound(asked.subject, boundNow(core, run, asked.asks));
+  const asks = asked.asks.map(untouched);
+  const approval = await open(core, tx, run, asked.gate, subject, bind(asked.gate, run, subject), asks, null);
+  if (isParked(run.state)) await core.stores.runs.patch(tx, run, { wakeAt: looksAt(core, approval) });
+  return true;
+}
+
+/** What of the time that was added for people to answer about a command was not needed. */
+export async function giveBack(core: Core, tx: Tx, run: Run, { expiresAt }: Approval): Promise<void> {
+  if (run.deadlineAt === null) return;
+  const unused = Math.max(0, expiresAt.getTime() - core.clock.now().getTime());
+  await core.stores.runs.patch(tx, run, { deadlineAt: new Date(run.deadlineAt.getTime() - unused) });
+}
