@@ -91,4 +91,14 @@ export const POLICY: readonly Mutation[] = [
     replace: "const decision = worst([current], { trace, digest: current.digest });",
     red: decides("a narrowing holds at once and a widening waits for the next run"),
   },
+  {
+    name: "an agent may install what it likes",
+    file: "src/policy/command-actions.ts",
+    find: "return updates || named || packages.some((spec) => !isLocal(spec));",
+    replace: "return false;",
+    red: {
+      file: "test/policy/command-actions.test.ts",
+      test: "a new package goes to policy: no rule is no, and a rule asks whom it names",
+    },
+  },
 ];

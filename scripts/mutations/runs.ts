@@ -111,4 +111,31 @@ export const RUNS: readonly Mutation[] = [
     replace: "if (false) {",
     red: { file: "test/adapters/keys.test.ts", test: "any changed byte of the payload breaks the signature" },
   },
+  {
+    name: "one run more than may be is at work",
+    file: "src/runs/shares.ts",
+    find: "if (busy >= most) return {",
+    replace: "if (busy > most) return {",
+    red: {
+      file: "test/runs/shares.int.test.ts",
+      test: "a run beyond it waits, says once why and where that is written, and starts by itself",
+    },
+  },
+  {
+    name: "what was promised to one run is promised to the next",
+    file: "src/runs/shares.ts",
+    find: "spent[kind] + month.held.most - month.spent - month.others",
+    replace: "spent[kind] + month.held.most - month.spent",
+    red: {
+      file: "test/runs/shares.int.test.ts",
+      test: "the gateway gets what is left of the month, and no more than is not promised to other runs",
+    },
+  },
+  {
+    name: "a yes to more budget outlives the rule that asked for it",
+    file: "src/runs/allot.ts",
+    find: 'if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };',
+    replace: 'if (decision.outcome !== "ask") return answers.map(moreOf)[0] ?? { usd: 0, tokens: 0 };',
+    red: { file: "test/runs/budget.int.test.ts", test: "a yes ends when policy no longer has it asked about" },
+  },
 ];

@@ -1,16 +1,11 @@
-import { z } from "zod";
 import { allow } from "./allow.ts";
-import { type Approval, covers } from "./approval.ts";
+import { covers } from "./approval.ts";
+import { moreOf } from "./budget-added.ts";
 import type { Core } from "./core.ts";
 import { scopeNow } from "./narrow.ts";
 import type { Run } from "./run.ts";
 import { allotmentOf, hasMonths, heldNow, type Month, monthAt, monthsOf } from "./shares.ts";
 import type { Amount } from "./stores.ts";
-
-const amount = z.strictObject({ usd: z.number().nonnegative(), tokens: z.number().int().nonnegative() });
-
-/** What a yes to more budget gives, as it stands under the question's digest. */
-export const BudgetSubject = z.strictObject({ spent: amount, budget: amount, more: amount });
 
 /** What a run may spend, and why it is no more. */
 export interface Budget {
@@ -86,9 +81,4 @@ async function added(core: Core, run: Run): Promise<Amount> {
     .filter((one) => covers(one, decision.asks))
     .map(moreOf)
     .reduce((all, more) => ({ usd: all.usd + more.usd, tokens: all.tokens + more.tokens }), { usd: 0, tokens: 0 });
-}
-
-function moreOf({ subject }: Approval): Amount {
-  const asked = BudgetSubject.safeParse(subject);
-  return asked.success ? asked.data.more : { usd: 0, tokens: 0 };
 }

@@ -1,11 +1,12 @@
 import type { RuleRef } from "#policy/decision.ts";
 import type { Agent } from "#ports/agent.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
-import { allotted, type Budget, BudgetSubject } from "./allot.ts";
+import { allotted, type Budget } from "./allot.ts";
 import { type Answer, allow, decided } from "./allow.ts";
 import type { Approval } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind } from "./bind.ts";
+import { BudgetSubject } from "./budget-added.ts";
 import type { Core } from "./core.ts";
 import { type HandOff, handOff } from "./hand-off.ts";
 import { membersOrHold } from "./hold.ts";

@@ -1,4 +1,5 @@
 import type { PullRequestText } from "#ports/repo-host.ts";
+import { addedUsd } from "./budget-added.ts";
 import type { RunFacts } from "./facts.ts";
 import type { Run } from "./run.ts";
 
@@ -38,7 +39,10 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
     ["Policy", `\`${facts.request.policy.commit.slice(0, 12)}\` \`${facts.request.policy.digest.slice(7, 15)}\``],
     ["Agent", `${plain(agent)}, model \`${run.model}\``],
     ["Commit", `\`${facts.work?.head ?? ""}\``],
-    ["Cost", `${money(facts.spent.usd)} of ${money(run.scope?.limits.costUsd ?? 0)}, ${facts.spent.calls} model calls`],
+    [
+      "Cost",
+      `${money(facts.spent.usd)} of ${money((run.scope?.limits.costUsd ?? 0) + addedUsd(facts))}, ${facts.spent.calls} model calls`,
+    ],
     [
       "Hosts refused",
       facts.hosts

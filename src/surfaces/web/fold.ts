@@ -1,8 +1,8 @@
+import { addedUsd } from "#runs/budget-added.ts";
 import type { RunEvent } from "#runs/event.ts";
 import { facts, type RunFacts } from "#runs/facts.ts";
 import type { Run } from "#runs/run.ts";
 import { isFinal } from "#runs/state.ts";
-import { peopleOf } from "#runs/view.ts";
 import { CLICK_REASONS, EGRESS_REASONS } from "#surfaces/reasons.ts";
 import type { ApprovalRow, CheckRow, HostRow, RunLine, RunPage } from "./run-view.ts";
 import { story } from "./story.ts";
@@ -65,7 +65,11 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
     checks: checksOf(run, all),
     files: all.work?.files ?? [],
     hosts: hostsOf(all),
-    usage: { ...all.spent, limitUsd: run.scope?.limits.costUsd ?? null, sandboxMs: sandboxMs(all, context.now) },
+    usage: {
+      ...all.spent,
+      limitUsd: run.scope ? run.scope.limits.costUsd + addedUsd(all) : null,
+      sandboxMs: sandboxMs(all, context.now),
+    },
     approvals: all.approvals.map(approvalRow),
     pullRequest: all.pullRequest
       ? {
@@ -189,11 +193,7 @@ function approvalRow(approval: RunFacts["approvals"][number]): ApprovalRow {
   return {
     id: approval.id,
     gate: GATES[approval.gate] ?? approval.gate,
-    from: [
-      approval.asks.map((ask) => `${ask.quorum} of ${peopleOf(ask).replace("group:", "@")}`).join(" and "),
-      ...approval.escalated.map(({ to }) => `escalated to ${to.replace("group:", "@")}`),
-      ...approval.delegated.map(({ by, to }) => `${to.name} in the place of ${by.name}`),
-    ].join("; "),
+    from: approval.asks.map((ask) => `${ask.quorum} of ${ask.from.replace("group:", "@")}`).join(" and "),
     digest: approval.digest,
     rule: approval.asks[0]?.rule ?? null,
     status: approval.status,

@@ -1,6 +1,7 @@
 import type { Button } from "@slack/types";
 import type { RuleRef } from "#policy/decision.ts";
 import type { FileChange } from "#ports/gateway.ts";
+import { addedUsd } from "#runs/budget-added.ts";
 import type { ApprovalFacts, CheckFacts, HostFacts, RunFacts } from "#runs/facts.ts";
 import { isFinal, type RunState } from "#runs/state.ts";
 import type { RunTitle } from "#runs/view.ts";
@@ -63,7 +64,7 @@ export function elapsed(facts: RunFacts, until: Date): string {
 }
 
 export function cost(run: RunTitle, facts: RunFacts): string {
-  const limit = run.costLimitUsd === null ? "" : ` of ${money(run.costLimitUsd)}`;
+  const limit = run.costLimitUsd === null ? "" : ` of ${money(run.costLimitUsd + addedUsd(facts))}`;
   return `${money(facts.spent.usd)}${limit}`;
 }
 
