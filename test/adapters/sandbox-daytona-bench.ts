@@ -20,8 +20,6 @@ export interface DaytonaBench extends SandboxBench {
   other(more: Partial<DaytonaOptions>): ReturnType<typeof daytonaSandboxes>;
 }
 
-/** In a local sandbox the usual port is taken: behind it is the double's network. */
-const PROXY_PORT = 3129;
 const NAME = "gateway.test";
 
 /** The adapter over a double of Daytona, a real gateway with its public door, and local sandboxes underneath. */
@@ -49,7 +47,6 @@ export async function daytonaBench(): Promise<DaytonaBench> {
       folder: path.join(folder, "images"),
       node: process.execPath,
       gatewayUrl: `https://${NAME}:${gatewayPort}`,
-      proxyPort: PROXY_PORT,
       clock,
       // What is waited for here is somebody else's clock; only the turn is given up.
       patience: {

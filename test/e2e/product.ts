@@ -30,10 +30,16 @@ export async function countersign(...args: readonly string[]): Promise<{ code: n
   return { code: child.exitCode, output: words() };
 }
 
-export async function startProduct(...args: readonly string[]): Promise<Product> {
+export const startProduct = (...args: readonly string[]): Promise<Product> => startProductWith({}, ...args);
+
+/** The same, with settings. */
+export async function startProductWith(
+  settings: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<Product> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-e2e-"));
   const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), "serve", ...args], {
-    env: { ...environment(), PORT: String(await freePort()), COUNTERSIGN_DATA: dataDir },
+    env: { ...environment(), PORT: String(await freePort()), COUNTERSIGN_DATA: dataDir, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const words = listen(child.stdout, child.stderr);
@@ -80,7 +86,7 @@ function listen(...streams: readonly NodeJS.ReadableStream[]): () => string {
   return () => words;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const address = probe.address();

@@ -4,7 +4,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { launch, noBrowser, visit } from "./browser.ts";
 import { keepEvidence } from "./evidence.ts";
-import { type Product, startProduct } from "./product.ts";
+import { type Product, startProductWith } from "./product.ts";
 
 /** A product and a browser for one file of tests. What people see is found by role, label and text only. */
 export interface Stage {
@@ -24,10 +24,17 @@ const skipped = noBrowser();
 /** A test that needs the browser. Skipped without one; in CI the file fails instead. */
 export const inBrowser = test.skipIf(skipped);
 
+/** What the product is started beside, and told of. */
+export interface Surroundings {
+  readonly settings: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
 /** Starts the product and the browser before the file's first test, and ends both after its last. */
-export function stageOfFile(): Stage {
+export function stageOfFile(surround?: () => Promise<Surroundings>): Stage {
   let browser: Browser | null = null;
   let product: Product | null = null;
+  let surroundings: Surroundings | null = null;
   let problems: string[] = [];
   let expected: RegExp[] = [];
   let taken = 0;
@@ -40,11 +47,13 @@ export function stageOfFile(): Stage {
   beforeAll(async () => {
     if (skipped) return;
     mkdirSync(SCREENSHOTS, { recursive: true });
-    [product, browser] = await Promise.all([startProduct(), launch()]);
+    surroundings = (await surround?.()) ?? null;
+    [product, browser] = await Promise.all([startProductWith(surroundings?.settings ?? {}), launch()]);
   });
   afterAll(async () => {
     await browser?.close();
     const code = await product?.stop();
+    await surroundings?.close();
     if (!skipped) expect(code, product?.lastWords()).toBe(0);
   });
   afterEach(async ({ task }) => {

@@ -29,15 +29,14 @@ export interface DaytonaOptions extends VendorOptions {
   readonly node: string;
   /** "https://host[:port]" at which the gateway can be reached from anywhere; `null`: it cannot. */
   readonly gatewayUrl: string | null;
-  /** Port on a sandbox's 127.0.0.1 for the way to the gateway. Default: the one that local sandboxes have. */
-  readonly proxyPort?: number;
   readonly clock?: Clock;
   readonly patience?: Patience;
   /** Addresses of a name. Default: what this machine's resolver says. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
 }
 
-const PROXY_PORT = 3128;
+/** Where processes inside find the gateway. Not the port of a local sandbox, so that one may be inside of the other. */
+const PROXY_PORT = 3129;
 /** A create whose answer was lost is looked for so often before it is called unknown. */
 const LOOKS = 5;
 /** A name that somebody else took is soon to be seen under its label. */
@@ -66,7 +65,6 @@ export function daytonaSandboxes(o: DaytonaOptions): SandboxProvider & AsyncDisp
   const clock = o.clock ?? systemClock;
   const patience = o.patience ?? { pause: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}) };
   const shelf = stock({ folder: o.folder, node: o.node });
-  const port = o.proxyPort ?? PROXY_PORT;
   const calm = <T>(call: () => Promise<T>, signal?: AbortSignal) => calmly(patience, call, signal);
 
   async function look(id: string): Promise<Box | null> {
@@ -106,7 +104,7 @@ export function daytonaSandboxes(o: DaytonaOptions): SandboxProvider & AsyncDisp
     patience,
     clock,
     explain,
-    gatewayUrl: `http://127.0.0.1:${port}`,
+    gatewayUrl: `http://127.0.0.1:${PROXY_PORT}`,
     async info(id) {
       const box = await look(id);
       if (box === null) throw new SandboxError("gone", `sandbox ${id} was destroyed`);
@@ -167,7 +165,7 @@ export function daytonaSandboxes(o: DaytonaOptions): SandboxProvider & AsyncDisp
     checkSize(box, spec);
     const url = spec.gateway === null ? null : o.gatewayUrl;
     const gateway = url === null ? null : { url, token: spec.token?.reveal() ?? null, authority: spec.trust ?? null };
-    const order = { port, trust: spec.trust ?? null, gateway };
+    const order = { port: PROXY_PORT, trust: spec.trust ?? null, gateway };
     const { reached, tried, door } = await furnish({ vendor, patience, stock: shelf }, box.id, image, order);
     if (tried === 0 || reached.length > 0) {
       const what = reached.join(", ") || "we do not know what";
