@@ -3,6 +3,7 @@ import type { RunEvent } from "#runs/event.ts";
 import { facts, type RunFacts } from "#runs/facts.ts";
 import type { Run } from "#runs/run.ts";
 import { isFinal } from "#runs/state.ts";
+import { peopleOf } from "#runs/view.ts";
 import { CLICK_REASONS, EGRESS_REASONS } from "#surfaces/reasons.ts";
 import type { ApprovalRow, CheckRow, HostRow, RunLine, RunPage } from "./run-view.ts";
 import { story } from "./story.ts";
@@ -193,7 +194,11 @@ function approvalRow(approval: RunFacts["approvals"][number]): ApprovalRow {
   return {
     id: approval.id,
     gate: GATES[approval.gate] ?? approval.gate,
-    from: approval.asks.map((ask) => `${ask.quorum} of ${ask.from.replace("group:", "@")}`).join(" and "),
+    from: [
+      approval.asks.map((ask) => `${ask.quorum} of ${peopleOf(ask).replace("group:", "@")}`).join(" and "),
+      ...approval.escalated.map(({ to }) => `escalated to ${to.replace("group:", "@")}`),
+      ...approval.delegated.map(({ by, to }) => `${to.name} in the place of ${by.name}`),
+    ].join("; "),
     digest: approval.digest,
     rule: approval.asks[0]?.rule ?? null,
     status: approval.status,
