@@ -1,6 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { Secret } from "#ports/secret.ts";
+import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
 
 const secret = (name: string) =>
   z
@@ -64,6 +65,27 @@ const Environment = z.object({
   ),
   SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe("Signing secret of the Slack app."),
   SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
+  GITHUB_APP_ID: z.coerce
+    .number({ error: "is not a number" })
+    .int()
+    .positive()
+    .optional()
+    .describe("The GitHub App to work as (`countersign github create-app` makes one); the local git host when absent."),
+  GITHUB_APP_PRIVATE_KEY: secret("github_app_private_key").describe("Private key of the GitHub App, in PEM."),
+  GITHUB_APP_PRIVATE_KEY_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File with that key, readable by its owner alone."),
+  GITHUB_WEBHOOK_SECRET: secret("github_webhook_secret").describe(
+    "Secret of the App's webhook, which posts to PUBLIC_URL/github/webhooks; without it a timer looks instead.",
+  ),
+  GITHUB_WEBHOOK_SECRET_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File with that secret, readable by its owner alone."),
+  GITHUB_API_URL: url.describe("API of a GitHub that is not github.com, such as https://ghe.example.com/api/v3."),
   npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
   BWRAP_PATH: z
     .string()
@@ -114,6 +136,10 @@ export interface Config {
   readonly pypi: { readonly index: string | null; readonly files: readonly string[] };
   /** `null`: github.com's. */
   readonly github: { readonly web: string; readonly api: string; readonly files: readonly string[] } | null;
+  /** `null`: the local git host. */
+  readonly githubApp: GithubAppPlace | null;
+  /** github.com's, or that of an Enterprise server; without a slash at the end. */
+  readonly githubApiUrl: string;
   /** Secrets that the environment brought, by the name policy has for them. */
   readonly secrets: ReadonlyMap<string, Secret>;
   /** `null`: in the usual places. */
@@ -144,7 +170,7 @@ export const apiOf = ({ openai, anthropic }: Config["models"], model: string): "
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|::1)$/;
 const TOOL = /^(PATH|HOME|npm_config_.*|npm_(?:node_)?execpath|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
-const REAL = /^(SLACK_|GITHUB_APP_|LINEAR_)/;
+const REAL = /^(SLACK_|GITHUB_APP_|GITHUB_WEBHOOK_|LINEAR_)/;
 
 /** Something the operator has to mend; its message is all they need to see. */
 export class ConfigError extends Error {
@@ -229,6 +255,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       "COUNTERSIGN_AGENT=opencode needs a model: set OPENAI_API_KEY or OPENAI_BASE_URL (or the ANTHROPIC_ ones)",
     );
   }
+  const githubApp = githubAppOf(e, cwd);
+  if (typeof githubApp === "string") throw new ConfigError(githubApp);
   const openai = e.OPENAI_API_KEY !== undefined || e.OPENAI_BASE_URL !== undefined;
   return {
     port: e.PORT,
@@ -254,6 +282,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     registry: e.npm_config_registry ?? null,
     pypi: { index: e.COUNTERSIGN_PYPI_INDEX ?? null, files: e.COUNTERSIGN_PYPI_FILES },
     github: githubOf(e.COUNTERSIGN_GITHUB_HOSTS),
+    githubApp,
+    githubApiUrl: e.GITHUB_API_URL?.replace(/\/+$/, "") ?? "https://api.github.com",
     secrets: secretsIn(env),
     bwrap: e.BWRAP_PATH ?? null,
     slack:

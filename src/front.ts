@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { parse } from "hono/utils/cookie";
 import { slackDirectory } from "#adapters/directory/slack.ts";
 import { slackAccess } from "#adapters/directory/slack-access.ts";
-import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
+import { githubVerifier } from "#adapters/repo-host/github/verifier.ts";
 import { localHostPages } from "#adapters/repo-host/local/pages.ts";
 import type { Keys } from "#adapters/secrets/keys.ts";
 import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
@@ -16,16 +16,19 @@ import { authorsOfPull } from "#runs/authors.ts";
 import { choose } from "#runs/choose.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
+import { pullRequestChanged } from "#runs/review.ts";
 import { foresee } from "#runs/standing.ts";
 import { stop } from "#runs/stop.ts";
 import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
+import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import { startGate } from "#surfaces/web/gate.ts";
 import { pageLook } from "#surfaces/web/look.ts";
 import { webPages } from "#surfaces/web/pages.ts";
 import type { Config } from "./config.ts";
+import type { Forge } from "./forge.ts";
 import type { Workspace } from "./parts.ts";
 import { runPages } from "./run-pages.ts";
 
@@ -51,7 +54,7 @@ export async function openFront(o: {
   config: Config;
   core: Core;
   keys: Keys;
-  repoHost: LocalRepoHost;
+  forge: Forge;
   /** Repositories of `--repo`. */
   own: readonly string[];
   web: boolean;
@@ -121,30 +124,44 @@ export async function openFront(o: {
   pages.route(
     "/",
     webPages({
-      ...runPages(core, identity.url),
+      ...runPages(core, { workspaceUrl: identity.url, repositoryUrl: o.forge.repositoryUrl }),
       // The gate above has asked for the start token; nobody comes here without it.
       mayView: () => true,
       signIn: null,
     }),
   );
-  pages.use("/code/*", ...gate);
-  pages.route(
-    "/code",
-    localHostPages(o.repoHost, {
-      look: pageLook,
-      people: local
-        ? world.users.filter((one) => !one.isBot && !one.isGuest).map((one) => ({ id: one.id, name: one.realName }))
-        : [OPERATOR],
-      authors: (repo, number) => authorsOfPull(core, repo, number),
-      mayView: () => true,
-      viewer: (request) => {
-        if (!local) return OPERATOR;
-        const id = parse(request.headers.get("cookie") ?? "", PERSON_COOKIE)[PERSON_COOKIE];
-        const user = playground ? world.users.find((one) => one.id === id && !one.isBot && !one.isGuest) : undefined;
-        return user ? { id: user.id, name: user.realName } : null;
-      },
-    }),
-  );
+  const { local: localHost, github } = o.forge;
+  if (localHost !== null) {
+    pages.use("/code/*", ...gate);
+    pages.route(
+      "/code",
+      localHostPages(localHost, {
+        look: pageLook,
+        people: local
+          ? world.users.filter((one) => !one.isBot && !one.isGuest).map((one) => ({ id: one.id, name: one.realName }))
+          : [OPERATOR],
+        authors: (repo, number) => authorsOfPull(core, repo, number),
+        mayView: () => true,
+        viewer: (request) => {
+          if (!local) return OPERATOR;
+          const id = parse(request.headers.get("cookie") ?? "", PERSON_COOKIE)[PERSON_COOKIE];
+          const user = playground ? world.users.find((one) => one.id === id && !one.isBot && !one.isGuest) : undefined;
+          return user ? { id: user.id, name: user.realName } : null;
+        },
+      }),
+    );
+  }
+  const webhooks: GithubWebhooks | null =
+    github === null || github.webhookSecret === null
+      ? null
+      : githubWebhooks({
+          verify: githubVerifier(github.webhookSecret),
+          appId: github.appId,
+          inbox: core.stores.inbox,
+          changed: (change) => pullRequestChanged(core, change),
+          log: core.log,
+        });
+  if (webhooks !== null) pages.route("/", webhooks.routes);
   if (playground) pages.route("/", playground.app);
   else pages.get("/", ...gate, (c) => c.redirect("/runs"));
 
@@ -152,19 +169,25 @@ export async function openFront(o: {
     chat: slackChat({ urgent, progress, botId: identity.botId, now, log: core.log }),
     directory,
     pages,
-    welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, local),
+    welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, { local, forge: o.forge }),
     begin: () => playground?.begin(),
     redrive: async () => {
-      await surface.redrive();
+      await Promise.all([surface.redrive(), webhooks?.redrive()]);
     },
     close: async () => {
       playground?.stop();
-      await surface.drain();
+      await Promise.all([surface.drain(), webhooks?.drain()]);
     },
   };
 }
 
-function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly string[], local: boolean): string {
+function welcomeOf(
+  config: Config,
+  baseUrl: string,
+  token: string,
+  own: readonly string[],
+  { local, forge }: { local: boolean; forge: Forge },
+): string {
   const agent =
     config.agent === "demo"
       ? "demo: scripted model (set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY for a real one)"
@@ -175,6 +198,7 @@ function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly
     "",
     `  agent     ${agent}`,
     `  chat      ${local ? "a local page that works like Slack" : "your Slack workspace"}`,
+    ...(forge.github === null ? [] : [`  code      GitHub, as App ${forge.github.appId}`]),
     ...(own.length > 0 ? [`  yours     ${own.join(", ")}: ask in #yours`] : []),
     `  data      ${config.dataDir}`,
     "  stop      Ctrl-C; runs go on where they were at the next start",

@@ -4,7 +4,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import pino from "pino";
 import { acpAgents } from "#adapters/agent/acp.ts";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
-import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
 import { examineKeys, openKeys } from "#adapters/secrets/keys.ts";
 import { recordedDecisions } from "#db/decisions.ts";
 import { pgBossEngine } from "#db/engine.ts";
@@ -26,6 +25,7 @@ import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
 import { apiOf, type Config, hostInUrl } from "./config.ts";
 import { decisionRoutes } from "./decisions.ts";
+import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
 import { loop, underWay, waker } from "./loops.ts";
 import {
@@ -84,6 +84,7 @@ export async function openHouse(
   const baseUrl = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
   const policy = opening.adopt(await openPolicy(config, say), (watch) => watch.close());
   const workspace = await openWorkspace(config, say);
+  const github = await examineForge(config, { repos: o.repos, say });
   const images = imageFolders(config);
   const sandboxes = await openSandboxes(config, images);
   // Up to here nothing was made: what a person has to mend leaves nothing behind.
@@ -108,15 +109,17 @@ export async function openHouse(
   const inHand = underWay();
   opening.defer(inHand.over);
   const engine = await pgBossEngine({ database, orgId });
-  const repoHost: LocalRepoHost = await localRepoHost({
-    dir: path.join(config.dataDir, "repos"),
-    baseUrl: `${baseUrl}/code`,
-    clock: systemClock,
-    onChange: (what) => pullRequestChanged(core, what),
-    onFailure: (error, what) =>
-      say("a pull request's change was not taken and is tried again", { what, error: String(error) }),
-  });
-  opening.defer(() => repoHost.stop());
+  const forge = opening.adopt(
+    await openForge({
+      dataDir: config.dataDir,
+      baseUrl,
+      github,
+      clock: systemClock,
+      changed: (what) => pullRequestChanged(core, what),
+      say,
+    }),
+    (opened) => opened.close(),
+  );
 
   const core: Core = {
     orgId,
@@ -141,7 +144,7 @@ export async function openHouse(
       [demo, opencode((model) => apiOf(config.models, model))].map((profile) => [profile.id, acpAgents({ profile })]),
     ),
     defaultAgent: { id: config.agent, model: config.model },
-    repoHost,
+    repoHost: forge.host,
     signer: { keyId: keyIdOf(keys.receipts.publicKey), publicKey: keys.receipts.publicKey, sign: keys.receipts.sign },
     tokenFor: keys.tokenFor,
     pythonIndex: config.pypi.index,
@@ -152,6 +155,8 @@ export async function openHouse(
           config.models.anthropic.key,
           config.slack?.botToken,
           config.slack?.signingSecret,
+          github?.privateKey,
+          github?.webhookSecret,
           keys.text("start"),
           ...secrets.all(),
         ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),
@@ -163,9 +168,9 @@ export async function openHouse(
   };
 
   const seeded = o.roles.has("web") && config.policyDir === null;
-  if (seeded) await seedRepositories(repoHost);
-  const own = await importAll(repoHost, o.repos);
-  const front: Front = await openFront({ config, core, keys, repoHost, own, web: o.roles.has("web"), workspace });
+  if (seeded && forge.local !== null) await seedRepositories(forge.local);
+  const own = forge.local === null ? [] : await importAll(forge.local, o.repos);
+  const front: Front = await openFront({ config, core, keys, forge, own, web: o.roles.has("web"), workspace });
   opening.defer(() => front.close());
 
   if (o.roles.has("worker")) {
@@ -192,7 +197,7 @@ export async function openHouse(
     const service = serviceFile(config.dataDir);
     writeFileSync(service, JSON.stringify({ url: `http://${hostInUrl(config.host)}:${port}` }), { mode: 0o600 });
     opening.defer(() => rmSync(service, { force: true }));
-    await repoHost.start();
+    await forge.local?.start();
     opening.defer(loop(say, "the outbox", (signal) => deliver(core, front.chat, outbox.wait, signal)));
     opening.defer(
       loop(say, "the inbox", async (signal) => {

@@ -46,6 +46,11 @@ const COMMANDS: readonly Command[] = [
     run: policy,
   },
   {
+    words: ["github"],
+    help: async () => (await import("#command/github.ts")).GITHUB_HELP,
+    run: github,
+  },
+  {
     words: ["help"],
     help: "  countersign help\n      This, and every setting.",
     run: async () => {
@@ -111,6 +116,24 @@ async function policy(args: readonly string[]): Promise<number> {
     error: (text) => console.error(text),
     recorded: async (of) => (await import("./decisions.ts")).recordedBy(config)(of),
     now: () => new Date(),
+  });
+}
+
+async function github(args: readonly string[]): Promise<number> {
+  const [{ githubCommand }, { exchangeCode, manifestOf, newAppUrl }] = await Promise.all([
+    import("#command/github.ts"),
+    import("#adapters/repo-host/github/manifest.ts"),
+  ]);
+  const { dataDir, publicUrl, githubApiUrl: apiUrl } = parseConfig(process.env, process.cwd());
+  return githubCommand(args, {
+    dataDir,
+    publicUrl,
+    manifest: manifestOf,
+    formUrl: (org, state) => newAppUrl(apiUrl, org, state),
+    exchange: (code) => exchangeCode({ apiUrl, log: (message) => console.error(`countersign: ${message}`) }, code),
+    out: (text) => console.log(text),
+    error: (text) => console.error(text),
+    stop: stopRequested(),
   });
 }
 

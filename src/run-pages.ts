@@ -8,14 +8,18 @@ import type { RunPage } from "#surfaces/web/run-view.ts";
 
 const LISTED = 100;
 
-/**
- * What the run pages show, out of the record. `workspaceUrl`: what permalinks of the chat begin with, "" for this site
- * itself, `null` when nobody said.
- */
-export function runPages(core: Core, workspaceUrl: string | null): Omit<RunPages, "mayView" | "signIn"> {
+/** Where what a page speaks of is shown. */
+interface Elsewhere {
+  /** What permalinks of the chat begin with, "" for this site itself, `null` when nobody said. */
+  readonly workspaceUrl: string | null;
+  readonly repositoryUrl: (repo: string) => string;
+}
+
+/** What the run pages show, out of the record. */
+export function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "mayView" | "signIn"> {
   const load = async (runId: string): Promise<RunPage | null> => {
     const run = await core.stores.runs.get(runId);
-    return run ? pageOf(core, run, workspaceUrl) : null;
+    return run ? pageOf(core, run, elsewhere) : null;
   };
   return {
     load,
@@ -44,7 +48,7 @@ export function runPages(core: Core, workspaceUrl: string | null): Omit<RunPages
   };
 }
 
-async function pageOf(core: Core, run: Run, workspaceUrl: string | null): Promise<RunPage> {
+async function pageOf(core: Core, run: Run, { workspaceUrl, repositoryUrl }: Elsewhere): Promise<RunPage> {
   const { channel, thread } = run.place;
   return runPage(run, await eventsOf(core, run.id), {
     agentTitle: core.agents.get(run.agent)?.profile.title ?? run.agent,
@@ -53,7 +57,7 @@ async function pageOf(core: Core, run: Run, workspaceUrl: string | null): Promis
       // As chat.getPermalink has it, without asking for each.
       href: workspaceUrl === null ? null : `${workspaceUrl}/archives/${channel}/p${thread.replace(".", "")}`,
     },
-    repoHref: `/code/${run.repo}`,
+    repoHref: repositoryUrl(run.repo),
     now: core.clock.now(),
   });
 }

@@ -11,6 +11,8 @@ test("a gateway that was started with another model key is another gateway", () 
   expect(gatewayConfiguration(parse({ OPENAI_API_KEY: "sk-one" }))).toBe(old);
 });
 
+const WORKSPACE = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
+
 const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "OpenCode without a model has nothing to ask": [
     { COUNTERSIGN_AGENT: "opencode" },
@@ -46,6 +48,22 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "a forge has an API beside its pages": [
     { COUNTERSIGN_GITHUB_HOSTS: "git.example.com" },
     /COUNTERSIGN_GITHUB_HOSTS names the web host and the API's/,
+  ],
+  "a GitHub App without its key is no App": [
+    { ...WORKSPACE, GITHUB_APP_ID: "7" },
+    /^GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY/,
+  ],
+  "a webhook's secret without an App is for nobody": [
+    { ...WORKSPACE, GITHUB_WEBHOOK_SECRET: "s" },
+    /^GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY/,
+  ],
+  "a key that is given twice is a question": [
+    { ...WORKSPACE, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY: "k", GITHUB_APP_PRIVATE_KEY_FILE: "k.pem" },
+    /^GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE say the same thing twice/,
+  ],
+  "a webhook's secret is as real as the App it belongs to": [
+    { GITHUB_WEBHOOK_SECRET: "s" },
+    /^GITHUB_WEBHOOK_SECRET: real/,
   ],
   "the local Slack page does not listen on every address": [{ HOST: "0.0.0.0" }, /HOST=0\.0\.0\.0/],
   "the local Slack page does not listen on every address of the newer kind": [{ HOST: "::" }, /HOST=::/],
@@ -151,4 +169,20 @@ for (const [sentence, [env, expected]] of Object.entries(MODELS)) {
 
 test("bubblewrap is where it was found, or in the usual places", () => {
   expect([parse({ BWRAP_PATH: "/opt/bwrap" }).bwrap, parse({}).bwrap]).toEqual(["/opt/bwrap", null]);
+});
+
+test("a GitHub App is github.com's unless another server is named, and its key may lie in a file", () => {
+  expect(parse({}).githubApp).toBeNull();
+  const config = parse({ ...WORKSPACE, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY_FILE: "app/key.pem" });
+  expect(config.githubApp).toEqual({ appId: 7, privateKey: { file: "/srv/app/key.pem" }, webhookSecret: null });
+  expect(config.githubApiUrl).toBe("https://api.github.com");
+  const enterprise = parse({
+    ...WORKSPACE,
+    GITHUB_APP_ID: "7",
+    GITHUB_APP_PRIVATE_KEY: "PEM-TEXT",
+    GITHUB_WEBHOOK_SECRET: "HOOK-TEXT",
+    GITHUB_API_URL: "https://ghe.example.com/api/v3/",
+  });
+  expect(enterprise.githubApiUrl).toBe("https://ghe.example.com/api/v3");
+  expect(JSON.stringify(enterprise)).not.toMatch(/PEM-TEXT|HOOK-TEXT/);
 });

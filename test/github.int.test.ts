@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { shop } from "#playground/repos/shop.ts";
+import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
+import { chatOf } from "#test/chaos/chat.ts";
+import { until } from "#test/chaos/until.ts";
+import { type Command, command, freePort } from "#test/command.ts";
+import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
+import { filled } from "#test/doubles/github/repository.ts";
+import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
+
+/** The product as an organisation has it: a real workspace's protocol on one side, GitHub's on the other. */
+const PATIENCE_MS = 240_000;
+const repo = "acme/shop";
+
+interface Pull {
+  readonly title: string;
+  readonly body: string;
+  readonly draft: boolean;
+  readonly state: string;
+  readonly head: { readonly ref: string; readonly sha: string };
+  readonly user: { readonly login: string };
+}
+
+describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, () => {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-github-"));
+  let stage: Stage;
+  let double: GithubDouble;
+  let product: Command;
+  let port = 0;
+
+  beforeAll(async () => {
+    port = await freePort();
+    const here = `http://127.0.0.1:${port}/slack`;
+    stage = await openStage({ eventsUrl: `${here}/events`, interactivityUrl: `${here}/interactivity` });
+    const files = Object.assign({}, ...shop.commits.map((one) => one.files)) as Record<string, string | null>;
+    const kept = Object.entries(files).filter((one): one is [string, string] => one[1] !== null);
+    double = await githubDouble({
+      repos: { [repo]: (gitDir) => filled(gitDir, { ...Object.fromEntries(kept), ".github/CODEOWNERS": "* @cy\n" }) },
+      installed: [repo],
+      people: ["bo", "cy"],
+    });
+    double.deliverTo(async (request) =>
+      fetch(`http://127.0.0.1:${port}/github/webhooks`, {
+        method: "POST",
+        headers: request.headers,
+        body: await request.text(),
+      }),
+    );
+    const key = path.join(dataDir, "app.pem");
+    writeFileSync(key, double.privateKey.reveal(), { mode: 0o600 });
+    product = command(["serve"], {
+      PORT: String(port),
+      COUNTERSIGN_DATA: dataDir,
+      SLACK_BOT_TOKEN: "xoxb-for-tests",
+      SLACK_SIGNING_SECRET: "signing-secret-for-tests",
+      SLACK_API_URL: `${stage.url}/slack-api/`,
+      GITHUB_APP_ID: String(double.appId),
+      GITHUB_APP_PRIVATE_KEY_FILE: key,
+      GITHUB_WEBHOOK_SECRET: double.webhookSecret.reveal(),
+      GITHUB_API_URL: double.apiUrl,
+    });
+    await product.says(/code {6}GitHub, as App 4242/);
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await product?.stop();
+    await stage?.close();
+    await double?.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === "fail") console.error(product.words().slice(-6_000), double.problems);
+  });
+
+  test("a request in chat ends as a pull request that a person merges on GitHub", async () => {
+    const chat = chatOf({ url: stage.url, token: () => TOKEN });
+    const thread = await chat.ask("shop", 'append "Orders are shipped from Lyon." to README.md');
+    await chat.approveNext("shop", thread);
+    const said = async () => JSON.stringify(await chat.messages("shop"));
+    await until("the pull request in the thread", async () => (await said()).includes(`${double.url}/${repo}/pull/1`));
+
+    const pull = (await double.as("bo")("GET", `/repos/${repo}/pulls/1`)) as Pull;
+    expect(pull).toMatchObject({ draft: true, state: "open", user: { login: expect.stringContaining("bot") } });
+    expect(pull.head.ref).toMatch(/^agent\//);
+    expect(pull.body).toContain("| Receipt | signed by `ed25519:");
+    expect(pull.head.sha).toBe(await double.branch(repo, pull.head.ref));
+    await until("the thread says that it is in review", async () => (await said()).includes("Review it, then merge"));
+    const { check_runs } = (await double.as("bo")("GET", `/repos/${repo}/commits/${pull.head.sha}/check-runs`)) as {
+      check_runs: { name: string; conclusion: string }[];
+    };
+    expect(check_runs.find((run) => run.name === "countersign")).toMatchObject({ conclusion: "success" });
+    const asked = (await double.as("bo")("GET", `/repos/${repo}/pulls/1`)) as {
+      requested_reviewers: { login: string }[];
+    };
+    expect(asked.requested_reviewers.map((one) => one.login)).toEqual(["cy"]);
+
+    await double.merge(repo, 1, "bo");
+    await until("the thread says who merged", async () => /bo merged pull request/.test(await said()));
+    expect(double.problems).toEqual([]);
+    expect(JSON.stringify(await chat.messages("shop"))).not.toMatch(/ghs_|PRIVATE KEY/);
+    expect(product.words()).not.toMatch(/ghs_|PRIVATE KEY/);
+  });
+});
