@@ -91,7 +91,7 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
       const [row] = await asDb(tx)
         .update(approvals)
         .set({ asks })
-        .where(and(mine(orgId, id), eq(approvals.status, "pending")))
+        .where(and(eq(approvals.status, "pending"), mine(orgId, id)))
         .returning();
       return row ? toApproval(row) : null;
     },

@@ -2,6 +2,7 @@ import type { Mutation, Red } from "./mutation.ts";
 
 const judged = (test: string): Red => ({ file: "test/runs/approval.test.ts", test });
 const job = (test: string): Red => ({ file: "test/runs/main-job.int.test.ts", test });
+const named = (test: string): Red => ({ file: "test/runs/delegation.test.ts", test });
 const bounds = (test: string): Red => ({ file: "test/runs/bounds.int.test.ts", test });
 
 /** Whose yes counts, for what, and how often. */
@@ -23,36 +24,36 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "an author under another account may approve",
     file: "src/runs/approval.ts",
-    find: "author.person.id === ",
-    replace: "false && author.person.id === ",
+    find: "person.id === who.person.id ||",
+    replace: "false ||",
     red: judged("the same human under a second account is still the author"),
   },
   {
     name: "an author whose account is not linked to their person may approve",
     file: "src/runs/approval.ts",
-    find: "(author.account !== null && sameAccount(author.account, ",
-    replace: "(false && sameAccount(author.account, ",
+    find: "(account !== null && sameAccount(account, who.account))",
+    replace: "false",
     red: judged("an author's own account is the author's, whoever it is linked to"),
   },
   {
     name: "who has left the group may still approve",
-    file: "src/runs/approval.ts",
-    find: "isIn(click.account, ask.members) && isIn(click.account, click.membersNow[index] ?? [])",
-    replace: "isIn(click.account, ask.members)",
+    file: "src/runs/seat.ts",
+    find: "(isIn(account, ask.members) && isIn(account, now.members))",
+    replace: "isIn(account, ask.members)",
     red: judged("who has left the group since it opened may not vote"),
   },
   {
     name: "who joined the group for this question may approve",
-    file: "src/runs/approval.ts",
-    find: "isIn(click.account, ask.members) && isIn(click.account, click.membersNow[index] ?? [])",
-    replace: "isIn(click.account, click.membersNow[index] ?? [])",
+    file: "src/runs/seat.ts",
+    find: "(isIn(account, ask.members) && isIn(account, now.members))",
+    replace: "isIn(account, now.members)",
     red: judged("who joined the group after it opened may not vote"),
   },
   {
     name: "an author without an account here blocks nothing",
     file: "src/runs/approval.ts",
-    find: 'if (click.authors.some((author) => author.account === null)) return { refused: "author_unlinked" };',
-    replace: "",
+    find: 'return by.authors.some(({ account }) => account === null) ? "author_unlinked" : null;',
+    replace: "return null;",
     red: judged("an author without an identity on this surface blocks the vote"),
   },
   {
@@ -65,22 +66,23 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "one yes is a quorum",
     file: "src/runs/approval.ts",
-    find: "return persons.size >= ask.quorum;",
-    replace: "return persons.size >= 1;",
+    find: "return new Set(places).size >= ask.quorum;",
+    replace: "return new Set(places).size >= 1;",
     red: judged("however people click, it is approved only by a quorum of distinct members who are no authors"),
   },
   {
     name: "a yes to one question counts for another group's",
     file: "src/runs/approval.ts",
-    find: "isIn(vote.account, ask.members)",
-    replace: "true",
+    find: "const seat = seatOf(ask, click.membersNow[index] ?? NOBODY, who,",
+    replace:
+      "const seat = seatOf({ ...ask, members: approval.asks.flatMap((one) => one.members) }, click.membersNow[index] ?? NOBODY, who,",
     red: judged("a yes counts for its own group's question and for no other"),
   },
   {
     name: "a yes counts though its voter has steered the run since",
     file: "src/runs/approval.ts",
-    find: "(ask.self || !isAuthor(click, vote))",
-    replace: "true",
+    find: "seat !== null && maySit(ask, seat, isAuthor(click.authors, who)) ? [seat.of] : []",
+    replace: "seat !== null ? [seat.of] : []",
     red: judged(
       "who has voted and then steered the run is an author by now: their yes does not count towards the quorum",
     ),
@@ -88,8 +90,8 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "one question that lets authors vote opens all of them",
     file: "src/runs/approval.ts",
-    find: "mine.every((index) => approval.asks[index]?.self === true)",
-    replace: "mine.some((index) => approval.asks[index]?.self === true)",
+    find: "mine.every(({ ask, seat }) => maySit(ask, seat, true))",
+    replace: "mine.some(({ ask, seat }) => maySit(ask, seat, true))",
     red: judged("an author may vote only where every question they answer lets authors vote"),
   },
   {
@@ -115,9 +117,9 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a yes for once holds for ever",
-    file: "src/runs/permit.ts",
-    find: '!used.has(one.id) || one.asks.every((ask) => ask.grants.for === "run")',
-    replace: "true",
+    file: "src/runs/yes.ts",
+    find: "uses === null || given.length < uses",
+    replace: "true || given.length < uses",
     red: bounds("a yes for once is used up: the same bytes are asked again"),
   },
   {
@@ -137,14 +139,14 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "a yes to a command holds under stricter rules than it was asked under",
     file: "src/runs/permit.ts",
-    find: "answers.filter((one) => covers(one, decision.asks)),",
-    replace: "answers,",
+    find: "answers(core, run, one, decision.asks) && spendable(",
+    replace: "spendable(",
     red: bounds("a yes that was asked for under milder rules runs no command under stricter ones"),
   },
   {
     name: "a yes to publish holds under stricter rules than it was asked under",
     file: "src/runs/publish.ts",
-    find: 'latest?.status === "approved" && covers(latest, decision.asks)',
+    find: 'latest?.status === "approved" && answers(core, run, latest, decision.asks)',
     replace: 'latest?.status === "approved"',
     red: {
       file: "test/runs/hostile.int.test.ts",
@@ -167,5 +169,60 @@ export const APPROVALS: readonly Mutation[] = [
     find: 'core.stores.approvals.close(tx, approval.id, "expired")',
     replace: 'core.stores.approvals.close(tx, approval.id, "approved")',
     red: job("an unanswered question expires into neither yes nor no, and asking again brings it back"),
+  },
+  {
+    name: "whoever is named makes one more of the quorum",
+    file: "src/runs/seat.ts",
+    find: "{ of: delegate.by.person.id, delegated: true }",
+    replace: "{ of: who.person.id, delegated: true }",
+    red: named("a place stays one answer: who named somebody and whom they named are not two of a quorum"),
+  },
+  {
+    name: "whom an author named may approve",
+    file: "src/runs/seat.ts",
+    find: "(ask.self || !isAuthor(by))",
+    replace: "true",
+    red: named("a place ends with its holder: who left the group or became an author has named nobody"),
+  },
+  {
+    name: "an author may be named and approve",
+    file: "src/runs/seat.ts",
+    find: "(ask.self && !seat.delegated)",
+    replace: "ask.self",
+    red: named("even where authors may answer, nobody answers for them and they answer for nobody"),
+  },
+  {
+    name: "the next group may approve from the start",
+    file: "src/runs/seat.ts",
+    find: "ask.escalated !== undefined && isIn(account, ask.escalated.members) && ",
+    replace: "",
+    red: named("the next group answers once the question is theirs, and not before"),
+  },
+  {
+    name: "a chat account is enough where more is asked for",
+    file: "src/runs/approval.ts",
+    find: 'if (ask.assurance === "step_up") return false;',
+    replace: "",
+    red: named("where more than a chat account is asked for no yes counts, and a no does"),
+  },
+  {
+    name: "a yes that was bound to the policy lives through its change",
+    file: "src/runs/bound.ts",
+    find: "digest(subject.bound ?? {}) === digest(boundNow(core, run, [...asks, ...now]));",
+    replace: "true || digest(subject.bound ?? {}) === digest(boundNow(core, run, [...asks, ...now]));",
+    red: {
+      file: "test/runs/bound.int.test.ts",
+      test: "an answer to a question that is bound to the policy is not counted once the policy has changed: it is put anew",
+    },
+  },
+  {
+    name: "a yes for a while holds for ever",
+    file: "src/runs/yes.ts",
+    find: "if (end !== null && end <= core.clock.now()) return false;",
+    replace: "",
+    red: {
+      file: "test/runs/grants.int.test.ts",
+      test: "a yes for a while is one until it has passed, and then it is asked about again",
+    },
   },
 ];

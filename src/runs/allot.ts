@@ -1,11 +1,12 @@
 import { allow } from "./allow.ts";
-import { covers } from "./approval.ts";
+import { answers } from "./bound.ts";
 import { moreOf } from "./budget-added.ts";
 import type { Core } from "./core.ts";
 import { scopeNow } from "./narrow.ts";
 import type { Run } from "./run.ts";
 import { allotmentOf, hasMonths, heldNow, type Month, monthAt, monthsOf } from "./shares.ts";
 import type { Amount } from "./stores.ts";
+import { stands } from "./yes.ts";
 
 /** What a run may spend, and why it is no more. */
 export interface Budget {
@@ -71,14 +72,14 @@ async function ownBudget(core: Core, run: Run): Promise<{ readonly own: Amount; 
 
 /** What people have said yes to. */
 async function added(core: Core, run: Run): Promise<Amount> {
-  const answers = (await core.stores.approvals.ofRun(run.id)).filter(
+  const yes = (await core.stores.approvals.ofRun(run.id)).filter(
     ({ gate, status }) => gate === "budget" && status === "approved",
   );
-  if (answers.length === 0) return { usd: 0, tokens: 0 };
+  if (yes.length === 0) return { usd: 0, tokens: 0 };
   const decision = await allow(core, run, [{ subject: "action", action: "run.extend" }]);
   if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };
-  return answers
-    .filter((one) => covers(one, decision.asks))
+  return yes
+    .filter((one) => answers(core, run, one, decision.asks) && stands(core, one, [], null, decision.asks))
     .map(moreOf)
     .reduce((all, more) => ({ usd: all.usd + more.usd, tokens: all.tokens + more.tokens }), { usd: 0, tokens: 0 });
 }

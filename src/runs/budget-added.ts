@@ -6,7 +6,7 @@ import type { Amount } from "./stores.ts";
 const amount = z.strictObject({ usd: z.number().nonnegative(), tokens: z.number().int().nonnegative() });
 
 /** What a yes to more budget gives, as it stands under the question's digest. */
-export const BudgetSubject = z.strictObject({ spent: amount, budget: amount, more: amount });
+export const BudgetSubject = z.object({ spent: amount, budget: amount, more: amount });
 
 /** What a question about the budget asks for; nothing where it asks for something else. */
 export function moreOf({ subject }: Pick<Approval, "subject">): Amount {

@@ -6,6 +6,7 @@ import { type Answer, allow, decided } from "./allow.ts";
 import type { Approval } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind } from "./bind.ts";
+import { boundNow, withBound } from "./bound.ts";
 import { BudgetSubject } from "./budget-added.ts";
 import type { Core } from "./core.ts";
 import { type HandOff, handOff } from "./hand-off.ts";
@@ -72,7 +73,8 @@ async function ask(
   await core.store.tx(async (tx) => {
     await core.stores.runs.lock(tx, run.id);
     await record(core, tx, run.id, run.epoch, [decided("budget", "run.extend", decision)]);
-    await open(core, tx, run, "budget", subject, bind("budget", run, subject), asks, run.epoch);
+    const bound = withBound(subject, boundNow(core, run, asks));
+    await open(core, tx, run, "budget", bound, bind("budget", run, bound), asks, run.epoch);
   });
   core.nudge();
   return true;
