@@ -325,6 +325,14 @@ test("code owners of what changed are asked, once, and whom GitHub does not take
   expect(pull.requested_reviewers.map((one) => one.login)).toEqual(["bo", "cy"]);
 });
 
+test("code owners that cannot be read are nobody's guess: none is asked, and the log says why", async () => {
+  const at = await started({ files: { CODEOWNERS: "*.txt @bo\n!a.txt @cy\n" } });
+  await pushFirst(at);
+  const { number } = await openFirst(at);
+  expect(await at.host.requestReview(repo, number)).toEqual([]);
+  expect(at.logged).toEqual(["nobody is asked for a review: the code owners cannot be read"]);
+});
+
 test("one check run sums the others up, and says so when there is none", async () => {
   const at = await started();
   await pushFirst(at);

@@ -3,7 +3,6 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
 import { summed } from "#adapters/repo-host/github/checks.ts";
-import { ownersOf } from "#adapters/repo-host/github/codeowners.ts";
 import { asRepoHostError } from "#adapters/repo-host/github/failures.ts";
 import { fitted } from "#adapters/repo-host/github/pulls.ts";
 
@@ -13,50 +12,6 @@ test.each([
   ["https://ghe.example.com:8443/api/v3/", "https://ghe.example.com:8443"],
   ["https://api.acme.ghe.com", "https://acme.ghe.com"],
 ])("the API at %s is people's and git's %s", (api, web) => expect(webUrlOf(api)).toBe(web));
-
-const OWNERS = `
-# The shop
-*                 @acme/shop
-*.js              @js-owner          # inline comment
-/build/logs/      @doctocat
-docs/*            docs@example.com @writer
-apps/             @octocat
-/apps/github      @octocat @hubot
-**/logs           @logger
-!/apps/secret     @nobody
-/nobody/
-my\\ file.txt      @spaced
-[abc].txt         @class
-/deep/**/end.ts   @deep
-`;
-
-test.each([
-  ["README.md", [], ["acme/shop"]],
-  ["src/a.js", ["js-owner"], []],
-  ["build/logs/today.txt", ["logger"], []],
-  ["docs/start.md", ["writer"], []],
-  ["docs/build/start.md", [], ["acme/shop"]],
-  ["x/apps/y.ts", ["octocat"], []],
-  ["apps/github/main.ts", ["hubot", "octocat"], []],
-  ["apps/secret", ["octocat"], []],
-  ["deeply/logs", ["logger"], []],
-  ["nobody/at/all.ts", [], []],
-  ["my file.txt", ["spaced"], []],
-  ["a.txt", [], ["acme/shop"]],
-  ["deep/end.ts", ["deep"], []],
-  ["deep/a/b/end.ts", ["deep"], []],
-  ["deep/end.tsx", [], ["acme/shop"]],
-])("the owners of %s are those of the last rule that matches it", (file, people, teams) => {
-  expect(ownersOf(OWNERS, [file])).toEqual({ people, teams });
-});
-
-test("owners of several paths are named once", () => {
-  expect(ownersOf(OWNERS, ["a.js", "b.js", "README.md"])).toEqual({ people: ["js-owner"], teams: ["acme/shop"] });
-});
-
-test("a pattern of many stars is decided at once", () => {
-  expect(ownersOf(`${"*".repeat(400)}x @a`, ["y".repeat(4_000)])).toEqual({ people: [], teams: [] });
-});
 
 test("a body that is too long for GitHub keeps its end, where the receipt is, and says what it lost", () => {
   const end = "[receipt](https://x.test/receipt.json)\n<!-- countersign run 1 -->";

@@ -56,7 +56,8 @@ function optionsOf({ apiUrl, log, pace = { paced: true, retryBaseMs: 1_000 } }: 
       debug: () => {},
       info: () => {},
       warn: (message: string) => log("GitHub's client warns", { warning: message }),
-      error: (message: string) => log("GitHub's client complains", { error: message }),
+      // Each failed request, also those that are an answer, such as a 404; what is a failure is thrown.
+      error: () => {},
     },
     throttle: {
       enabled: pace.paced,

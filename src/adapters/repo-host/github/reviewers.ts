@@ -1,8 +1,14 @@
+import { CODEOWNERS_FILES, ownerOf, readCodeOwners } from "#policy/codeowners.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { type Access, PULLS, partsOf, TEAM_REVIEW } from "./access.ts";
 import type { Api, Log } from "./client.ts";
-import { CODEOWNERS_FILES, type Owners, ownersOf } from "./codeowners.ts";
 import { failureOf, told } from "./failures.ts";
+
+/** Logins, and teams as "org/team". Whom a file names by an address alone cannot be asked. */
+interface Owners {
+  readonly people: readonly string[];
+  readonly teams: readonly string[];
+}
 
 /** More than GitHub asks at once for one pull request. */
 const ASKED_MOST = 15;
@@ -14,7 +20,7 @@ const ASKED_MOST = 15;
 export async function askOwners(access: Access, log: Log, repo: string, number: number): Promise<readonly string[]> {
   const api = await access.client(repo, PULLS);
   const at = { ...partsOf(repo), pull_number: number };
-  const owners = await told(`to see whose review ${repo}#${number} needs`, () => ownersOfPull(api, at));
+  const owners = await told(`to see whose review ${repo}#${number} needs`, () => ownersOfPull(api, at, log));
   const { data: now } = await told(`to see who was asked about ${repo}#${number}`, () =>
     api.rest.pulls.listRequestedReviewers(at),
   );
@@ -40,25 +46,40 @@ export async function askOwners(access: Access, log: Log, repo: string, number: 
 
 const lower = (text: string): string => text.toLowerCase();
 
-async function ownersOfPull(api: Api, at: { owner: string; repo: string; pull_number: number }): Promise<Owners> {
+async function ownersOfPull(
+  api: Api,
+  at: { owner: string; repo: string; pull_number: number },
+  log: Log,
+): Promise<Owners> {
   const { data: pull } = await api.rest.pulls.get(at);
-  const text = await codeowners(api, at, pull.base.sha);
-  if (text === null) return { people: [], teams: [] };
+  const file = await codeowners(api, at, pull.base.sha);
+  const read = file === null ? null : readCodeOwners(file.text, file.path);
+  if (read !== null && !read.ok) {
+    const problems = read.problems.map((one) => `${one.at} ${one.message}`);
+    log("nobody is asked for a review: the code owners cannot be read", { repo: `${at.owner}/${at.repo}`, problems });
+  }
+  if (!read?.ok) return { people: [], teams: [] };
   const files = await api.paginate(api.rest.pulls.listFiles, { ...at, per_page: 100 });
-  const paths = files.flatMap((file) => [file.filename, ...(file.previous_filename ? [file.previous_filename] : [])]);
-  const { people, teams } = ownersOf(text, paths);
-  return { people: people.filter((login) => lower(login) !== lower(pull.user?.login ?? "")), teams };
+  const paths = files.flatMap((one) => [one.filename, ...(one.previous_filename ? [one.previous_filename] : [])]);
+  const owners = [...new Set(paths.flatMap((path) => read.ownersOf(path)))].sort().map(ownerOf);
+  const people = owners.flatMap((owner) => (owner !== null && "github_user" in owner ? [owner.github_user] : []));
+  return {
+    people: people.filter((login) => lower(login) !== lower(pull.user?.login ?? "")),
+    teams: owners.flatMap((owner) => (owner !== null && "github_team" in owner ? [owner.github_team] : [])),
+  };
 }
 
+/** The first file that is there is the only one that counts. */
 async function codeowners(
   api: Api,
   { owner, repo }: { owner: string; repo: string },
   ref: string,
-): Promise<string | null> {
+): Promise<{ path: string; text: string } | null> {
   for (const path of CODEOWNERS_FILES) {
     try {
       const { data } = await api.rest.repos.getContent({ owner, repo, path, ref });
-      if (!Array.isArray(data) && data.type === "file") return Buffer.from(data.content, "base64").toString("utf8");
+      if (Array.isArray(data) || data.type !== "file") continue;
+      return { path, text: Buffer.from(data.content, "base64").toString("utf8") };
     } catch (error) {
       if (failureOf(error)?.status !== 404) throw error;
     }
