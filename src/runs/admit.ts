@@ -7,7 +7,7 @@ import { bind } from "./bind.ts";
 import { boundNow, stillBound, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
-import { heldForPolicy, membersOrHold } from "./hold.ts";
+import { heldForDecision, heldForPolicy, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
 import { looksAt } from "./remind.ts";
@@ -109,8 +109,7 @@ async function noMoney(core: Core, run: Run, month: Month): Promise<void> {
 async function narrowed(core: Core, run: Run, scope: Scope): Promise<boolean> {
   const decision = await allow(core, run, startRequest(scope, run.model).objects);
   if (decision.outcome === "allow") return false;
-  if (decision.outcome === "deny" && decision.reason === "policy_unavailable" && (await heldForPolicy(core, run)))
-    return true;
+  if (await heldForDecision(core, run, decision)) return true;
   if (decision.outcome === "ask") {
     const yes = (await core.stores.approvals.ofRun(run.id)).filter(
       (one) => one.gate === "start" && one.status === "approved" && covers(one, decision.asks),

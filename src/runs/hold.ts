@@ -1,4 +1,4 @@
-import type { Ask } from "#policy/decision.ts";
+import type { Ask, Decision } from "#policy/decision.ts";
 import type { Policy } from "#policy/policy.ts";
 import { DirectoryUnavailable } from "#ports/directory.ts";
 import type { OpenAsk } from "./approval.ts";
@@ -48,6 +48,16 @@ export async function heldForPolicy(core: Core, run: Run): Promise<boolean> {
   const current = core.policy();
   if (current.ok) return false;
   await hold(core, run, `Policy cannot be read: ${current.problem}`);
+  return true;
+}
+
+/** Whether the denial is none of policy's: it could not be read, or not be evaluated. Then the run is held. */
+export async function heldForDecision(core: Core, run: Run, decision: Decision): Promise<boolean> {
+  if (decision.outcome !== "deny") return false;
+  if (decision.reason === "policy_unavailable") return heldForPolicy(core, run);
+  if (decision.reason !== "evaluator_failed") return false;
+  const why = decision.rules.map((rule) => rule.why).join("; ");
+  await hold(core, run, `Policy could not be evaluated, which is a fault of ours: ${why}`);
   return true;
 }
 

@@ -10,7 +10,7 @@ import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import type { RunFacts } from "./facts.ts";
 import { handOff } from "./hand-off.ts";
-import { heldForPolicy, membersOrHold } from "./hold.ts";
+import { heldForDecision, membersOrHold } from "./hold.ts";
 import { factsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
@@ -165,7 +165,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
   ]);
   if (decision.outcome === "deny") {
-    if (decision.reason === "policy_unavailable" && (await heldForPolicy(core, run))) return false;
+    if (await heldForDecision(core, run, decision)) return false;
     await handOff(
       core,
       run,

@@ -10,7 +10,7 @@ import { addedWords, bind, startSubject } from "./bind.ts";
 import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
-import { hold, membersOrHold } from "./hold.ts";
+import { heldForDecision, hold, membersOrHold } from "./hold.ts";
 import { move } from "./move.ts";
 import { codeOwnersOf } from "./owners.ts";
 import { asRecipe } from "./recipe.ts";
@@ -26,6 +26,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   if (!current.ok) return hold(core, run, `Policy cannot be read: ${current.problem}`);
   const compiled = compileScope(current.policy, { team: run.team, repo: run.repo, run: run.id.slice(-8) });
   if (!compiled.ok) {
+    if (await heldForDecision(core, run, compiled.decision)) return;
     await core.store.tx((tx) =>
       move(core, tx, run, "denied", {
         why: `policy: ${compiled.decision.outcome === "deny" ? compiled.decision.reason : compiled.decision.outcome}`,
@@ -51,6 +52,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   const scope = await added(core, run, asked.scope, base.oid);
   if (scope === null || !(await owned(core, run, scope, base.oid))) return;
   const decision = await allow(core, run, startRequest(scope, run.model).objects);
+  if (await heldForDecision(core, run, decision)) return;
   const patch = {
     scope,
     baseBranch: base.branch,
