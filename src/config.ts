@@ -2,6 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { Secret } from "#ports/secret.ts";
 import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
+import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
 
 const secret = (name: string) =>
   z
@@ -92,6 +93,34 @@ const Environment = z.object({
     .min(1)
     .optional()
     .describe("bubblewrap, when it is not in the usual places; `npm start` says where it found it."),
+  DAYTONA_API_KEY: secret("daytona_api_key").describe(
+    "Key of a Daytona organisation: sandboxes are made there; on this machine when absent.",
+  ),
+  DAYTONA_API_URL: url.describe("Daytona's API, when it is not https://app.daytona.io/api."),
+  DAYTONA_TARGET: z.string().min(1).optional().describe("Daytona's region; the organisation's own when absent."),
+  DAYTONA_SNAPSHOT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Snapshot that a sandbox begins as, with Node, git and bash."),
+  DAYTONA_IMAGE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Container image that a sandbox begins as, in place of a snapshot; node:24-bookworm when absent."),
+  COUNTERSIGN_GATEWAY_URL: url.describe(
+    "https:// address at which a hosted sandbox reaches the gateway; without it only this machine's do.",
+  ),
+  COUNTERSIGN_GATEWAY_LISTEN: z
+    .string()
+    .optional()
+    .describe("ADDRESS:PORT at which the gateway listens for that; 0.0.0.0:8443 when absent."),
+  COUNTERSIGN_GATEWAY_CERT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("PEM file with the certificate it shows there; one of its own authority when absent."),
+  COUNTERSIGN_GATEWAY_KEY: z.string().min(1).optional().describe("PEM file with the certificate's key."),
   COUNTERSIGN_PYPI_INDEX: https.describe(
     "Python package index that the preset pypi-read opens, such as https://packages.example.com/simple/.",
   ),
@@ -144,6 +173,10 @@ export interface Config {
   readonly secrets: ReadonlyMap<string, Secret>;
   /** `null`: in the usual places. */
   readonly bwrap: string | null;
+  /** `null`: sandboxes are made on this machine. */
+  readonly daytona: DaytonaPlace | null;
+  /** `null`: the gateway is for sandboxes of this machine alone. */
+  readonly publicDoor: DoorPlace | null;
   readonly slack: {
     readonly botToken: Secret;
     readonly signingSecret: Secret;
@@ -257,6 +290,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   }
   const githubApp = githubAppOf(e, cwd);
   if (typeof githubApp === "string") throw new ConfigError(githubApp);
+  const daytona = daytonaOf(e);
+  if (typeof daytona === "string") throw new ConfigError(daytona);
+  const publicDoor = doorOf(e, cwd);
+  if (typeof publicDoor === "string") throw new ConfigError(publicDoor);
   const openai = e.OPENAI_API_KEY !== undefined || e.OPENAI_BASE_URL !== undefined;
   return {
     port: e.PORT,
@@ -286,6 +323,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     githubApiUrl: e.GITHUB_API_URL?.replace(/\/+$/, "") ?? "https://api.github.com",
     secrets: secretsIn(env),
     bwrap: e.BWRAP_PATH ?? null,
+    daytona,
+    publicDoor,
     slack:
       e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET
         ? {

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { markOf, recordProcess } from "#adapters/gateway/process.ts";
 import { startGateway } from "#gateway/serve.ts";
+import type { PublicDoor } from "#gateway/settings.ts";
 import { startScriptedModel } from "#playground/model/server.ts";
 import { digest } from "#policy/digest.ts";
 import type { Config } from "./config.ts";
@@ -17,11 +19,24 @@ export function gatewayConfiguration(config: Config): string {
     anthropic: config.models.anthropic.baseUrl,
     anthropicKey: markOf(config.models.anthropic.key),
     registry: config.registry,
+    publicDoor: config.publicDoor,
     secrets: [...config.secrets].map(([name, secret]) => [name, markOf(secret)]).sort(),
   });
 }
 
 const CLOSE_MS = 3_000;
+
+/** Read when the gateway starts: a renewed certificate needs another start. */
+function publicDoor({ publicDoor: place }: Config): PublicDoor | null {
+  if (place === null) return null;
+  const { url, listen, certificate } = place;
+  const read = (file: string) => readFileSync(file, "utf8");
+  return {
+    url,
+    listen,
+    certificate: certificate && { chain: read(certificate.chainFile), key: read(certificate.keyFile) },
+  };
+}
 
 /**
  * The wall's one door as a process of its own: it outlives a killed control plane, and ends itself when it has heard of
@@ -49,6 +64,7 @@ export async function gatewayRole(config: Config, stop: Promise<void>, o: { orph
       },
       registry: config.registry === null ? null : { baseUrl: config.registry, auth: null },
       secrets: keptSecrets(config),
+      publicDoor: publicDoor(config),
       ...o,
     }),
     (running) => running.close(),

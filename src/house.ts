@@ -86,7 +86,8 @@ export async function openHouse(
   const workspace = await openWorkspace(config, say);
   const github = await examineForge(config, { repos: o.repos, say });
   const images = imageFolders(config);
-  const sandboxes = await openSandboxes(config, images);
+  const sandboxes = await openSandboxes(config, images, () => keyIdOf(keys.receipts.publicKey));
+  opening.defer(async () => await sandboxes[Symbol.asyncDispose]?.());
   // Up to here nothing was made: what a person has to mend leaves nothing behind.
   makeFolder(config.dataDir);
   const database = opening.adopt(await openDb(config, say), (open) => open.close());
@@ -157,6 +158,7 @@ export async function openHouse(
           config.slack?.signingSecret,
           github?.privateKey,
           github?.webhookSecret,
+          config.daytona?.apiKey,
           keys.text("start"),
           ...secrets.all(),
         ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),

@@ -9,11 +9,13 @@ import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from
 import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
 import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
+import { daytonaSandboxes } from "#adapters/sandbox/daytona/provider.ts";
 import { findNpm, npmCommand } from "#adapters/sandbox/local/npm.ts";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
 import { DatabaseInUse, takeLock } from "#db/lock.ts";
 import { openDatabase } from "#db/open.ts";
 import type { Gateway } from "#ports/gateway.ts";
+import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import type { Config } from "./config.ts";
 import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
@@ -187,15 +189,30 @@ export function imageFolders(config: Config): (image: string) => Promise<string>
   };
 }
 
-export async function openSandboxes(config: Config, imageFolder: (image: string) => Promise<string>) {
-  const provider = localSandboxes({
-    stateDir: path.join(config.dataDir, "sandboxes"),
-    node: process.execPath,
-    npm: findNpm(config.toolEnv),
-    imageFolder,
-    spareMs: SPARE_MS,
-    ...(config.bwrap === null ? {} : { bwrap: config.bwrap }),
-  });
+/** On this machine, or at Daytona where a key says so. `installation`: whose they are, among others at the same place. */
+export async function openSandboxes(
+  config: Config,
+  imageFolder: (image: string) => Promise<string>,
+  installation: () => string,
+): Promise<SandboxProvider & Partial<AsyncDisposable>> {
+  const { daytona, publicDoor, dataDir, bwrap } = config;
+  const common = { node: process.execPath, imageFolder };
+  const provider =
+    daytona === null
+      ? localSandboxes({
+          ...common,
+          stateDir: path.join(dataDir, "sandboxes"),
+          npm: findNpm(config.toolEnv),
+          spareMs: SPARE_MS,
+          ...(bwrap === null ? {} : { bwrap }),
+        })
+      : daytonaSandboxes({
+          ...common,
+          ...daytona,
+          installation,
+          folder: path.join(dataDir, "daytona"),
+          gatewayUrl: publicDoor?.url ?? null,
+        });
   const { problems } = await provider.preflight();
   if (problems.length > 0) throw new StartError(problems.map(({ what, fix }) => `${what}: ${fix}`).join("\n"));
   return provider;

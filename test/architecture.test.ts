@@ -30,6 +30,7 @@ const ROOTS = [
   "front",
   "forge",
   "github-place",
+  "hosted-place",
   "run-pages",
   "gateway-role",
   "places",
@@ -111,7 +112,8 @@ test("only the listed files reveal a secret", () => {
 
 test("only config.ts reads the environment", () => {
   const readers = [...sources("src"), ...sources("db")].filter(
-    (file) => !/^src\/(runner|hosted)\//.test(file) && readFileSync(path.join(root, file), "utf8").includes("process.env"),
+    (file) =>
+      !/^src\/(runner|hosted)\//.test(file) && readFileSync(path.join(root, file), "utf8").includes("process.env"),
   );
   expect(readers.filter((file) => file !== "src/config.ts" && file !== "src/main.ts")).toEqual([]);
 });

@@ -65,6 +65,19 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
     { GITHUB_WEBHOOK_SECRET: "s" },
     /^GITHUB_WEBHOOK_SECRET: real/,
   ],
+  "half a certificate is none": [
+    { COUNTERSIGN_GATEWAY_URL: "https://gw.example.com", COUNTERSIGN_GATEWAY_CERT: "gw.pem" },
+    /COUNTERSIGN_GATEWAY_CERT and COUNTERSIGN_GATEWAY_KEY go together/,
+  ],
+  "a gateway that listens for others has to say where they find it": [
+    { COUNTERSIGN_GATEWAY_LISTEN: "0.0.0.0:443" },
+    /COUNTERSIGN_GATEWAY_URL says how the gateway is reached from elsewhere/,
+  ],
+  "a hosted sandbox comes over TLS": [{ COUNTERSIGN_GATEWAY_URL: "http://gw.example.com" }, /is https:\/\/HOST/],
+  "a sandbox begins as one thing": [
+    { DAYTONA_API_KEY: "dtn_1", DAYTONA_SNAPSHOT: "ours", DAYTONA_IMAGE: "node:24" },
+    /DAYTONA_SNAPSHOT and DAYTONA_IMAGE/,
+  ],
   "the local Slack page does not listen on every address": [{ HOST: "0.0.0.0" }, /HOST=0\.0\.0\.0/],
   "the local Slack page does not listen on every address of the newer kind": [{ HOST: "::" }, /HOST=::/],
 };
@@ -185,4 +198,21 @@ test("a GitHub App is github.com's unless another server is named, and its key m
   });
   expect(enterprise.githubApiUrl).toBe("https://ghe.example.com/api/v3");
   expect(JSON.stringify(enterprise)).not.toMatch(/PEM-TEXT|HOOK-TEXT/);
+});
+
+test("sandboxes are on this machine unless a key says Daytona, and the gateway listens for nobody else", () => {
+  expect(parse({})).toMatchObject({ daytona: null, publicDoor: null });
+  const elsewhere = parse({ DAYTONA_API_KEY: "dtn_1", COUNTERSIGN_GATEWAY_URL: "https://gw.example.com" });
+  expect(elsewhere.daytona).toMatchObject({
+    apiUrl: "https://app.daytona.io/api",
+    target: null,
+    base: { image: "node:24-bookworm" },
+  });
+  expect(elsewhere.publicDoor).toEqual({
+    url: "https://gw.example.com",
+    listen: { host: "0.0.0.0", port: 8443 },
+    certificate: null,
+  });
+  expect(JSON.stringify(elsewhere)).not.toContain("dtn_1");
+  expect(gatewayConfiguration(elsewhere)).not.toBe(gatewayConfiguration(parse({})));
 });
