@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Secret } from "#ports/secret.ts";
 import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
+import { type PolicyRepository, policyRepositoryOf } from "./policy-place.ts";
 
 const secret = (name: string) =>
   z
@@ -43,7 +44,15 @@ const Environment = z.object({
   COUNTERSIGN_POLICIES: z
     .string()
     .optional()
-    .describe("Folder of the policy files; the sample organisation when absent."),
+    .describe(
+      "Folder of the policy files, or URL#BRANCH[:FOLDER] of a git repository that holds them (local:OWNER/NAME for the local git host); the sample organisation when absent.",
+    ),
+  COUNTERSIGN_POLICIES_TOKEN: secret("policies_token").describe(
+    "Token that may read the policy's repository over https.",
+  ),
+  COUNTERSIGN_POLICIES_WEBHOOK: secret("policies_webhook").describe(
+    "Secret of a webhook that says the policy may have changed: POST /policy/look, signed as GitHub signs or as a bearer.",
+  ),
   COUNTERSIGN_AGENT: z
     .enum(["demo", "opencode"])
     .optional()
@@ -154,6 +163,10 @@ export interface Config {
   readonly dataDir: string;
   /** Absolute; `null`: the sample organisation. */
   readonly policyDir: string | null;
+  /** `null`: the policy lies in a folder. */
+  readonly policyRepository: PolicyRepository | null;
+  /** `null`: nobody may say that the policy has changed. */
+  readonly policyWebhook: Secret | null;
   readonly agent: "demo" | "opencode";
   readonly model: string;
   readonly databaseUrl: string;
@@ -294,13 +307,18 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   if (typeof daytona === "string") throw new ConfigError(daytona);
   const publicDoor = doorOf(e, cwd);
   if (typeof publicDoor === "string") throw new ConfigError(publicDoor);
+  const named = e.COUNTERSIGN_POLICIES;
+  const policyRepository = named === undefined ? null : policyRepositoryOf(named, e.COUNTERSIGN_POLICIES_TOKEN ?? null);
+  if (typeof policyRepository === "string") throw new ConfigError(`COUNTERSIGN_POLICIES ${policyRepository}`);
   const openai = e.OPENAI_API_KEY !== undefined || e.OPENAI_BASE_URL !== undefined;
   return {
     port: e.PORT,
     host: e.HOST,
     publicUrl: e.PUBLIC_URL?.replace(/\/$/, "") ?? null,
     dataDir,
-    policyDir: e.COUNTERSIGN_POLICIES === undefined ? null : path.resolve(cwd, e.COUNTERSIGN_POLICIES),
+    policyDir: named === undefined || policyRepository !== null ? null : path.resolve(cwd, named),
+    policyRepository,
+    policyWebhook: e.COUNTERSIGN_POLICIES_WEBHOOK ?? null,
     agent,
     model: e.COUNTERSIGN_MODEL ?? (agent === "demo" ? "scripted" : openai ? "gpt-5.5" : "claude-sonnet-5"),
     databaseUrl: e.DATABASE_URL ?? `pglite:${path.join(dataDir, "database")}`,

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Hono } from "hono";
@@ -7,7 +7,10 @@ import { openKeys } from "#adapters/secrets/keys.ts";
 import type { Decisions } from "#db/decisions.ts";
 import type { PolicyRequest } from "#policy/decision.ts";
 import type { RecordedDecision } from "#policy/simulate.ts";
+import type { Secret } from "#ports/secret.ts";
+import type { Core } from "#runs/core.ts";
 import { requestShape } from "#runs/replay.ts";
+import { policyHook } from "#surfaces/web/policy-hook.ts";
 import type { Config } from "./config.ts";
 import { serviceFile } from "./places.ts";
 
@@ -24,6 +27,18 @@ export function decisionRoutes(o: { token: string; recorded: Recorded }): Hono {
     const since = new Date(c.req.query("since") ?? "");
     if (run === undefined && Number.isNaN(since.getTime())) return c.json({ error: "name a run, or since when" }, 400);
     return c.json(await o.recorded(run === undefined ? { since } : { run }));
+  });
+}
+
+/** For whoever has the webhook's secret: that the policy may have changed. */
+export function lookRoutes(secret: Secret, look: () => Promise<void>, say: Core["log"]): Hono {
+  const hmac = (text: string) => createHmac("sha256", secret.reveal()).update(text).digest();
+  return policyHook({
+    hmac,
+    // Compared as digests: of equal length whatever was given.
+    isSecret: (given) => timingSafeEqual(hmac(given), hmac(secret.reveal())),
+    look: () =>
+      void look().catch((error: unknown) => say("the policy could not be looked at", { error: String(error) })),
   });
 }
 

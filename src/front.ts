@@ -10,7 +10,7 @@ import { localGate } from "#playground/slack/guard.ts";
 import { PATHS, PERSON_COOKIE } from "#playground/slack/paths.ts";
 import { startPlayground } from "#playground/slack/playground.ts";
 import type { Chat } from "#ports/chat.ts";
-import type { Directory } from "#ports/directory.ts";
+import type { Directory, ExternalId } from "#ports/directory.ts";
 import { askAgain } from "#runs/ask-again.ts";
 import { authorsOfPull } from "#runs/authors.ts";
 import { choose } from "#runs/choose.ts";
@@ -36,6 +36,9 @@ import { runPages } from "./run-pages.ts";
 export interface Front {
   readonly chat: Chat<View>;
   readonly directory: Directory;
+  readonly workspace: string;
+  /** The account behind a person of the local git host's pages; `null`: nobody that the directory knows. */
+  readonly accountOf: (person: string) => ExternalId | null;
   readonly pages: Hono;
   readonly welcome: string;
   /** Starts what talks to us; called when we listen. */
@@ -168,6 +171,11 @@ export async function openFront(o: {
   return {
     chat: slackChat({ urgent, progress, botId: identity.botId, now, log: core.log }),
     directory,
+    workspace: identity.workspace,
+    accountOf: (id) =>
+      local && world.users.some((one) => one.id === id && !one.isBot && !one.isGuest)
+        ? { provider: "slack", workspace: identity.workspace, id }
+        : null,
     pages,
     welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, { local, forge: o.forge }),
     begin: () => playground?.begin(),

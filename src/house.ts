@@ -24,7 +24,7 @@ import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
 import { apiOf, type Config, hostInUrl } from "./config.ts";
-import { decisionRoutes } from "./decisions.ts";
+import { decisionRoutes, lookRoutes } from "./decisions.ts";
 import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
 import { loop, underWay, waker } from "./loops.ts";
@@ -36,7 +36,6 @@ import {
   makeFolder,
   openDb,
   openGateway,
-  openPolicy,
   openSandboxes,
   openWorkspace,
   type Site,
@@ -44,7 +43,8 @@ import {
   usable,
 } from "./parts.ts";
 import { gatewaySockets, serviceFile } from "./places.ts";
-import { keptSecrets } from "./site.ts";
+import { openPolicyFeed, policyInForce } from "./policy-source.ts";
+import { keptSecrets, siteOf } from "./site.ts";
 
 export const ROLES = ["web", "worker"] as const;
 export type Role = (typeof ROLES)[number];
@@ -82,7 +82,10 @@ export async function openHouse(
     ? opening.adopt(await bind(site, config), (bound) => bound.close()).port
     : config.port;
   const baseUrl = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
-  const policy = opening.adopt(await openPolicy(config, say), (watch) => watch.close());
+  const inFolder =
+    config.policyRepository === null
+      ? opening.adopt(await openPolicyFeed(config, null, say), (feed) => feed.close())
+      : null;
   const workspace = await openWorkspace(config, say);
   const github = await examineForge(config, { repos: o.repos, say });
   const images = imageFolders(config);
@@ -122,6 +125,8 @@ export async function openHouse(
     (opened) => opened.close(),
   );
 
+  /** From a repository: that may be one of ours, so it comes after them. Nothing asks before. */
+  let feed = inFolder;
   const core: Core = {
     orgId,
     baseUrl,
@@ -133,12 +138,7 @@ export async function openHouse(
       account: (id) => front.directory.account(id),
       members: (group, workspace) => front.directory.members(group, workspace),
     },
-    policy: () => {
-      const current = policy.current();
-      return current.ok
-        ? { ok: true, policy: current.policy }
-        : { ok: false, problem: current.problems.map(({ at, message }) => `${at} ${message}`).join("; ") };
-    },
+    policy: policyInForce(() => feed?.watch ?? null, siteOf(config, new Date())),
     gateway,
     sandboxes,
     agents: new Map(
@@ -156,6 +156,8 @@ export async function openHouse(
           config.models.anthropic.key,
           config.slack?.botToken,
           config.slack?.signingSecret,
+          config.policyRepository?.token,
+          config.policyWebhook,
           github?.privateKey,
           github?.webhookSecret,
           config.daytona?.apiKey,
@@ -169,11 +171,14 @@ export async function openHouse(
     log: say,
   };
 
-  const seeded = o.roles.has("web") && config.policyDir === null;
+  const seeded = o.roles.has("web") && config.policyDir === null && config.policyRepository === null;
   if (seeded && forge.local !== null) await seedRepositories(forge.local);
   const own = forge.local === null ? [] : await importAll(forge.local, o.repos);
+  feed ??= opening.adopt(await openPolicyFeed(config, forge.local, say), (opened) => opened.close());
   const front: Front = await openFront({ config, core, keys, forge, own, web: o.roles.has("web"), workspace });
   opening.defer(() => front.close());
+  const policy = feed;
+  await policy.begin({ core, workspace: front.workspace, accountOf: front.accountOf });
 
   if (o.roles.has("worker")) {
     images(config.agent).then(
@@ -195,6 +200,12 @@ export async function openHouse(
         recorded: (of) => recordedDecisions(database.db, orgId, of),
       }),
     );
+    const { policyWebhook } = config;
+    if (policyWebhook !== null)
+      front.pages.route(
+        "/",
+        lookRoutes(policyWebhook, () => policy.watch.reload(), say),
+      );
     site.fetch = front.pages.fetch;
     const service = serviceFile(config.dataDir);
     writeFileSync(service, JSON.stringify({ url: `http://${hostInUrl(config.host)}:${port}` }), { mode: 0o600 });

@@ -109,6 +109,11 @@ async function serve(args: readonly string[]): Promise<number> {
 async function policy(args: readonly string[]): Promise<number> {
   const { policyCommand } = await import("#command/policy.ts");
   const config = parseConfig(process.env, process.cwd());
+  if (config.policyRepository !== null) {
+    throw new CommandError(
+      `the service takes its policy from ${config.policyRepository.repo}: check that out, and name the folder with COUNTERSIGN_POLICIES for this command`,
+    );
+  }
   return policyCommand(args, {
     folder: policyFolder(config),
     site: siteOf(config, new Date()),

@@ -7,7 +7,6 @@ import { ErrorCode } from "@slack/web-api";
 import { installImage } from "#adapters/agent/install.ts";
 import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
 import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
-import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { daytonaSandboxes } from "#adapters/sandbox/daytona/provider.ts";
 import { findNpm, npmCommand } from "#adapters/sandbox/local/npm.ts";
@@ -19,8 +18,7 @@ import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import type { Config } from "./config.ts";
 import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
-import { gatewaySockets, policyFolder } from "./places.ts";
-import { siteOf } from "./site.ts";
+import { gatewaySockets } from "./places.ts";
 
 /** A run's checks want two sandboxes, one after the other: the second finds its supervisor started. */
 export const SPARE_MS = 30_000;
@@ -96,22 +94,6 @@ export function bind(site: Site, config: Config): Promise<{ port: number; close:
       reject(new StartError(why, { cause: error }));
     });
   });
-}
-
-export async function openPolicy(config: Config, say: Core["log"]) {
-  const folder = policyFolder(config);
-  const watch = await watchPolicyFolder(folder, {
-    site: siteOf(config, new Date()),
-    onChange: (change) =>
-      change.ok
-        ? say("policy reloaded", { digest: change.policy.digest })
-        : say("policy is broken; the last good one stays in force", { problems: change.problems }),
-  });
-  const loaded = watch.current();
-  if (loaded.ok) return watch;
-  watch.close();
-  const lines = loaded.problems.map(({ at, message }) => `${at} ${message}`);
-  throw new StartError(`the policy in ${folder} is broken:${lines.length === 1 ? " " : "\n  "}${lines.join("\n  ")}`);
 }
 
 /** A workspace that took our token. */

@@ -20,7 +20,7 @@ export function gatewaySockets(dataDir: string): { stateDir: string; dataSocket:
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
-/** The operator's policy, else the sample organisation. */
+/** The operator's policy, else the sample organisation. Of a policy in a repository it is a person's own checkout. */
 export const policyFolder = ({ policyDir }: { readonly policyDir: string | null }): string =>
   policyDir ?? path.join(root, "policies");
 

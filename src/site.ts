@@ -32,6 +32,7 @@ export function siteOf(config: Config, now: Date): SiteConfig {
     ...(config.github === null ? {} : { github: config.github }),
     pypi: index === null ? [] : [below(index), ...files.map(below)],
     secrets: keptSecrets(config).names(),
+    ...(config.policyRepository === null ? {} : { policyRepo: config.policyRepository.repo }),
     today: now.toISOString().slice(0, 10),
   };
 }

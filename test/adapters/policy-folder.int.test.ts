@@ -68,7 +68,10 @@ test("only YAML that is not hidden is read, through links too", async () => {
 test("a huge file is cut on reading, so that the loader refuses it", async () => {
   await writeFile(path.join(dir, "org.yaml"), "#".repeat(1024 * 1024));
   const { watch } = await watched();
-  expect(watch.current()).toEqual({ ok: false, problems: [{ at: "org.yaml:1:1", message: "is larger than 256 KB" }] });
+  expect(watch.current()).toMatchObject({
+    ok: false,
+    problems: [{ at: "org.yaml:1:1", message: expect.stringContaining("is larger than 256 KB") }],
+  });
 });
 
 test("the commit of a folder names its exact files", async () => {
@@ -97,7 +100,9 @@ test("a broken change is reported and the last good policy stays in force", asyn
   const broken = await next();
   expect(broken).toMatchObject({
     ok: false,
-    problems: [{ at: "teams/shop.yaml:6:23", message: "git.repo other/shop is above the ceiling at org.yaml:6:3" }],
+    problems: [
+      { at: "teams/shop.yaml:6:23", message: "git.repo other/shop is above the ceiling of acme/* at org.yaml:6:3" },
+    ],
     kept: good.ok ? good.policy : null,
   });
   expect(watch.current()).toBe(good);

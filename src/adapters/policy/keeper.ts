@@ -19,6 +19,8 @@ export type PolicyChange =
       readonly ok: false;
       /** Names the state that does not load; the same state has the same name, on every machine. */
       readonly tree: string;
+      /** It may be over by itself, like a forge that does not answer: worth a line in the log, and nobody's evening. */
+      readonly passing: boolean;
       readonly problems: readonly PolicyProblem[];
       /** What stays in force; `null` when there is nothing. */
       readonly kept: Policy | null;
@@ -29,13 +31,14 @@ export interface PolicyReading {
   readonly commit: string;
   readonly loaded: Loaded;
   readonly files: ReadonlyMap<string, string>;
+  readonly passing?: boolean;
 }
 
 const NO_FILES: ReadonlyMap<string, string> = new Map();
 
 /** A state of the files that is no policy: it cannot be read, or nobody agreed to it. */
-export function unusable(commit: string, message: string): PolicyReading {
-  return { commit, loaded: { ok: false, problems: [{ at: "org.yaml:1:1", message }] }, files: NO_FILES };
+export function unusable(commit: string, message: string, passing = false): PolicyReading {
+  return { commit, loaded: { ok: false, problems: [{ at: "org.yaml:1:1", message }] }, files: NO_FILES, passing };
 }
 
 /**
@@ -54,7 +57,7 @@ export function keepPolicy(
   let closed = false;
 
   const look = async () => {
-    const { commit, loaded, files } = await read(current?.ok === true ? current.policy : null);
+    const { commit, loaded, files, passing = false } = await read(current?.ok === true ? current.policy : null);
     if (closed || commit === seen) return;
     const first = current === null;
     seen = commit;
@@ -63,16 +66,23 @@ export function keepPolicy(
     if (loaded.ok || current === null || !current.ok) [current, sources] = [loaded, files];
     if (first) return;
     const kept = current.ok ? current.policy : null;
-    onChange?.(loaded.ok ? loaded : { ok: false, tree: commit, problems: loaded.problems, kept });
+    onChange?.(loaded.ok ? loaded : { ok: false, tree: commit, passing, problems: loaded.problems, kept });
   };
   let last: Promise<void> = Promise.resolve();
+  /** The look that has not begun yet: whoever asks meanwhile gets this one. */
+  let queued: Promise<void> | null = null;
   return {
     current: () => current as Loaded,
     sources: () => sources,
     problems: () => problems,
     reload: () => {
-      last = last.then(look);
-      return last;
+      queued ??= last.then(() => {
+        queued = null;
+        return look();
+      });
+      const mine = queued;
+      last = mine.catch(() => undefined);
+      return mine;
     },
     end: () => {
       closed = true;

@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { promisify } from "node:util";
+import { lastLine as lastOf, withoutCredentials } from "#adapters/git.ts";
 import { loadPolicy } from "#policy/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
+import type { Secret } from "#ports/secret.ts";
 import { keepPolicy, type PolicyChange, type PolicyReading, type PolicyWatch, unusable } from "./keeper.ts";
 
 const POLL_MS = 60_000;
@@ -11,6 +13,10 @@ const GIT_MS = 60_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 /** Where the mirror remembers what was last in force: a restart does not take what nobody agreed to. */
 const ACCEPTED = "refs/countersign/accepted";
+/** Where this process fetches to: several may share a mirror, and one ref takes one writer. */
+const HEAD = `refs/countersign/head/${process.pid}`;
+/** Nothing repacks the mirror beside us. */
+const QUIET = ["-c", "gc.auto=0", "-c", "maintenance.auto=false"];
 
 export interface PolicySource {
   /** Anything that git can fetch from. */
@@ -39,15 +45,25 @@ export async function watchPolicyRepository(
   o: {
     readonly dir: string;
     readonly agreement: Agreement;
-    /** Added to git's environment: the way in and its credential. */
+    /** git's whole environment: nothing of the operator's own git reaches it. */
     readonly env: Readonly<Record<string, string>>;
+    /** Sent to the source's own host, and to no other. */
+    readonly token?: Secret | null;
+    /** Loads only what was in force before; the caller looks for what is newer, once whoever is asked is there. */
+    readonly patient?: boolean;
     readonly site?: SiteConfig;
     readonly onChange?: (change: PolicyChange) => void;
   },
 ): Promise<PolicyWatch> {
+  const name = withoutCredentials(source.url);
   const git = async (...args: string[]): Promise<string> => {
-    const options = { cwd: o.dir, env: o.env, timeout: GIT_MS, maxBuffer: MOST_BYTES };
-    return (await call("git", args, options)).stdout;
+    const options = {
+      cwd: o.dir,
+      env: { ...o.env, ...credential(source.url, o.token ?? null) },
+      timeout: GIT_MS,
+      maxBuffer: MOST_BYTES,
+    };
+    return (await call("git", [...QUIET, ...args], options)).stdout;
   };
   const commitOf = (ref: string) =>
     git("rev-parse", "--verify", "--quiet", `${ref}^{commit}`).then(
@@ -96,18 +112,16 @@ export async function watchPolicyRepository(
   };
 
   const read = async (current: Policy | null): Promise<PolicyReading> => {
-    try {
-      await git("fetch", "--quiet", "--no-tags", source.url, `+refs/heads/${source.branch}:refs/heads/policy`);
-    } catch (error) {
-      return unread(`${source.url} cannot be fetched: ${lastLine(error)}`);
-    }
-    const head = await commitOf("refs/heads/policy");
-    if (head === null) return unread(`${source.url} has no branch ${source.branch}`);
     const accepted = await commitOf(ACCEPTED);
-    if (current === null && accepted !== null && accepted !== head) {
-      // After a restart what was in force is in force again, before anything newer is looked at.
-      return load(accepted);
+    // After a restart what was in force is in force again, before anything newer is looked at, wherever the forge is.
+    if (current === null && accepted !== null) return load(accepted);
+    try {
+      await git("fetch", "--quiet", "--no-tags", source.url, `+refs/heads/${source.branch}:${HEAD}`);
+    } catch (error) {
+      return unread(`${name} cannot be fetched: ${lastLine(error)}`);
     }
+    const head = await commitOf(HEAD);
+    if (head === null) return unread(`${name} has no branch ${source.branch}`);
     if (accepted === head && current !== null) return load(current.commit);
     const reading = await load(head);
     if (!reading.loaded.ok) return reading;
@@ -123,10 +137,14 @@ export async function watchPolicyRepository(
     return reading;
   };
 
-  const kept = keepPolicy(read, o.onChange);
+  const kept = keepPolicy(
+    (current) =>
+      read(current).catch((error: unknown) => unread(`the mirror of ${name} cannot be read: ${lastLine(error)}`)),
+    o.onChange,
+  );
   await kept.reload();
   // What was in force at the last end came first; now what is on the branch.
-  await kept.reload();
+  if (o.patient !== true) await kept.reload();
   const poll = setInterval(kept.reload, POLL_MS);
   poll.unref();
   return {
@@ -138,14 +156,22 @@ export async function watchPolicyRepository(
   };
 }
 
+/** A header for the source's origin alone: a redirect elsewhere does not carry it along. */
+function credential(url: string, token: Secret | null): Record<string, string> {
+  if (token === null || !URL.canParse(url) || !url.startsWith("https:")) return {};
+  const basic = Buffer.from(`x-access-token:${token.reveal()}`).toString("base64");
+  return {
+    GIT_CONFIG_COUNT: "1",
+    GIT_CONFIG_KEY_0: `http.${new URL(url).origin}/.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+  };
+}
+
 function isPolicyFile(name: string): boolean {
   return /\.ya?ml$/.test(name) && !name.split("/").some((part) => part.startsWith("."));
 }
 
-const unread = (message: string): PolicyReading => unusable(message, message);
+const unread = (message: string): PolicyReading => unusable(message, message, true);
 
 /** What git said last; its first lines are the command. */
-function lastLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.trim().split("\n").at(-1) ?? text;
-}
+const lastLine = (error: unknown): string => lastOf(error instanceof Error ? error.message : String(error));

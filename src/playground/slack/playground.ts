@@ -18,6 +18,7 @@ import type { JsonObject, Seed } from "./world.ts";
 const SUBSCRIPTIONS: readonly string[] = [
   "app_mention",
   "message.channels",
+  "message.im",
   "reaction_added",
   "reaction_removed",
   "agent_session_stopped",

@@ -1,5 +1,5 @@
 import type { JsonObject, Message, OpenView, SeedChannel, SeedGroup, SeedUser, World } from "./world.ts";
-import { messagesOf } from "./world.ts";
+import { isDirect, messagesOf } from "./world.ts";
 
 /** Our records in the words of Slack's responses and events. */
 
@@ -42,9 +42,9 @@ export function channelJson(world: World, channel: SeedChannel): JsonObject {
     id: channel.id,
     name: channel.name,
     name_normalized: channel.name,
-    is_channel: true,
+    is_channel: !isDirect(channel.id),
     is_group: false,
-    is_im: false,
+    is_im: isDirect(channel.id),
     is_mpim: false,
     is_private: false,
     is_archived: false,

@@ -234,6 +234,9 @@ export function findUser(world: World, id: string): SeedUser | undefined {
   return world.seed.users.find((user) => user.id === id);
 }
 
+/** Slack's ids of direct messages begin with a D: between one person and the app. */
+export const isDirect = (channel: string): boolean => channel.startsWith("D");
+
 export function findChannel(world: World, id: string): SeedChannel | undefined {
   return world.seed.channels.find((channel) => channel.id === id);
 }
