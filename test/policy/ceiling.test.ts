@@ -75,13 +75,14 @@ for (const [sentence, [ceiling, team]] of Object.entries(ABOVE)) {
   });
 }
 
-const limits = fc.record({
+const LIMITS = {
   cost_usd: fc.constantFrom(1, 2.5, 10),
   runtime: fc.constantFrom("45m", "1h", "3600s", "1d"),
   tokens: fc.constantFrom("500k", "0.5M", 200_000, "5M"),
   upload: fc.constantFrom("1MB", "1MiB", "20MB"),
   concurrent_runs: fc.constantFrom(1, 3),
-});
+};
+const limits = fc.record(LIMITS);
 const models = fc.uniqueArray(fc.constantFrom("*", "gpt-*", "gpt-5", "claude-*", "*-5"), {
   minLength: 1,
   maxLength: 2,
@@ -93,43 +94,53 @@ const ORDER = ["process", "container", "microvm"];
 test("limits, models, preset repositories and sandboxes of every team that loads are inside the ceiling", () => {
   let accepted = 0;
   fc.assert(
-    fc.property(part, part, (most, mine) => {
-      const json = JSON.stringify;
-      const org = `${ORG.slice(0, ORG.indexOf("ceiling:"))}ceiling: ${json({
-        repos: ["acme/*"],
-        egress: [{ preset: "model-openai" }, { preset: "github", repos: most.repos }],
-        limits: most.limits,
-        models: most.models,
-        sandbox: { isolation: most.isolation },
-      })}\n`;
-      const wanted = [{ preset: "model-openai" }, { preset: "github", repos: mine.repos }];
-      const result = load(
-        teamFile(
-          `rules: [{allow: {model: ${json(mine.models)}}}]\negress: ${json(wanted)}\nlimits: ${json(mine.limits)}\nsandbox: ${json({ isolation: mine.isolation })}\n`,
-        ),
-        { org },
-      );
-      if (!result.ok) return;
-      accepted += 1;
-      const team = teamOf(result.policy, "shop");
-      for (const [name, value] of Object.entries(result.policy.ceiling.limits)) {
-        expect(Reflect.get(team?.limits ?? {}, name)).toBeLessThanOrEqual(value);
-      }
-      expect(ORDER.indexOf(team?.sandbox.isolation ?? "")).toBeGreaterThanOrEqual(ORDER.indexOf(most.isolation));
-      for (const model of ["gpt-5", "gpt-4", "claude-5", "other"]) {
-        const { outcome } = decide(result.policy, { team: "shop", objects: [{ subject: "model", model }] });
-        if (outcome === "allow") expect(matchesAnyText(most.models, model), model).toBe(true);
-      }
-      for (const repo of ["acme/a", "acme/ab", "acme/b", "other/a"]) {
-        const request = { host: "api.github.com", port: 443, method: "GET", path: `/repos/${repo}/pulls` };
-        if (decideEgress(team?.egress ?? [], request).outcome === "deny") continue;
-        expect(
-          most.repos.some((glob) => matchesPath(pathGlob(glob), repo)),
-          repo,
-        ).toBe(true);
-      }
-    }),
-    { numRuns: 400 },
+    fc.property(
+      part,
+      limits,
+      fc.subarray(Object.keys(LIMITS) as (keyof typeof LIMITS)[], { maxLength: 2 }),
+      part,
+      fc.constantFrom("models", "repos", "isolation", null),
+      (most, others, changed, wanted, other) => {
+        // A team that wants what the ceiling has, but for a few things.
+        const own = { ...most.limits, ...Object.fromEntries(changed.map((name) => [name, others[name]])) };
+        const mine = { ...most, ...(other === null ? {} : { [other]: wanted[other] }), limits: own };
+        const json = JSON.stringify;
+        const org = `${ORG.slice(0, ORG.indexOf("ceiling:"))}ceiling: ${json({
+          repos: ["acme/*"],
+          egress: [{ preset: "model-openai" }, { preset: "github", repos: most.repos }],
+          limits: most.limits,
+          models: most.models,
+          sandbox: { isolation: most.isolation },
+        })}\n`;
+        const presets = [{ preset: "model-openai" }, { preset: "github", repos: mine.repos }];
+        const result = load(
+          teamFile(
+            `rules: [{allow: {model: ${json(mine.models)}}}]\negress: ${json(presets)}\nlimits: ${json(mine.limits)}\nsandbox: ${json({ isolation: mine.isolation })}\n`,
+          ),
+          { org },
+        );
+        if (!result.ok) return;
+        accepted += 1;
+        const team = teamOf(result.policy, "shop");
+        for (const [name, value] of Object.entries(result.policy.ceiling.limits)) {
+          expect(Reflect.get(team?.limits ?? {}, name)).toBeLessThanOrEqual(value);
+        }
+        expect(ORDER.indexOf(team?.sandbox.isolation ?? "")).toBeGreaterThanOrEqual(ORDER.indexOf(most.isolation));
+        for (const model of ["gpt-5", "gpt-4", "claude-5", "other"]) {
+          const { outcome } = decide(result.policy, { team: "shop", objects: [{ subject: "model", model }] });
+          if (outcome === "allow") expect(matchesAnyText(most.models, model), model).toBe(true);
+        }
+        for (const repo of ["acme/a", "acme/ab", "acme/b", "other/a"]) {
+          const request = { host: "api.github.com", port: 443, method: "GET", path: `/repos/${repo}/pulls` };
+          if (decideEgress(team?.egress ?? [], request).outcome === "deny") continue;
+          expect(
+            most.repos.some((glob) => matchesPath(pathGlob(glob), repo)),
+            repo,
+          ).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 200 },
   );
-  expect(accepted).toBeGreaterThan(5);
+  expect(accepted).toBeGreaterThan(40);
 });
