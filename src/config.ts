@@ -139,6 +139,14 @@ const Environment = z.object({
   COUNTERSIGN_GITHUB_HOSTS: list(HostName, "is not a list of host names").describe(
     "Hosts that the preset github opens when they are not github.com's: web, API and file hosts, separated by commas.",
   ),
+  COUNTERSIGN_IDP_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File of people and groups that the identity provider exports, YAML or JSON."),
+  COUNTERSIGN_GITHUB_TOKEN: secret("github_token").describe(
+    "Token that may read an organisation's teams on GitHub, for groups and code owners.",
+  ),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
 });
 
@@ -184,6 +192,8 @@ export interface Config {
   readonly githubApiUrl: string;
   /** Secrets that the environment brought, by the name policy has for them. */
   readonly secrets: ReadonlyMap<string, Secret>;
+  /** Who is in groups that are kept elsewhere; each `null` where it is not configured. */
+  readonly people: { readonly githubToken: Secret | null; readonly idpFile: string | null };
   /** `null`: in the usual places. */
   readonly bwrap: string | null;
   /** `null`: sandboxes are made on this machine. */
@@ -216,7 +226,7 @@ export const apiOf = ({ openai, anthropic }: Config["models"], model: string): "
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|::1)$/;
 const TOOL = /^(PATH|HOME|npm_config_.*|npm_(?:node_)?execpath|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
-const REAL = /^(SLACK_|GITHUB_APP_|GITHUB_WEBHOOK_|LINEAR_)/;
+const REAL = /^(SLACK_|GITHUB_APP_|GITHUB_WEBHOOK_|LINEAR_|COUNTERSIGN_GITHUB_TOKEN$)/;
 
 /** Something the operator has to mend; its message is all they need to see. */
 export class ConfigError extends Error {
@@ -340,6 +350,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     githubApp,
     githubApiUrl: e.GITHUB_API_URL?.replace(/\/+$/, "") ?? "https://api.github.com",
     secrets: secretsIn(env),
+    people: {
+      githubToken: e.COUNTERSIGN_GITHUB_TOKEN ?? null,
+      idpFile: e.COUNTERSIGN_IDP_FILE === undefined ? null : path.resolve(cwd, e.COUNTERSIGN_IDP_FILE),
+    },
     bwrap: e.BWRAP_PATH ?? null,
     daytona,
     publicDoor,

@@ -1,5 +1,8 @@
 import { Hono } from "hono";
 import { parse } from "hono/utils/cookie";
+import { githubPeople } from "#adapters/directory/github.ts";
+import { idpFile } from "#adapters/directory/idp.ts";
+import { joinedDirectory } from "#adapters/directory/joined.ts";
 import { slackDirectory } from "#adapters/directory/slack.ts";
 import { slackAccess } from "#adapters/directory/slack-access.ts";
 import { githubVerifier } from "#adapters/repo-host/github/verifier.ts";
@@ -98,7 +101,12 @@ export async function openFront(o: {
     identity: { workspace: world.team.id, botUserId: world.app.botUser, botId: world.app.botId, url: "" },
   };
   const { urgent, progress, hmac } = access;
-  const directory = slackDirectory({ client: urgent, workspace: identity.workspace });
+  const { githubToken, idpFile: exported } = config.people;
+  const directory = joinedDirectory({
+    workspace: slackDirectory({ client: urgent, workspace: identity.workspace }),
+    github: githubToken === null ? null : githubPeople({ api: config.githubApiUrl, token: githubToken }),
+    idp: exported === null ? null : idpFile({ file: exported }),
+  });
   const now = () => core.clock.now();
   const surface = slackSurface({
     urgent,

@@ -155,6 +155,7 @@ export async function openHouse(
           config.models.openai.key,
           config.models.anthropic.key,
           config.slack?.botToken,
+          config.people.githubToken,
           config.slack?.signingSecret,
           config.policyRepository?.token,
           config.policyWebhook,

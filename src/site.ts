@@ -33,6 +33,10 @@ export function siteOf(config: Config, now: Date): SiteConfig {
     pypi: index === null ? [] : [below(index), ...files.map(below)],
     secrets: keptSecrets(config).names(),
     ...(config.policyRepository === null ? {} : { policyRepo: config.policyRepository.repo }),
+    directories: [
+      ...(config.people.githubToken !== null && config.people.idpFile !== null ? (["github"] as const) : []),
+      ...(config.people.idpFile !== null ? (["idp"] as const) : []),
+    ],
     today: now.toISOString().slice(0, 10),
   };
 }

@@ -2,7 +2,7 @@ import { type Ceiling, ceilingOf, grantsAbove } from "./ceiling.ts";
 import type { Source } from "./document.ts";
 import { compileGrants, type Grants } from "./grants.ts";
 import { limitsAbove, sandboxAbove } from "./limits.ts";
-import type { AskDefaults, Policy, PolicyProblem, Rule } from "./policy.ts";
+import type { AskDefaults, GroupRef, Policy, PolicyProblem, Rule } from "./policy.ts";
 import { checkGroup, compileRules, plainRule, type Reading, toolRules } from "./rules.ts";
 import type { Salvaged } from "./salvage.ts";
 import type { OrgShape } from "./shapes/org.ts";
@@ -31,6 +31,15 @@ function approvalsOf(shape: NonNullable<OrgShape["defaults"]>["approvals"]): Ask
   };
 }
 
+/** The schema has checked that each group has exactly one source. */
+function groupsOf(shape: NonNullable<OrgShape["groups"]>): Policy["groups"] {
+  const groups = Object.entries(shape).map(([name, { max_age, ...source }]) => {
+    const maxAgeMs = max_age === undefined ? null : durationMs(max_age);
+    return [name, { ...source, ...(maxAgeMs === null ? {} : { maxAgeMs }) } as GroupRef] as const;
+  });
+  return Object.fromEntries(groups);
+}
+
 /** The organisation's part, compiled, with what the teams are held to. */
 export interface Org {
   readonly shape: Salvaged<OrgShape>;
@@ -50,8 +59,7 @@ export function compileOrg(
   problems: PolicyProblem[],
 ): Org {
   const approvals = approvalsOf(shape.defaults?.approvals);
-  // The schema has checked that each group has exactly one source.
-  const reading: Reading = { source, groups: (shape.groups ?? {}) as Policy["groups"], approvals, site, problems };
+  const reading: Reading = { source, groups: groupsOf(shape.groups ?? {}), approvals, site, problems };
   if (shape.owners !== undefined) checkGroup(reading, shape.owners.from, ["owners", "from"]);
   if (shape.defaults?.approvals?.from !== undefined)
     checkGroup(reading, shape.defaults.approvals.from, ["defaults", "approvals", "from"]);
@@ -81,6 +89,29 @@ export function compileOrg(
     defaults,
     tools: toolRules(reading, shape.defaults?.tools, ["defaults", "tools"]),
   };
+}
+
+/** People whom nobody here can find, and a reader whom nothing lets in yet. */
+export function peopleWarnings({ reading: { source, site }, shape }: Org): PolicyProblem[] {
+  const groups = Object.entries(shape.groups ?? {}).flatMap(([name, { github_team, idp }]): PolicyProblem[] => {
+    const at = source.at(["groups", name]);
+    const here = (kind: "github" | "idp") => site.directories === undefined || site.directories.includes(kind);
+    const settings = "COUNTERSIGN_IDP_FILE";
+    if (idp !== undefined && !here("idp")) {
+      return [
+        { at, message: `nobody here can say who is in it: no identity provider's file is configured (${settings})` },
+      ];
+    }
+    if (github_team !== undefined && !here("github")) {
+      const both = `COUNTERSIGN_GITHUB_TOKEN and ${settings}`;
+      return [{ at, message: `nobody here can say who is in it: GitHub's teams are not configured (${both})` }];
+    }
+    return [];
+  });
+  const message = "has no effect in this version yet: whoever has the start link reads every run";
+  return shape.auditors === undefined
+    ? groups
+    : [...groups, { at: source.keyAt(["auditors"]), message: `"auditors" ${message}` }];
 }
 
 /** No run may be given the repository that holds its own guardrails. */

@@ -3,7 +3,7 @@ import { policyDigest } from "./archive.ts";
 import { readDocument, type Source } from "./document.ts";
 import type { Grants } from "./grants.ts";
 import { limitsFrom } from "./limits.ts";
-import { compileOrg, type Org } from "./load-org.ts";
+import { compileOrg, type Org, peopleWarnings } from "./load-org.ts";
 import { compileRecipe, type TeamSource } from "./load-recipe.ts";
 import { compileTeam } from "./load-team.ts";
 import { hint } from "./nearest.ts";
@@ -182,5 +182,6 @@ export function loadPolicy(
   if (problems.length > 0) return { ok: false, problems: deepFreeze(inOrder(problems)) };
   const policy: Policy = deepFreeze({ ...body, digest: policyDigest(body) });
   const unserved = granted.flatMap((grants) => grants.unserved);
-  return { ok: true, policy, warnings: deepFreeze(inOrder(warningsOf(policy, unserved, site))) };
+  const warnings = [...warningsOf(policy, unserved, site), ...peopleWarnings(compiled)];
+  return { ok: true, policy, warnings: deepFreeze(inOrder(warnings)) };
 }

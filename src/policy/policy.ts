@@ -14,7 +14,8 @@ export interface PolicyProblem {
 export type GroupRef =
   | { readonly slack_usergroup: string }
   | { readonly github_team: string }
-  | { readonly idp: string }
+  /** `maxAgeMs`: how old the identity provider's export may be. */
+  | { readonly idp: string; readonly maxAgeMs?: number }
   | { readonly people: readonly string[] };
 
 export type Effect = "allow" | "ask" | "deny";

@@ -10,6 +10,8 @@ export interface SiteConfig {
   readonly pypi?: readonly { readonly host: string; readonly paths: readonly string[] }[];
   /** Names of the secrets that are kept here. Absent: not known. */
   readonly secrets?: readonly string[];
+  /** Sources of groups beside the workspace's own that are configured here. Absent: not known. */
+  readonly directories?: readonly ("github" | "idp")[];
   /** "2027-01-31", UTC: for what ends on a day. Absent: not looked at. */
   readonly today?: string;
   /** What a person can prove here. Absent: only that the chat account is theirs. */

@@ -120,6 +120,33 @@ test("an answer about somebody else is no answer", async () => {
   );
 });
 
+test("an address is the full member's who has it, and a guest's, a stranger's or nobody's is no answer", async () => {
+  const users = new Map<string, Readonly<Record<string, unknown>>>([
+    ["ana@acme.dev", { id: "U0ANA" }],
+    ["dee@acme.dev", { id: "U0DEE", is_restricted: true }],
+    ["new@acme.dev", { id: "U0NEW", is_email_confirmed: false }],
+  ]);
+  const { urgent } = slackAccess({
+    botToken: new Secret("slack_bot_token", "xoxb-test"),
+    signingSecret: new Secret("slack_signing_secret", "s3cret"),
+    slackApiUrl: "http://slack.test/api/",
+    fetch: async (url, init) => {
+      expect(String(url)).toBe("http://slack.test/api/users.lookupByEmail");
+      const email = new URLSearchParams(String(init?.body)).get("email") ?? "";
+      const user = users.get(email);
+      if (user === undefined) return Response.json({ ok: false, error: "users_not_found" });
+      return Response.json({ ok: true, user: { team_id: WORKSPACE, profile: { email }, ...user } });
+    },
+    log: () => {},
+  });
+  const directory = slackDirectory({ client: urgent, workspace: WORKSPACE });
+  const of = (email: string) => directory.members({ email }, WORKSPACE);
+  expect(await of("ana@acme.dev")).toEqual([{ provider: "slack", workspace: WORKSPACE, id: "U0ANA" }]);
+  for (const email of ["dee@acme.dev", "new@acme.dev", "nobody@acme.dev"]) {
+    await expect(of(email)).rejects.toThrow(DirectoryUnavailable);
+  }
+});
+
 test("Slack says who we are", async () => {
   expect(await slackIdentity(access(slackDouble()).urgent)).toEqual({
     workspace: "T0LOCAL",

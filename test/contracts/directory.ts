@@ -6,6 +6,10 @@ import { DirectoryUnavailable } from "#ports/directory.ts";
 export interface DirectoryWorld {
   readonly directory: Directory;
   readonly workspace: string;
+  /** A group of the source under test; default: a user group of the workspace. */
+  readonly leads?: GroupRef;
+  /** One that the source does not have. */
+  readonly gone?: GroupRef;
   put(account: Account): void;
   group(ref: GroupRef, members: readonly string[]): void;
   /** The source stops answering. */
@@ -58,21 +62,21 @@ export function directoryContract(name: string, world: () => DirectoryWorld): vo
     });
 
     test("the members of a group are accounts of the workspace", async () => {
-      const { directory, workspace, group } = world();
-      group(LEADS, ["U0BO", "U0CY"]);
-      expect(await directory.members(LEADS, workspace)).toEqual([
+      const { directory, workspace, group, leads = LEADS } = world();
+      group(leads, ["U0BO", "U0CY"]);
+      expect(await directory.members(leads, workspace)).toEqual([
         { provider: "slack", workspace, id: "U0BO" },
         { provider: "slack", workspace, id: "U0CY" },
       ]);
     });
 
     test("a person who left a group is out of it at the next look", async () => {
-      const { directory, workspace, group, later } = world();
-      group(LEADS, ["U0BO", "U0CY"]);
-      await directory.members(LEADS, workspace);
-      group(LEADS, ["U0CY"]);
+      const { directory, workspace, group, later, leads = LEADS } = world();
+      group(leads, ["U0BO", "U0CY"]);
+      await directory.members(leads, workspace);
+      group(leads, ["U0CY"]);
       later();
-      expect((await directory.members(LEADS, workspace)).map((one) => one.id)).toEqual(["U0CY"]);
+      expect((await directory.members(leads, workspace)).map((one) => one.id)).toEqual(["U0CY"]);
     });
 
     test("people named one by one are themselves", async () => {
@@ -83,22 +87,23 @@ export function directoryContract(name: string, world: () => DirectoryWorld): vo
     });
 
     test("a group that nobody knows is unavailable, never empty", async () => {
-      const { directory, workspace } = world();
-      await expect(directory.members({ slack_usergroup: "S0GONE" }, workspace)).rejects.toThrow(DirectoryUnavailable);
-      await expect(directory.members({ github_team: "acme/leads" }, workspace)).rejects.toThrow(DirectoryUnavailable);
+      const { directory, workspace, gone = { github_team: "acme/gone" } } = world();
+      for (const group of [{ slack_usergroup: "S0GONE" }, { idp: "gone" }, gone, { github_user: "gone" }]) {
+        await expect(directory.members(group, workspace)).rejects.toThrow(DirectoryUnavailable);
+      }
     });
 
     test("a source that does not answer is unavailable, for people and for groups", async () => {
-      const { directory, workspace, put, group, cut, later } = world();
+      const { directory, workspace, put, group, cut, later, leads = LEADS } = world();
       put(person(workspace, "U0ANA"));
-      group(LEADS, ["U0ANA"]);
-      await directory.members(LEADS, workspace);
+      group(leads, ["U0ANA"]);
+      await directory.members(leads, workspace);
       cut();
       later();
       await expect(directory.account({ provider: "slack", workspace, id: "U0ANA" })).rejects.toThrow(
         DirectoryUnavailable,
       );
-      await expect(directory.members(LEADS, workspace)).rejects.toThrow(DirectoryUnavailable);
+      await expect(directory.members(leads, workspace)).rejects.toThrow(DirectoryUnavailable);
     });
   });
 }

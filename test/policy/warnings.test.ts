@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SiteConfig } from "#policy/site.ts";
-import { load, teamFile } from "#test/policy/sample.ts";
+import { load, ORG, teamFile } from "#test/policy/sample.ts";
 
 const GRANTED = "rules:\n  - allow: {git.repo: acme/shop}\n";
 
@@ -61,5 +61,39 @@ test("every word about who answers and what a yes is worth has its effect, and n
 test("a command that is only denied has no wall, and that is said", () => {
   expect(warnings(`${GRANTED}  - deny: {command: "terraform apply*"}\n`)).toEqual([
     "teams/shop.yaml:7:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too",
+  ]);
+});
+
+function ofOrg(org: string, site: SiteConfig = {}): string[] {
+  const loaded = load(teamFile(GRANTED), { org, site });
+  if (!loaded.ok) throw new Error(loaded.problems.map(({ at, message }) => `${at} ${message}`).join("\n"));
+  return loaded.warnings.map(({ at, message }) => `${at} ${message}`);
+}
+const withLeads = (source: string) => ORG.replace("leads: {people: [U0BO]}", `leads: ${source}`);
+
+test("a group of whom nobody here can say who is in it is said, once it is known what is configured", () => {
+  const idp =
+    "org.yaml:3:50 nobody here can say who is in it: no identity provider's file is configured (COUNTERSIGN_IDP_FILE)";
+  expect(ofOrg(withLeads("{idp: leads, max_age: 4h}"))).toEqual([]);
+  expect(ofOrg(withLeads("{idp: leads}"), { directories: ["idp"] })).toEqual([]);
+  expect(ofOrg(withLeads("{idp: leads}"), { directories: [] })).toEqual([idp]);
+  expect(ofOrg(withLeads("{github_team: acme/leads}"), { directories: ["github", "idp"] })).toEqual([]);
+  expect(ofOrg(withLeads("{github_team: acme/leads}"), { directories: ["idp"] })).toEqual([
+    "org.yaml:3:50 nobody here can say who is in it: GitHub's teams are not configured (COUNTERSIGN_GITHUB_TOKEN and COUNTERSIGN_IDP_FILE)",
+  ]);
+});
+
+test("auditors are read, and that nothing lets them in yet is said", () => {
+  expect(ofOrg(`${ORG}auditors: group:leads\n`)).toEqual([
+    'org.yaml:10:1 "auditors" has no effect in this version yet: whoever has the start link reads every run',
+  ]);
+});
+
+test("how old an export may be is said of exports only, and is part of the policy", () => {
+  const loaded = load(teamFile(GRANTED), { org: withLeads("{idp: leads, max_age: 4h}") });
+  expect(loaded.ok && loaded.policy.groups.leads).toEqual({ idp: "leads", maxAgeMs: 4 * 3_600_000 });
+  const wrong = load(teamFile(GRANTED), { org: withLeads("{people: [U0BO], max_age: 4h}") });
+  expect(wrong.ok ? [] : wrong.problems.map(({ at, message }) => `${at} ${message}`)).toEqual([
+    'org.yaml:3:50 "max_age" belongs to idp: only an export grows old',
   ]);
 });

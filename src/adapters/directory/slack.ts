@@ -1,15 +1,7 @@
 import { ErrorCode, type WebClient } from "@slack/web-api";
 import { z } from "zod";
-import { type Account, type Directory, DirectoryUnavailable, type GroupRef } from "#ports/directory.ts";
-
-/**
- * How long an answer may be used again. Membership must be live: a person who left a group a moment ago may not vote,
- * so this only joins the few calls that one click makes.
- */
-const CACHE_MS = 2_000;
-const CACHE_MOST_MS = 5_000;
-/** Entries kept; far above what two seconds of a busy workspace can ask. */
-const CACHE_ENTRIES = 1_000;
+import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
+import { heldAnswers } from "./held.ts";
 
 const flag = z.boolean().optional().default(false);
 
@@ -65,23 +57,8 @@ export interface SlackDirectoryOptions {
 }
 
 /** People and groups as Slack knows them this moment. Anything that it does not answer plainly is `DirectoryUnavailable`. */
-export function slackDirectory({ client, workspace, cacheMs, now = Date.now }: SlackDirectoryOptions): Directory {
-  const holdMs = Math.min(cacheMs ?? CACHE_MS, CACHE_MOST_MS);
-  const held = new Map<string, { readonly until: number; readonly answer: Promise<unknown> }>();
-
-  /** Calls under way are shared; answers are kept for `holdMs`, failures not at all. */
-  function ask<T>(key: string, call: () => Promise<T>): Promise<T> {
-    const at = now();
-    const kept = held.get(key);
-    if (kept && at < kept.until) return kept.answer as Promise<T>;
-    const answer = call();
-    if (held.size >= CACHE_ENTRIES) held.clear();
-    held.set(key, { until: at + holdMs, answer });
-    answer.catch(() => {
-      if (held.get(key)?.answer === answer) held.delete(key);
-    });
-    return answer;
-  }
+export function slackDirectory({ client, workspace, cacheMs, now }: SlackDirectoryOptions): Directory {
+  const ask = heldAnswers({ cacheMs, now });
 
   async function account(id: string): Promise<Account | null> {
     let reply: { user?: unknown };
@@ -106,6 +83,22 @@ export function slackDirectory({ client, workspace, cacheMs, now = Date.now }: S
     };
   }
 
+  /** The full member of this workspace who has confirmed the address. */
+  async function byEmail(email: string): Promise<readonly string[]> {
+    let reply: { user?: unknown };
+    try {
+      reply = await client.users.lookupByEmail({ email });
+    } catch (cause) {
+      throw new DirectoryUnavailable(`Slack did not say whose address ${email} is: ${words(cause)}`, { cause });
+    }
+    const user = User.safeParse(reply.user);
+    const same = user.success && user.data.profile?.email?.toLowerCase() === email.toLowerCase();
+    if (!same || kindOf(user.data, workspace) !== "member") {
+      throw new DirectoryUnavailable(`no full member has the address ${email}`, { cause: user.error });
+    }
+    return [user.data.id];
+  }
+
   async function usergroup(id: string): Promise<readonly string[]> {
     let reply: { users?: unknown };
     try {
@@ -125,15 +118,16 @@ export function slackDirectory({ client, workspace, cacheMs, now = Date.now }: S
       if (id.provider !== "slack" || id.workspace !== workspace) return null;
       return ask(`user ${id.id}`, () => account(id.id));
     },
-    async members(group: GroupRef, on) {
+    async members(group, on) {
       if (on !== workspace) throw new DirectoryUnavailable(`this directory is of ${workspace}, not of ${on}`);
-      if ("people" in group) return group.people.map((id) => ({ provider: "slack", workspace, id }));
+      const named = (ids: readonly string[]) => ids.map((id) => ({ provider: "slack", workspace, id }));
+      if ("people" in group) return named(group.people);
+      if ("email" in group) return named(await ask(`email ${group.email}`, () => byEmail(group.email)));
       if (!("slack_usergroup" in group)) {
         throw new DirectoryUnavailable(`Slack cannot say who is in ${JSON.stringify(group)}`);
       }
       const { slack_usergroup: id } = group;
-      const users = await ask(`group ${id}`, () => usergroup(id));
-      return users.map((user) => ({ provider: "slack", workspace, id: user }));
+      return named(await ask(`group ${id}`, () => usergroup(id)));
     },
   };
 }

@@ -24,13 +24,18 @@ const GroupShape = strict("where the group's people come from, like {slack_userg
   ).optional(),
   github_team: form("a team like acme/leads", (text) => /^[\w.-]+\/[\w.-]+$/.test(text)).optional(),
   idp: Text.optional(),
+  max_age: Duration.optional(),
   people: z
     .array(Text, { error: expected("a list of people") })
     .min(1, { error: "a group of nobody - name its people" })
     .optional(),
-}).refine((group) => Object.values(group).filter((source) => source !== undefined).length === 1, {
-  error: "a group has exactly one source: slack_usergroup, github_team, idp or people",
-});
+})
+  .refine(({ max_age: _, ...group }) => Object.values(group).filter((source) => source !== undefined).length === 1, {
+    error: "a group has exactly one source: slack_usergroup, github_team, idp or people",
+  })
+  .refine((group) => group.max_age === undefined || group.idp !== undefined, {
+    error: '"max_age" belongs to idp: only an export grows old',
+  });
 
 const Channel = form("a channel id like C0SHOP, not a name", (text) => /^[CG][A-Z0-9]{2,20}$/.test(text));
 const TeamKey = form("a Linear team key like SHOP", (text) => /^[A-Z][A-Z0-9]{0,9}$/.test(text));
