@@ -30,7 +30,12 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
   const approvals = facts.approvals
     .filter((approval) => approval.status === "approved")
     .map((approval) => {
-      const names = approval.votes.filter((vote) => vote.choice === "approve").map((vote) => vote.by.name);
+      const names = approval.votes
+        .filter((vote) => vote.choice === "approve")
+        .map(({ by }) => {
+          const place = approval.delegated.find(({ to }) => to.id === by.id);
+          return place === undefined ? by.name : `${by.name} for ${place.by.name}`;
+        });
       return `${plain(names.join(", "))} (${approval.gate}) \`${approval.digest.slice(7, 15)}\``;
     });
   const rows: readonly (readonly [string, string])[] = [

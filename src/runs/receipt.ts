@@ -60,6 +60,7 @@ export function receipt(
         digest: approval.digest,
         status: approval.status,
         from: approval.asks.map((ask) => ask.from),
+        ...othersOf(approval),
         votes: approval.votes.map((vote) => ({ by: vote.by.name, choice: vote.choice, at: vote.at.toISOString() })),
         refused: approval.refused.map((click) => ({ by: click.by.name, code: click.code })),
       })),
@@ -86,6 +87,16 @@ export const Envelope = z.strictObject({
   publicKey: z.string(),
 });
 export type Envelope = z.infer<typeof Envelope>;
+
+/** Who could answer beside the groups that were asked at first; nothing where nobody could. */
+function othersOf({ asks, escalated, delegated }: RunFacts["approvals"][number]): Readonly<Record<string, unknown>> {
+  const owners = [...new Set(asks.flatMap((ask) => ask.owners ?? []))];
+  return {
+    ...(owners.length === 0 ? {} : { owners }),
+    ...(escalated.length === 0 ? {} : { escalated: escalated.map(({ to }) => to) }),
+    ...(delegated.length === 0 ? {} : { delegated: delegated.map(({ by, to }) => ({ by: by.name, to: to.name })) }),
+  };
+}
 
 /** DSSE's pre-authentication encoding: what is signed binds the type and both lengths. */
 function encoded(type: string, payload: Buffer): Buffer {

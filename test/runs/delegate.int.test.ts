@@ -39,6 +39,11 @@ test("an approver names somebody in the thread, who is called, recorded, and ans
   ]);
   expect(code(await house.answer(FIN, first.id))).toBe("approved");
   await house.until("in_review");
+  // The pull request and the signed receipt say in whose place it was.
+  const envelope = JSON.parse((await house.core.stores.receipts.get(run.id)) ?? "{}") as { payload: string };
+  const { predicate } = JSON.parse(Buffer.from(envelope.payload, "base64").toString());
+  expect(predicate.approvals).toMatchObject([{ delegated: [{ by: "Bo", to: "Fin" }], votes: [{ by: "Fin" }] }]);
+  expect(house.repoHost.textOf("acme/shop", 1)?.body).toMatch(/Approved by \| Fin for Bo/);
 });
 
 test("whoever is named may say no as well", async () => {

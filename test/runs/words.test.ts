@@ -15,6 +15,13 @@ const SAID: Record<string, [string, ReturnType<typeof parse>]> = {
     "fix the typo repo=acme/site please",
     { kind: "task", text: "fix the typo please", repo: "acme/site", fresh: false },
   ],
+  "whoever is mentioned after delegate is to answer": ["delegate to @U0CY.", { kind: "delegate", to: "U0CY" }],
+  "delegate needs no to": ["Delegate @U0CY", { kind: "delegate", to: "U0CY" }],
+  "delegate with a name that is no mention names nobody": ["delegate to Cy", { kind: "delegate", to: null }],
+  "delegating something is a task": [
+    "delegate retries to @U0CY's queue",
+    { kind: "task", text: "delegate retries to @U0CY's queue", repo: null, fresh: false },
+  ],
   "new forces a new run": ["new fix it", { kind: "task", text: "fix it", repo: null, fresh: true }],
 };
 for (const [sentence, [text, said]] of Object.entries(SAID)) test(sentence, () => expect(parse(text)).toEqual(said));
