@@ -1,13 +1,20 @@
-import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 
-/** Runs everything that is too long for CI, one after the other, and keeps a summary in `bench/results/`. */
+/**
+ * Runs everything that is too long for CI, one after the other, and keeps a summary in `bench/results/`.
+ *   npm run test:long               all of it
+ *   npm run test:long -- mutations  only the flipped lines; "tests": only the rest
+ *   npm run test:long -- WORD       the tests whose file has WORD in its name; nothing is kept
+ */
 
 const root = path.resolve(import.meta.dirname, "..");
 const results = path.join(root, "bench", "results");
 const report = path.join(results, ".long-report.json");
+const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
+const config = "vitest.long.config.ts";
 
 const Report = z.object({
   numPassedTests: z.number(),
@@ -28,37 +35,53 @@ function run(...args: string[]): Promise<number> {
   });
 }
 
-mkdirSync(results, { recursive: true });
-const mutations = await run("scripts/mutations.ts");
-const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
-const tests = await run(
-  vitest,
-  "run",
-  "--config",
-  "vitest.long.config.ts",
-  "--reporter=default",
-  "--reporter=json",
-  `--outputFile.json=${report}`,
-);
-const { numPassedTests, numFailedTests, numPendingTests, testResults } = Report.parse(
-  JSON.parse(readFileSync(report, "utf8")),
-);
-rmSync(report);
-const summary = {
-  at: new Date().toISOString(),
-  node: process.version,
-  mutations: mutations === 0 ? "all red" : "some survived",
-  passed: numPassedTests,
-  failed: numFailedTests,
-  skipped: numPendingTests,
-  tests: testResults.flatMap((file) =>
+/** What the last run of each half said; one half may be run alone. */
+const Kept = z.object({ mutations: z.unknown(), tests: z.unknown() });
+type Kept = z.infer<typeof Kept>;
+
+async function flip(): Promise<boolean> {
+  const sound = (await run("scripts/mutations.ts")) === 0;
+  keep({ mutations: { ...now(), verdict: sound ? "all red" : "not all red: see mutations.json" } });
+  return sound;
+}
+
+async function test(): Promise<boolean> {
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const code = await run(vitest, "run", "--config", config, ...reporters);
+  const { numPassedTests, numFailedTests, numPendingTests, testResults } = Report.parse(
+    JSON.parse(readFileSync(report, "utf8")),
+  );
+  rmSync(report);
+  const tests = testResults.flatMap((file) =>
     file.assertionResults.map(({ fullName, status, duration }) => ({
       name: fullName,
       status,
       seconds: Math.round((duration ?? 0) / 1000),
     })),
-  ),
-};
-writeFileSync(path.join(results, "long.json"), `${JSON.stringify(summary, null, 2)}\n`);
-console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
-process.exitCode = mutations === 0 && tests === 0 ? 0 : 1;
+  );
+  keep({ tests: { ...now(), passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests, tests } });
+  console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
+  return code === 0;
+}
+
+function now(): { at: string; commit: string; node: string } {
+  const commit = spawnSync("git", ["rev-parse", "HEAD"], { cwd: root }).stdout.toString("utf8").trim();
+  return { at: new Date().toISOString(), commit, node: process.version };
+}
+
+function keep(half: Partial<Kept>): void {
+  const file = path.join(results, "long.json");
+  const before = existsSync(file) ? Kept.parse(JSON.parse(readFileSync(file, "utf8"))) : {};
+  mkdirSync(results, { recursive: true });
+  writeFileSync(file, `${JSON.stringify({ ...before, ...half }, null, 2)}\n`);
+}
+
+const HALVES: Readonly<Record<string, () => Promise<boolean>>> = { mutations: flip, tests: test };
+const words = process.argv.slice(2);
+if (words.every((word) => word in HALVES)) {
+  for (const name of words.length === 0 ? Object.keys(HALVES) : words) {
+    if (!(await HALVES[name]?.())) process.exitCode = 1;
+  }
+} else {
+  process.exitCode = await run(vitest, "run", "--config", config, ...words);
+}
