@@ -140,7 +140,7 @@ async function putAnew(core: Core, run: Run, lapsed: Approval, decision: Answer)
     const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
     await move(core, tx, run, "waiting", {
       why: "the yes to its start holds no more",
-      patch: { wakeAt: looksAt(core, approval) },
+      patch: { wakeAt: looksAt(approval) },
     });
   });
   core.nudge();

@@ -87,7 +87,7 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
     // Somebody pressed it a moment ago: theirs is the question, and it is asked once.
     if (!pending.some(({ id }) => id === approval.id)) {
       await record(core, tx, run.id, null, [{ kind: "approval.asked_again", approval: approval.id, by: person }]);
-      if (parked) await core.stores.runs.patch(tx, locked, { wakeAt: looksAt(core, approval) });
+      if (parked) await core.stores.runs.patch(tx, locked, { wakeAt: looksAt(approval) });
       await tell(core, tx, locked, "approval", old.id);
     }
     return { kind: "noted", what: "asked_again", run: titled(core, locked) };

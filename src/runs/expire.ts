@@ -2,13 +2,13 @@ import type { Core } from "./core.ts";
 import { escalate } from "./escalate.ts";
 import { handOff } from "./hand-off.ts";
 import { record } from "./record.ts";
-import { earliest, reminders } from "./remind.ts";
+import { earliest, giveUpMs, reminders } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
 /**
  * A parked run whose time has come: its people are reminded, its pending approvals expire (which is neither yes nor no),
- * and after the policy's `give_up` it is handed off. Expiry never approves.
+ * and after the `give_up` of what it waits for it is handed off. Expiry never approves.
  */
 export async function expire(core: Core, run: Run): Promise<void> {
   const now = core.clock.now();
@@ -18,10 +18,18 @@ export async function expire(core: Core, run: Run): Promise<void> {
   const { due, next: remindOrExpire } = await reminders(core, run, pending);
   const next = earliest(remindOrExpire, await escalate(core, run, pending));
   if (pending.length > 0 && late.length === 0 && due.length === 0 && run.wakeAt?.getTime() === next?.getTime()) return;
-  const current = core.policy();
-  const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
   const lastAsked = Math.max(run.createdAt.getTime(), ...all.map((approval) => approval.openedAt.getTime()));
-  if (late.length === 0 && pending.length === 0 && now.getTime() - lastAsked >= giveUpMs) {
+  // What it waits for is what nobody answered, of the questions that were open together with the last one.
+  const unanswered = all.filter(
+    ({ gate, status, closedAt }) =>
+      gate !== "host" &&
+      (status === "pending" || (status === "expired" && closedAt !== null && closedAt.getTime() >= lastAsked)),
+  );
+  const waitMs = giveUpMs(
+    core,
+    unanswered.flatMap(({ asks }) => asks),
+  );
+  if (late.length === 0 && pending.length === 0 && now.getTime() - lastAsked >= waitMs) {
     const budget = all.at(-1)?.gate === "budget";
     return handOff(core, run, {
       fault: budget ? "budget" : "policy",
@@ -48,7 +56,7 @@ export async function expire(core: Core, run: Run): Promise<void> {
       ]);
       await tell(core, tx, run, "approval", approval.id);
     }
-    await core.stores.runs.patch(tx, run, { wakeAt: next ?? new Date(lastAsked + giveUpMs) });
+    await core.stores.runs.patch(tx, run, { wakeAt: next ?? new Date(lastAsked + waitMs) });
     if (late.length > 0) await tell(core, tx, run, "status");
   });
   core.nudge();

@@ -196,7 +196,7 @@ async function askAnew(core: Core, tx: Tx, run: Run, words: string): Promise<voi
   const subject = withBound({ ...asked.subject, added: [...before, words] }, boundNow(core, run, asked.asks));
   const asks = asked.asks.map(untouched);
   const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, null);
-  await core.stores.runs.patch(tx, run, { wakeAt: looksAt(core, approval) });
+  await core.stores.runs.patch(tx, run, { wakeAt: looksAt(approval) });
 }
 
 async function addWords(core: Core, heard: Heard, run: Run, text: string): Promise<void> {

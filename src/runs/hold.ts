@@ -7,6 +7,7 @@ import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { eventsOf } from "./look.ts";
 import { record } from "./record.ts";
+import { giveUpMs } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
@@ -14,18 +15,16 @@ const LOOK_AGAIN_MS = 60_000;
 
 /**
  * What is needed to decide cannot be read now: nothing is allowed and nothing is given up. The run stays where it is, is
- * looked at again in a minute, which is not counted as its own time, and says `why` once. After the policy's `give_up` it
- * is handed off.
+ * looked at again in a minute, which is not counted as its own time, and says `why` once. After the `give_up` of the
+ * questions that could not be put, else of policy, it is handed off.
  */
-export async function hold(core: Core, run: Run, why: string): Promise<void> {
+export async function hold(core: Core, run: Run, why: string, asks: readonly Ask[] = []): Promise<void> {
   const events = await eventsOf(core, run.id);
   const said = events.findLast(({ body }) => body.kind === "notice" && body.text === why);
   // What was said before it went on is about another time.
   const saidNow = said !== undefined && !events.some(({ seq, body }) => seq > said.seq && body.kind === "run.moved");
   const now = core.clock.now().getTime();
-  const current = core.policy();
-  const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
-  if (saidNow && now - said.at.getTime() >= giveUpMs) {
+  if (saidNow && now - said.at.getTime() >= giveUpMs(core, asks)) {
     return handOff(core, run, {
       fault: "environment",
       tried: run.text,
@@ -76,7 +75,7 @@ export async function membersOrHold(
     const groups = asks.map((ask) => ask.from).join(", ");
     // Of code owners it is somebody in particular who is not found: an account to link, a line to mend.
     const why = asks.some(({ from }) => from === "codeowners") ? error.message : `who is in ${groups} cannot be read`;
-    await hold(core, run, `Nobody can be asked: ${why}. It is tried again every minute.`);
+    await hold(core, run, `Nobody can be asked: ${why}. It is tried again every minute.`, asks);
     return null;
   }
 }

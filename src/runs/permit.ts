@@ -146,7 +146,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     const now = core.clock.now().getTime();
     const leftMs = (run.deadlineAt?.getTime() ?? now) - now;
     await core.stores.runs.patch(tx, run, {
-      wakeAt: earliest(looksAt(core, opened), waitsUntil(speaker.endsAt, leftMs)),
+      wakeAt: earliest(looksAt(opened), waitsUntil(speaker.endsAt, leftMs)),
       deadlineAt: run.deadlineAt === null ? null : new Date(opened.expiresAt.getTime() + leftMs),
     });
   });

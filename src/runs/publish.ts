@@ -210,7 +210,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     const approval = await open(core, tx, run, "publish", subject, digest, opened, run.epoch);
     await move(core, tx, run, "suspended", {
       why: `asks ${decision.asks.map((ask) => ask.from).join(", ")}`,
-      patch: { resumeTo: "publishing", wakeAt: looksAt(core, approval) },
+      patch: { resumeTo: "publishing", wakeAt: looksAt(approval) },
     });
   });
   core.nudge();

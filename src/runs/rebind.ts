@@ -27,7 +27,7 @@ export async function rebound(core: Core, tx: Tx, run: Run, asked: Approval): Pr
   const subject = withBound(asked.subject, boundNow(core, run, asked.asks));
   const asks = asked.asks.map(untouched);
   const approval = await open(core, tx, run, asked.gate, subject, bind(asked.gate, run, subject), asks, null);
-  if (isParked(run.state)) await core.stores.runs.patch(tx, run, { wakeAt: looksAt(core, approval) });
+  if (isParked(run.state)) await core.stores.runs.patch(tx, run, { wakeAt: looksAt(approval) });
   return true;
 }
 

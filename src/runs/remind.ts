@@ -1,3 +1,4 @@
+import type { Ask } from "#policy/decision.ts";
 import type { Approval } from "./approval.ts";
 import type { Core } from "./core.ts";
 import type { Run } from "./run.ts";
@@ -8,11 +9,9 @@ import { messageKey } from "./tell.ts";
 const putAt = ({ asks, expiresAt }: Pick<Approval, "asks" | "expiresAt">): number =>
   expiresAt.getTime() - Math.min(...asks.map((ask) => ask.expiresMs));
 
-/** When the people of a question are reminded; `null`: it ends before that, or policy cannot be read. */
-function remindsAt(core: Pick<Core, "policy">, approval: Approval): Date | null {
-  const current = core.policy();
-  if (!current.ok) return null;
-  const at = putAt(approval) + current.policy.approvals.remindMs;
+/** When the people of a question are reminded, all of them when the first of its asks says so; `null`: it ends before. */
+function remindsAt(approval: Approval): Date | null {
+  const at = putAt(approval) + Math.min(...approval.asks.map((ask) => ask.remindMs));
   return at < approval.expiresAt.getTime() ? new Date(at) : null;
 }
 
@@ -24,8 +23,17 @@ export function escalatesAt(approval: Approval, { escalate, escalated }: OpenAsk
 }
 
 /** When a question that was put just now is looked at next: to remind, to escalate, else to expire. */
-export const looksAt = (core: Pick<Core, "policy">, approval: Approval): Date =>
-  earliest(remindsAt(core, approval), ...approval.asks.map((ask) => escalatesAt(approval, ask))) ?? approval.expiresAt;
+export const looksAt = (approval: Approval): Date =>
+  earliest(remindsAt(approval), ...approval.asks.map((ask) => escalatesAt(approval, ask))) ?? approval.expiresAt;
+
+const GIVE_UP_MS = 7 * 86_400_000;
+
+/** How long these questions are waited for at most, in milliseconds: the least of them, and with none of them policy's own. */
+export function giveUpMs(core: Pick<Core, "policy">, asks: readonly Pick<Ask, "giveUpMs">[]): number {
+  if (asks.length > 0) return Math.min(...asks.map((ask) => ask.giveUpMs));
+  const current = core.policy();
+  return current.ok ? current.policy.approvals.giveUpMs : GIVE_UP_MS;
+}
 
 /** The first of the moments that there are; `null`: there is none. */
 export function earliest(...moments: readonly (Date | null)[]): Date | null {
@@ -46,7 +54,7 @@ export async function reminders(
   const due: Approval[] = [];
   const times: number[] = [];
   for (const approval of open) {
-    const at = remindsAt(core, approval);
+    const at = remindsAt(approval);
     const reminded = at === null || (await core.stores.outbox.get(messageKey(run, "reminder", approval.id))) !== null;
     if (!reminded && at <= now) due.push(approval);
     times.push((reminded || at <= now ? approval.expiresAt : at).getTime());

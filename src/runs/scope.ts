@@ -76,7 +76,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
       const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
       await move(core, tx, run, "waiting", {
         why: `asks ${asks.map((ask) => ask.from).join(", ")}`,
-        patch: { ...patch, wakeAt: looksAt(core, approval) },
+        patch: { ...patch, wakeAt: looksAt(approval) },
       });
     });
   }

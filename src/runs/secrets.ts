@@ -98,7 +98,7 @@ export async function waitsForSecrets(core: Core, run: Run): Promise<boolean> {
     const put = [...pending, ...expired];
     // Answered since we looked: the run is looked at once more.
     if (put.length === 0) return core.engine.wake(tx, run.id, "agent");
-    const lookAt = Math.min(...(pending.length > 0 ? pending : put).map((one) => looksAt(core, one).getTime()));
+    const lookAt = Math.min(...(pending.length > 0 ? pending : put).map((one) => looksAt(one).getTime()));
     await move(core, tx, run, "suspended", {
       why: `asks ${[...new Set(put.flatMap(({ asks }) => asks.map(({ from }) => from)))].join(", ")}`,
       patch: { resumeTo: "preparing", wakeAt: new Date(lookAt) },

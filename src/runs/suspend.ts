@@ -4,7 +4,7 @@ import type { Core } from "./core.ts";
 import { commitAndPush } from "./finish.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
-import { looksAt } from "./remind.ts";
+import { giveUpMs, looksAt } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
@@ -33,8 +33,6 @@ export async function suspend(
   const unsaved = await commitAndPush(core, sandbox, run, signal);
   await release(core, run, run.epoch);
   const turn = await core.stores.turns.current(run.id);
-  const current = core.policy();
-  const giveUpMs = current.ok ? current.policy.approvals.giveUpMs : 7 * 24 * 3_600_000;
   await core.store.tx(async (tx) => {
     await core.stores.runs.lock(tx, run.id);
     // A question about a host is nothing that the run waits for.
@@ -63,8 +61,12 @@ export async function suspend(
       await move(core, tx, run, "preparing", { why: "no question is open", patch: { wakeAt: null } });
       return;
     }
-    const giveUpAt = core.clock.now().getTime() + giveUpMs;
-    const lookAt = Math.min(...asked.map((approval) => looksAt(core, approval).getTime()));
+    const waitMs = giveUpMs(
+      core,
+      asked.flatMap(({ asks }) => asks),
+    );
+    const giveUpAt = Math.max(...asked.map(({ openedAt }) => openedAt.getTime())) + waitMs;
+    const lookAt = Math.min(...asked.map((approval) => looksAt(approval).getTime()));
     await move(core, tx, run, "suspended", {
       why: WHY[waited] ?? `asks ${[...new Set(asked.flatMap(({ asks }) => asks.map(({ from }) => from)))].join(", ")}`,
       patch: { resumeTo: "preparing", wakeAt: new Date(waited === "expired" ? giveUpAt : lookAt) },

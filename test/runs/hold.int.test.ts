@@ -148,6 +148,20 @@ test("a group that cannot be read for longer than policy's patience ends in a ha
   await house.until("handed_off");
 });
 
+test("questions that cannot be put are given up when their own rule says so", async () => {
+  house = await memoryHouse();
+  const START = "ask: { action: run.start }\n";
+  house.policy.edit("teams/shop.yaml", START, `${START}    give_up: 2h\n`);
+  leadsAway();
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("requested");
+  await house.notices(run);
+  await house.pass(60 * MINUTE, run);
+  expect((await factsOf(house.core, run.id)).handoff).toBeNull();
+  await house.pass(60 * MINUTE, run);
+  await house.until("handed_off");
+});
+
 const BROKEN = { ok: false, problem: "org.yaml:3:1 unknown key" } as const;
 
 test("a result that meets an unreadable policy is kept, and published when policy can be read", async () => {

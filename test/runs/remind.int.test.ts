@@ -110,3 +110,58 @@ test("a command that nobody answers about is put to its group once more while th
   await house.answer(BO, first.id);
   await house.until("answered");
 });
+
+const START = "ask: { action: run.start }\n";
+
+/** The rule that a lead has to allow the start by says its own times. */
+async function askedBy(words: string) {
+  house = await memoryHouse();
+  house.policy.edit("teams/shop.yaml", START, `${START}    ${words}\n`);
+  await house.say(ANA, "append a line to README.md");
+  const run = await house.until("waiting");
+  return { run, first: await house.question(run) };
+}
+
+test("a rule's own remind holds for its question, whatever the organisation's is", async () => {
+  const { run, first } = await askedBy("remind: 3m");
+  await house.pass(2 * MINUTE, run);
+  expect(await wanted(run, first)).toBeNull();
+  await house.pass(MINUTE, run);
+  expect(await wanted(run, first)).toMatchObject({ version: 1 });
+});
+
+test("a rule's own remind may be later than the organisation's", async () => {
+  const { run, first } = await askedBy("remind: 20m");
+  await house.pass(19 * MINUTE, run);
+  expect(await wanted(run, first)).toBeNull();
+  await house.pass(MINUTE, run);
+  expect(await wanted(run, first)).toMatchObject({ version: 1 });
+});
+
+test("a run that waits for an answer is given up when the rule says so, not when the organisation does", async () => {
+  const { run, first } = await askedBy("give_up: 2h");
+  await house.pass(31 * MINUTE, run);
+  expect((await house.core.stores.approvals.get(first.id))?.status).toBe("expired");
+  await house.pass(88 * MINUTE, run);
+  expect((await house.core.stores.runs.get(run.id))?.state).toBe("waiting");
+  await house.pass(2 * MINUTE, run);
+  expect((await house.core.stores.runs.get(run.id))?.state).toBe("handed_off");
+});
+
+test("a run whose sandbox was let go is given up when the rule of its question says so", async () => {
+  house = await memoryHouse({ play: () => [{ run: "rm -rf build", ask: true }, { say: "Done." }] });
+  house.policy.edit(
+    "teams/data.yaml",
+    "    why: deleting is asked first\n",
+    "    why: deleting is asked first\n    give_up: 2h\n",
+  );
+  await house.say(ANA, "clean up", { channel: "C0DATA" });
+  const run = await house.until("working");
+  const first = await house.question(run);
+  await house.pass(31 * MINUTE, run);
+  const parked = await house.until("suspended");
+  const giveUpAt = (await house.core.stores.approvals.get(first.id))?.openedAt.getTime() ?? 0;
+  expect(parked.wakeAt?.getTime()).toBe(giveUpAt + 120 * MINUTE);
+  await house.pass(90 * MINUTE, run);
+  expect((await house.core.stores.runs.get(run.id))?.state).toBe("handed_off");
+});
