@@ -16,6 +16,7 @@ import { escalate } from "./escalate.ts";
 import { factsOf } from "./look.ts";
 import { ruleOfBoth } from "./narrow.ts";
 import { record } from "./record.ts";
+import { reminders } from "./remind.ts";
 import { ruleShape } from "./replay.ts";
 import type { Person, Run } from "./run.ts";
 import type { RunState } from "./state.ts";
@@ -208,8 +209,8 @@ export async function allowedHosts(
 const MOST_RUNS = 10_000;
 
 /**
- * Questions about hosts whose time has come: they go to their next group, or are closed, which is neither yes nor no. The run
- * goes on meanwhile and has no time of its own to look at them.
+ * Questions about hosts whose time has come: their people are reminded once, they go to their next group, or are closed, which is
+ * neither yes nor no. The run goes on meanwhile and has no time of its own to look at them.
  */
 export async function expireHosts(core: Core): Promise<void> {
   for (const run of await core.stores.runs.inStates(core.orgId, [...AT_WORK, "checking"], MOST_RUNS)) {
@@ -223,14 +224,16 @@ async function expireOf(core: Core, run: Run): Promise<void> {
     ({ gate, status }) => gate === "host" && status === "pending",
   );
   const late = open.filter(({ expiresAt }) => expiresAt <= now);
-  await escalate(
-    core,
-    run,
-    open.filter((one) => !late.includes(one)),
-  );
-  if (late.length === 0) return;
+  const pending = open.filter((one) => !late.includes(one));
+  const { due } = await reminders(core, run, pending);
+  await escalate(core, run, pending);
+  if (late.length + due.length === 0) return;
   await core.store.tx(async (tx) => {
     const locked = await core.stores.runs.lock(tx, run.id);
+    const still = await core.stores.approvals.pendingOf(tx, run.id);
+    for (const { id } of locked ? due : []) {
+      if (still.some((one) => one.id === id)) await tell(core, tx, run, "reminder", id);
+    }
     for (const approval of locked ? late : []) {
       if ((await core.stores.approvals.close(tx, approval.id, "expired")) === null) continue;
       await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: approval.id, status: "expired" }]);

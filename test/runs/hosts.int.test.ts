@@ -202,6 +202,24 @@ test("a yes that holds for one sandbox is not given to the next one", async () =
   for (const { egress } of next) expect(egress.map(({ host }) => host)).not.toContain(DOCS);
 });
 
+test("a question about a host that nobody answers is put to its people once more, and only once", async () => {
+  const run = await working();
+  refuse(run, DOCS);
+  await heard(run, 1);
+  const [question] = await asked(run);
+  const wanted = () => house.core.stores.outbox.get(`slack:${run.id}:reminder:${question?.id}`);
+  house.world.offset += 9 * 60_000;
+  await expireHosts(house.core);
+  expect(await wanted()).toBeNull();
+  house.world.offset += 2 * 60_000;
+  await expireHosts(house.core);
+  await expireHosts(house.core);
+  expect(await wanted()).toMatchObject({ version: 1 });
+  const views = [...(await house.show()).values()];
+  expect(views.filter((view) => view.kind === "reminder")).toMatchObject([{ approval: { id: question?.id } }]);
+  expect((await asked(run))[0]?.status).toBe("pending");
+});
+
 test("a question that nobody answers in time is closed, and may be asked again while the agent works", async () => {
   const run = await working();
   refuse(run, DOCS);
