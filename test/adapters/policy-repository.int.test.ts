@@ -115,6 +115,95 @@ test("a later change does not carry an unagreed one into force", async () => {
   expect(current().commit).toBe(before);
 });
 
+/** The policy with these owners; `quorum` is what a change of it needs. */
+const ownedBy = (group: string, quorum: number) =>
+  ORG.replace(
+    "groups: {",
+    `owners: {from: group:${group}, quorum: ${quorum}}\ngroups: {${group}: {slack_usergroup: S0X}, `,
+  );
+
+test("each commit is judged by the owners of the one before it, also when both are seen in one look", async () => {
+  commit({ "policies/org.yaml": ownedBy("old", 1) });
+  const asked: string[] = [];
+  const { watch, changes, current } = await watched(async (of, { owners }) => {
+    asked.push(`${of} ${owners?.from} ${owners?.quorum}`);
+    return owners?.from === "group:old" ? null : "0 of 2 agreed";
+  });
+  const handed = commit({ "policies/org.yaml": ownedBy("new", 2) });
+  const next = commit({ "policies/teams/shop.yaml": team("acme/other") });
+  await watch.reload();
+  expect(asked.slice(0, 2)).toEqual([`${handed} group:old 1`, `${next} group:new 2`]);
+  expect(current()).toMatchObject({ commit: handed, owners: { from: "group:new", quorum: 2 } });
+  expect(current().teams.shop?.rules[0]?.globs).toEqual(["acme/shop"]);
+  expect(changes).toMatchObject([
+    { ok: true, policy: { commit: handed } },
+    { ok: false, kept: { commit: handed }, problems: [{ message: expect.stringContaining(next.slice(0, 12)) }] },
+  ]);
+});
+
+test("after an agreed commit that does not load nothing is looked at", async () => {
+  const asked: string[] = [];
+  const { watch, current } = await watched(async (of) => {
+    asked.push(of);
+    return null;
+  });
+  const before = current().commit;
+  const broken = commit({ "policies/teams/shop.yaml": "version: 1\n" });
+  commit({ "policies/teams/shop.yaml": team("acme/other") });
+  await watch.reload();
+  expect(asked).toEqual([broken]);
+  expect(current().commit).toBe(before);
+  expect(watch.problems()[0]?.at).toMatch(/^teams\/shop\.yaml/);
+});
+
+test("a branch whose policy is again what is in force is accepted, and goes on from there", async () => {
+  const unagreed = new Set<string>();
+  const { watch, current } = await watched(async (of) => (unagreed.has(of) ? "nobody agreed" : null));
+  unagreed.add(commit({ "policies/teams/shop.yaml": team("acme/other") }));
+  await watch.reload();
+  expect(watch.problems()).toHaveLength(1);
+  const back = commit({ "policies/teams/shop.yaml": team("acme/shop") });
+  unagreed.add(back);
+  await watch.reload();
+  expect([current().commit, watch.problems()]).toEqual([back, []]);
+  const next = commit({ "policies/teams/shop.yaml": team("acme/next") });
+  await watch.reload();
+  expect(current().commit).toBe(next);
+});
+
+test("what was undone and what follows it may be seen in one look", async () => {
+  const unagreed = new Set<string>();
+  const { watch, current } = await watched(async (of) => (unagreed.has(of) ? "nobody agreed" : null));
+  unagreed.add(commit({ "policies/teams/shop.yaml": team("acme/other") }));
+  unagreed.add(commit({ "policies/teams/shop.yaml": team("acme/shop") }));
+  const next = commit({ "policies/teams/shop.yaml": team("acme/next") });
+  await watch.reload();
+  expect(current().commit).toBe(next);
+});
+
+test("a merge that drops what was agreed to, with no commit that shows it, is refused", async () => {
+  const base = git("rev-parse", "HEAD");
+  commit({ "policies/teams/shop.yaml": team("acme/next") });
+  const { watch, current } = await watched();
+  const before = current().commit;
+  git("checkout", "-q", "--detach", base);
+  commit({ "README.md": "aside" });
+  git("merge", "-q", "-s", "ours", "-m", "merge", before);
+  git("branch", "-f", "main", "HEAD");
+  await watch.reload();
+  expect(current().commit).toBe(before);
+  expect(watch.problems()[0]?.message).toContain("no commit on main shows");
+});
+
+test("what another process over the same mirror accepted is in force here at the next look", async () => {
+  const [one, other] = [await watched(), await watched()];
+  const change = commit({ "policies/teams/shop.yaml": team("acme/other") });
+  await one.watch.reload();
+  rmSync(path.join(work, ".git"), { recursive: true });
+  await other.watch.reload();
+  expect(other.current().commit).toBe(change);
+});
+
 test("what nobody agreed to is not taken after a restart either", async () => {
   const first = await watched();
   const before = first.current().commit;

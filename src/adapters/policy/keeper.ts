@@ -32,6 +32,8 @@ export interface PolicyReading {
   readonly loaded: Loaded;
   readonly files: ReadonlyMap<string, string>;
   readonly passing?: boolean;
+  /** There is something newer that this one leads to: look again at once. */
+  readonly more?: boolean;
 }
 
 const NO_FILES: ReadonlyMap<string, string> = new Map();
@@ -57,8 +59,16 @@ export function keepPolicy(
   let closed = false;
 
   const look = async () => {
-    const { commit, loaded, files, passing = false } = await read(current?.ok === true ? current.policy : null);
-    if (closed || commit === seen) return;
+    while (!closed && (await once()));
+  };
+  /** Whether there is more to see. */
+  const once = async (): Promise<boolean> => {
+    const reading = await read(current?.ok === true ? current.policy : null);
+    if (!closed) take(reading);
+    return reading.more === true;
+  };
+  const take = ({ commit, loaded, files, passing = false }: PolicyReading) => {
+    if (commit === seen) return;
     const first = current === null;
     seen = commit;
     problems = loaded.ok ? [] : loaded.problems;

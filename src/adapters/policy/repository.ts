@@ -1,31 +1,9 @@
-import { execFile } from "node:child_process";
-import { mkdir } from "node:fs/promises";
-import { promisify } from "node:util";
 import { lastLine as lastOf, withoutCredentials } from "#adapters/git.ts";
-import { loadPolicy } from "#policy/load.ts";
 import type { Policy } from "#policy/policy.ts";
-import type { SiteConfig } from "#policy/site.ts";
-import type { Secret } from "#ports/secret.ts";
 import { keepPolicy, type PolicyChange, type PolicyReading, type PolicyWatch, unusable } from "./keeper.ts";
+import { type MirrorOptions, type PolicyMirror, type PolicySource, policyMirror } from "./mirror.ts";
 
 const POLL_MS = 60_000;
-const GIT_MS = 60_000;
-const MOST_BYTES = 16 * 1024 * 1024;
-/** Where the mirror remembers what was last in force: a restart does not take what nobody agreed to. */
-const ACCEPTED = "refs/countersign/accepted";
-/** Where this process fetches to: several may share a mirror, and one ref takes one writer. */
-const HEAD = `refs/countersign/head/${process.pid}`;
-/** Nothing repacks the mirror beside us. */
-const QUIET = ["-c", "gc.auto=0", "-c", "maintenance.auto=false"];
-
-export interface PolicySource {
-  /** Anything that git can fetch from. */
-  readonly url: string;
-  /** The protected branch. */
-  readonly branch: string;
-  /** Of the policy inside the repository; "" is its top. */
-  readonly folder: string;
-}
 
 /**
  * Whether the owners of the policy in force agreed to a commit of the protected branch: `null`, or why not, as a sentence.
@@ -33,107 +11,42 @@ export interface PolicySource {
  */
 export type Agreement = (commit: string, inForce: Policy) => Promise<string | null>;
 
-const call = promisify(execFile);
-
 /**
  * A policy that lives on a protected branch. Its commit names it; a change is in force when the owners agreed to it, as the
- * forge tells, and the policy loads. The first policy of an installation is the operator's word: nobody is in force yet to
- * agree. A branch that was rewritten is refused. `dir` is the mirror's own folder; `reload` is what a webhook calls.
+ * forge tells, and the policy loads: each commit is judged by the owners that the one before it names. The first policy of
+ * an installation is the operator's word: nobody is in force yet to agree. A branch that was rewritten is refused, unless
+ * its policy is the one in force. `reload` is what a webhook calls.
  */
 export async function watchPolicyRepository(
   source: PolicySource,
-  o: {
-    readonly dir: string;
+  o: MirrorOptions & {
     readonly agreement: Agreement;
-    /** git's whole environment: nothing of the operator's own git reaches it. */
-    readonly env: Readonly<Record<string, string>>;
-    /** Sent to the source's own host, and to no other. */
-    readonly token?: Secret | null;
     /** Loads only what was in force before; the caller looks for what is newer, once whoever is asked is there. */
     readonly patient?: boolean;
-    readonly site?: SiteConfig;
     readonly onChange?: (change: PolicyChange) => void;
   },
 ): Promise<PolicyWatch> {
   const name = withoutCredentials(source.url);
-  const git = async (...args: string[]): Promise<string> => {
-    const options = {
-      cwd: o.dir,
-      env: { ...o.env, ...credential(source.url, o.token ?? null) },
-      timeout: GIT_MS,
-      maxBuffer: MOST_BYTES,
-    };
-    return (await call("git", [...QUIET, ...args], options)).stdout;
-  };
-  const commitOf = (ref: string) =>
-    git("rev-parse", "--verify", "--quiet", `${ref}^{commit}`).then(
-      (out) => out.trim(),
-      () => null,
-    );
-  await mkdir(o.dir, { recursive: true, mode: 0o700 });
-  await git("init", "--quiet", "--bare", ".");
-
-  const filesAt = async (commit: string): Promise<Map<string, string>> => {
-    const tree = source.folder === "" ? commit : `${commit}:${source.folder}`;
-    const names = (await git("ls-tree", "-r", "-z", "--name-only", tree)).split("\0");
-    const files = new Map<string, string>();
-    for (const name of names.filter(isPolicyFile)) {
-      files.set(
-        name,
-        await git("cat-file", "blob", `${commit}:${source.folder === "" ? "" : `${source.folder}/`}${name}`),
-      );
-    }
-    return files;
-  };
-  const load = async (commit: string): Promise<PolicyReading> => {
-    const files = await filesAt(commit);
-    return { commit, loaded: loadPolicy(files, { commit, ...(o.site === undefined ? {} : { site: o.site }) }), files };
-  };
-
-  /** Every commit on the branch after `from` that changed the folder, oldest first, merges as what they brought. */
-  const changes = async (from: string, to: string): Promise<string[]> => {
-    const path = source.folder === "" ? "." : source.folder;
-    const out = await git("rev-list", "--first-parent", "--reverse", `${from}..${to}`, "--", path);
-    return out.split("\n").filter((line) => line !== "");
-  };
-
-  const refusal = async (accepted: string, head: string, inForce: Policy): Promise<string | null> => {
-    const straight = await git("merge-base", "--is-ancestor", accepted, head).then(
-      () => true,
-      () => false,
-    );
-    if (!straight)
-      return `the branch ${source.branch} was rewritten: ${accepted.slice(0, 12)} is not in ${head.slice(0, 12)}`;
-    for (const commit of await changes(accepted, head)) {
-      const why = await o.agreement(commit, inForce);
-      if (why !== null) return `${commit.slice(0, 12)}: ${why}`;
-    }
-    return null;
-  };
+  const mirror = await policyMirror(source, o);
 
   const read = async (current: Policy | null): Promise<PolicyReading> => {
-    const accepted = await commitOf(ACCEPTED);
-    // After a restart what was in force is in force again, before anything newer is looked at, wherever the forge is.
-    if (current === null && accepted !== null) return load(accepted);
+    const accepted = (await mirror.accepted()) ?? current?.commit ?? null;
+    // After a restart what was in force is in force again, before anything newer is looked at, wherever the forge is; and
+    // what the operator or another process over the same mirror accepted meanwhile is what the next commit is judged by.
+    if (accepted !== null && accepted !== current?.commit) {
+      const reading = await mirror.load(accepted);
+      return { ...reading, more: current !== null && reading.loaded.ok };
+    }
+    let head: string | null;
     try {
-      await git("fetch", "--quiet", "--no-tags", source.url, `+refs/heads/${source.branch}:${HEAD}`);
+      head = await mirror.fetch();
     } catch (error) {
       return unread(`${name} cannot be fetched: ${lastLine(error)}`);
     }
-    const head = await commitOf(HEAD);
     if (head === null) return unread(`${name} has no branch ${source.branch}`);
-    if (accepted === head && current !== null) return load(current.commit);
-    const reading = await load(head);
-    if (!reading.loaded.ok) return reading;
-    if (accepted !== null && current !== null) {
-      try {
-        const why = await refusal(accepted, head, current);
-        if (why !== null) return unusable(`${head} ${why}`, `the owners did not agree to ${why}`);
-      } catch (error) {
-        return unread(`nobody could be asked whether the owners agreed: ${lastLine(error)}`);
-      }
-    }
-    await git("update-ref", ACCEPTED, head);
+    if (accepted !== null && current !== null) return advance(mirror, { accepted, head, current }, source, o.agreement);
+    const reading = await mirror.load(head);
+    if (reading.loaded.ok) await mirror.accept(head, null, "the first policy here: the operator's word");
     return reading;
   };
 
@@ -156,19 +69,57 @@ export async function watchPolicyRepository(
   };
 }
 
-/** A header for the source's origin alone: a redirect elsewhere does not carry it along. */
-function credential(url: string, token: Secret | null): Record<string, string> {
-  if (token === null || !URL.canParse(url) || !url.startsWith("https:")) return {};
-  const basic = Buffer.from(`x-access-token:${token.reveal()}`).toString("base64");
-  return {
-    GIT_CONFIG_COUNT: "1",
-    GIT_CONFIG_KEY_0: `http.${new URL(url).origin}/.extraHeader`,
-    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
-  };
-}
+/** As far along the branch as was agreed to, one policy after the other; what stops it is told at the look after that. */
+async function advance(
+  mirror: PolicyMirror,
+  { accepted, head, current }: { accepted: string; head: string; current: Policy },
+  { branch }: PolicySource,
+  agreement: Agreement,
+): Promise<PolicyReading> {
+  if (accepted === head) return mirror.load(head);
+  const agreed = await mirror.tree(accepted);
+  const short = (commit: string) => commit.slice(0, 12);
+  const refused = (why: string) => unusable(`${head} ${why}`, why);
+  if (agreed !== null && (await mirror.tree(head)) === agreed) {
+    await mirror.accept(head, accepted, "the policy is what it was");
+    return mirror.load(head);
+  }
+  if (!(await mirror.isAncestor(accepted, head)))
+    return refused(`the branch ${branch} was rewritten: ${short(accepted)} is not in ${short(head)}`);
+  let left = await mirror.changes(accepted, head);
+  // What was undone again needs nobody's yes: what follows is judged from there.
+  for (const [index, commit] of [...left.entries()].reverse()) {
+    if ((await mirror.tree(commit)) !== agreed) continue;
+    left = left.slice(index + 1);
+    break;
+  }
+  // A merge that takes the branch in as its second parent may drop what was agreed to without a commit that shows it.
+  if (left[0] === undefined || (await mirror.tree(`${left[0]}^1`)) !== agreed)
+    return refused(`the owners did not agree to ${short(head)}: no commit on ${branch} shows all that it changes`);
 
-function isPolicyFile(name: string): boolean {
-  return /\.ya?ml$/.test(name) && !name.split("/").some((part) => part.startsWith("."));
+  let inForce = current;
+  let reached: string | null = null;
+  const stop = async (reading: PolicyReading): Promise<PolicyReading> => {
+    if (reached === null) return reading;
+    await mirror.accept(reached, accepted, "agreed");
+    return { ...(await mirror.load(reached)), more: true };
+  };
+  for (const commit of left) {
+    let why: string | null;
+    try {
+      why = await agreement(commit, inForce);
+    } catch (error) {
+      return stop(unread(`nobody could be asked whether the owners agreed: ${lastLine(error)}`));
+    }
+    if (why !== null) return stop(refused(`the owners did not agree to ${short(commit)}: ${why}`));
+    const reading = await mirror.load(commit);
+    // Nobody can tell whom it wanted to ask, so nothing after it is looked at.
+    if (!reading.loaded.ok) return stop(reading);
+    inForce = reading.loaded.policy;
+    reached = commit;
+  }
+  await mirror.accept(head, accepted, "agreed");
+  return mirror.load(head);
 }
 
 const unread = (message: string): PolicyReading => unusable(message, message, true);
