@@ -1,8 +1,9 @@
+import type { Ask } from "./decision.ts";
 import type { EgressRule } from "./egress.ts";
 import { pointsOfRule } from "./enforced.ts";
 import { LIMIT_POINTS, type LimitName } from "./limit.ts";
 import type { Point } from "./points.ts";
-import { type GroupRef, type Policy, type Recipe, type Rule, type Team, teamOf } from "./policy.ts";
+import { type AskDefaults, type GroupRef, type Policy, type Recipe, type Rule, type Team, teamOf } from "./policy.ts";
 import { recipesOf } from "./recipes.ts";
 import type { SandboxNeeds } from "./scope.ts";
 
@@ -39,20 +40,37 @@ const DOES: Record<Rule["subject"], string> = {
   tool: "use the tool",
 };
 
-function question(ask: NonNullable<Rule["ask"]>): string {
+/** One question. What is the organisation's default is not repeated with each: `capabilitiesOf` says that once. */
+function question(ask: Omit<Ask, "rule">, defaults: AskDefaults): string {
   const people = ask.quorum === 1 ? ask.from : `${ask.quorum} of ${ask.from}`;
   const self = ask.self ? ", the requester included" : "";
   const often = ask.grants.for === "once" ? ", once" : ask.grants.uses === null ? "" : `, ${ask.grants.uses} times`;
   const ms = ask.grants.ms === null ? "" : `, for ${duration(ask.grants.ms)}`;
-  return `after ${people} says yes${self}${often}${ms}`;
+  const own = (key: "expiresMs" | "remindMs" | "giveUpMs", words: string) =>
+    ask[key] === defaults[key] ? [] : [`${words} after ${duration(ask[key])}`];
+  const more = [
+    ...own("remindMs", "reminds"),
+    ...(ask.escalate === null ? [] : [`asks ${ask.escalate.to} too after ${duration(ask.escalate.afterMs)}`]),
+    ...own("expiresMs", "expires"),
+    ...own("giveUpMs", "gives up"),
+    ...(ask.delegate ? ["may be delegated"] : []),
+    ...(ask.binds.length === 0 ? [] : [`bound to ${ask.binds.map((what) => BOUND[what]).join(" and ")}`]),
+    ...(ask.assurance === "step_up" ? ["with more proof than a chat account"] : []),
+  ];
+  return [`after ${people} says yes${self}${often}${ms}`, ...more].join("; ");
 }
 
-function ofRule(who: string, rule: Rule): Capability {
+const BOUND: Readonly<Record<Ask["binds"][number], string>> = {
+  base: "the commit the run starts from",
+  policy: "the policy as it is",
+};
+
+function ofRule(who: string, rule: Rule, defaults: AskDefaults): Capability {
   const ways = [...rule.methods, ...rule.paths].join(" ");
   const draft = rule.draft === null ? "" : rule.draft ? " as a draft" : " when it is no draft";
   const what = `${DOES[rule.subject]} ${[rule.globs.join(", "), ways].filter(Boolean).join(" ")}${draft}${within(rule)}`;
   const may = rule.effect === "deny" ? "may not" : "may";
-  const asked = rule.ask === null ? "" : ` ${question(rule.ask)}`;
+  const asked = rule.ask === null ? "" : ` ${question(rule.ask, defaults)}`;
   const text = `${who} ${may} ${what}${asked}`;
   return { key: text, text, at: rule.ref.at, points: pointsOfRule(rule) };
 }
@@ -143,12 +161,12 @@ function ofSandbox(who: string, at: string, needs: SandboxNeeds): Capability[] {
   return [{ key: `${who} sandbox`, text: `${who} runs in a sandbox of ${parts.join(", ")}`, at }];
 }
 
-function ofTeam(team: Team): Capability[] {
+function ofTeam(team: Team, approvals: AskDefaults): Capability[] {
   const { name, at } = team;
   const plain = (text: string, where: string = at): Capability => ({ key: text, text, at: where });
   return [
     plain(`${name} is everybody in ${team.members}`),
-    ...team.rules.map((rule) => ofRule(name, rule)),
+    ...team.rules.map((rule) => ofRule(name, rule, approvals)),
     ...team.presets.map(({ ref }) => plain(`${name} may use the ${ref.text.replace("egress ", "")}`, ref.at)),
     ...team.egress
       .filter(({ rule }) => !team.presets.some(({ ref }) => ref.at === rule.at))
@@ -157,7 +175,7 @@ function ofTeam(team: Team): Capability[] {
       ? []
       : [
           plain(
-            `${name} may reach a host outside its list, inside the ceiling, ${question(team.unlisted)}`,
+            `${name} may reach a host outside its list, inside the ceiling, ${question(team.unlisted, approvals)}`,
             team.unlisted.rule.at,
           ),
         ]),
@@ -173,7 +191,7 @@ function ofTeam(team: Team): Capability[] {
     ...(team.trial === null
       ? []
       : team.trial.rules.map((rule) => {
-          const { text } = ofRule(name, rule);
+          const { text } = ofRule(name, rule, approvals);
           return plain(`on trial until ${team.trial?.until}: ${text}`, rule.ref.at);
         })),
   ];
@@ -195,7 +213,8 @@ export function capabilitiesOfTeam(policy: Policy, name: string): Capability[] {
   const team = teamOf(policy, name);
   if (team === null) return [];
   const recipes = recipesOf(policy, name).map(ofRecipe);
-  return [...ofTeam(team), ...recipes, ...policy.always.map((rule) => ofRule("every team", rule))];
+  const { always, approvals } = policy;
+  return [...ofTeam(team, approvals), ...recipes, ...always.map((rule) => ofRule("every team", rule, approvals))];
 }
 
 /** Everything a policy says, as sentences, in a stable order. */
@@ -218,14 +237,14 @@ export function capabilitiesOf(policy: Policy): Capability[] {
       at: null,
     })),
     ...routes,
-    ...policy.always.map((rule) => ofRule("every team", rule)),
+    ...policy.always.map((rule) => ofRule("every team", rule, approvals)),
     org(`runs push to ${policy.branch}`),
     {
       key: "approvals",
-      text: `a question needs ${approvals.quorum}${approvals.self ? ", the requester included" : ""}, reminds after ${duration(approvals.remindMs)}, expires after ${duration(approvals.expiresMs)}, gives up after ${duration(approvals.giveUpMs)}`,
+      text: `a question needs ${approvals.quorum}${approvals.self ? ", the requester included" : ""}, reminds after ${duration(approvals.remindMs)}, expires after ${duration(approvals.expiresMs)}, gives up after ${duration(approvals.giveUpMs)}${approvals.from === null ? "" : `; where no rule names a group, ${approvals.from} is asked`}`,
       at: null,
     },
-    ...Object.values(policy.teams).flatMap(ofTeam),
+    ...Object.values(policy.teams).flatMap((team) => ofTeam(team, approvals)),
     ...Object.values(policy.recipes).map(ofRecipe),
   ];
 }

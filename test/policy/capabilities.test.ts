@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { capabilitiesOf, capabilitiesOfTeam, diffCapabilities } from "#policy/capabilities.ts";
+import type { Policy } from "#policy/policy.ts";
+import type { questionParts } from "#policy/shapes/rule.ts";
+import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
+
+/** For every word of a question, one that is not what it would be without. */
+const SAID: Record<keyof typeof questionParts, readonly string[]> = {
+  from: ["group:shop"],
+  quorum: ["2"],
+  self: ["true"],
+  expires: ["20m", "2h"],
+  remind: ["5m"],
+  give_up: ["1d"],
+  escalate: ["{after: 5m, to: group:shop}", "{after: 6m, to: group:shop}", "{after: 5m, to: group:more}"],
+  delegate: ["true"],
+  grants: ["{for: once}", "{for: 30m}", "{uses: 3}", "{for: 30m, uses: 3}"],
+  binds: ["base", "policy", "[base, policy]"],
+  assurance: ["step_up"],
+};
+
+const GROUPS = ORG.replace("leads:", "more: {people: [U0BO, U0CY]}, leads:").replace("U0BO]}}", "U0BO, U0DI]}}");
+const wordsOf = (key: string, value: string) =>
+  `${key === "from" ? "" : "from: group:leads, "}${key === "" ? "" : `${key}: ${value}`}`;
+const inRule = (words: string) => teamFile(`rules:\n  - {ask: {git.repo: acme/shop}, ${words}}\n`);
+const inUnlisted = (words: string) =>
+  teamFile(`rules:\n  - {allow: {git.repo: acme/shop}}\nunlisted_egress: {ask: {${words}}}\n`);
+
+/** `assurance: step_up` does not load in this version: its words are looked at without loading. */
+function policyOf(file: string): Policy {
+  const stepUp = file.includes("assurance: step_up");
+  const policy = loaded(load(stepUp ? file.replace("assurance: step_up", "delegate: false") : file, { org: GROUPS }));
+  if (!stepUp) return policy;
+  const text = JSON.stringify(policy).replaceAll('"assurance":"chat"', '"assurance":"step_up"');
+  return { ...(JSON.parse(text) as Policy), digest: "sha256:other" };
+}
+
+const texts = (policy: Policy) => capabilitiesOf(policy).map(({ text }) => text);
+
+test.each([
+  ["rule", inRule],
+  ["host outside the list", inUnlisted],
+])("every word of a question about a %s that changes the digest changes what diff prints", (_what, file) => {
+  const said = Object.entries(SAID).flatMap(([key, values]) => values.map((value) => wordsOf(key, value)));
+  const policies = [wordsOf("", ""), ...said].map((words) => ({ words, policy: policyOf(file(words)) }));
+  const [plain] = policies;
+  for (const { words, policy } of policies.slice(1)) {
+    expect(policy.digest, words).not.toBe(plain?.policy.digest);
+    expect(diffCapabilities(plain?.policy as Policy, policy), words).not.toEqual([]);
+  }
+  // Nor do two of them read the same.
+  expect(new Set(policies.map(({ policy }) => texts(policy).join("\n"))).size).toBe(policies.length);
+});
+
+test("what only the organisation's default says is said once, and not with each question", () => {
+  const policy = loaded(load(inRule("from: group:leads"), { org: GROUPS }));
+  const [, rule] = capabilitiesOfTeam(policy, "shop");
+  expect(rule?.text).toBe("shop may work on acme/shop after group:leads says yes");
+  const other = loaded(load(inRule("from: group:leads, delegate: true, remind: 5m"), { org: GROUPS }));
+  expect(capabilitiesOfTeam(other, "shop")[1]?.text).toBe(
+    "shop may work on acme/shop after group:leads says yes; reminds after 5m; may be delegated",
+  );
+});
+
+test("whom the organisation asks where no rule names a group is printed", () => {
+  const rule = inRule("from: group:leads");
+  const org = `${GROUPS}defaults: {approvals: {from: group:leads}}\n`;
+  const [was, is] = [GROUPS, org].map((one) => loaded(load(rule, { org: one })));
+  expect(diffCapabilities(was as Policy, is as Policy)).toMatchObject([
+    { sign: "~", text: expect.stringContaining("; where no rule names a group, group:leads is asked") },
+  ]);
+});
