@@ -57,13 +57,18 @@ afterEach(async () => {
 });
 
 /** Writes the team's file on top of main, on a branch of its own; the commit. */
-async function propose(branch: string, usd: number): Promise<string> {
+async function propose(
+  branch: string,
+  usd: number,
+  author: { name: string; email: string } = { name: "Ana", email: "ana@example.com" },
+  more = "",
+): Promise<string> {
   const { git } = host.ground;
   const gitDir = gitDirOf(host.ground, REPO);
   const env = {
     GIT_INDEX_FILE: path.join(dir, `index-${usd}`),
-    GIT_AUTHOR_NAME: "Ana",
-    GIT_AUTHOR_EMAIL: "ana@example.com",
+    GIT_AUTHOR_NAME: author.name,
+    GIT_AUTHOR_EMAIL: author.email,
     GIT_COMMITTER_NAME: "Ana",
     GIT_COMMITTER_EMAIL: "ana@example.com",
   };
@@ -72,7 +77,7 @@ async function propose(branch: string, usd: number): Promise<string> {
   const blob = await gitText(git, ["hash-object", "-w", "--stdin"], { ...o, input: team(usd) });
   await gitText(git, ["update-index", "--cacheinfo", `100644,${blob},teams/shop.yaml`], o);
   const tree = await gitText(git, ["write-tree"], o);
-  const oid = await gitText(git, ["commit-tree", tree, "-p", "refs/heads/main", "-m", `cost_usd ${usd}`], o);
+  const oid = await gitText(git, ["commit-tree", tree, "-p", "refs/heads/main", "-m", `cost_usd ${usd}${more}`], o);
   await gitText(git, ["update-ref", `refs/heads/${branch}`, oid], o);
   return oid;
 }
@@ -133,6 +138,31 @@ test("a change that somebody else merged is not, and is said once with the way o
       ],
     },
   ]);
+});
+
+test.each([
+  ["by the address that this host gives them", { name: "Bo Berg", email: "u0bo@localhost" }, ""],
+  ["by the name on its pages", { name: "U0BO", email: "bo@elsewhere.example" }, ""],
+  [
+    "as who asked for it",
+    { name: "Countersign", email: "bot@example.com" },
+    "\n\nCo-authored-by: Bo <U0BO@people.countersign.invalid>",
+  ],
+])("an owner who merges what is theirs, %s, stands for nothing", async (_how, author, more) => {
+  const { watch, limit } = await watched();
+  await merge("raise", await propose("raise", 2, author, more), "U0BO");
+  await watch.reload();
+  expect(limit()).toBe(1);
+  expect(watch.problems()[0]?.message).toContain("0 of 1 needed from group:security approved it");
+});
+
+test("a commit that an author pushed to the branch by hand and then merged counts for nothing", async () => {
+  const { watch, limit } = await watched();
+  const pushed = await propose("direct", 9, { name: "Bo", email: "U0BO@localhost" });
+  await gitText(host.ground.git, ["update-ref", "refs/heads/main", pushed], { gitDir: gitDirOf(host.ground, REPO) });
+  await merge("direct", pushed, "U0BO");
+  await watch.reload();
+  expect(limit()).toBe(1);
 });
 
 test("a commit that reached the branch without a pull request is not, nor is what an owner merged on top of it", async () => {
