@@ -103,6 +103,7 @@ export async function githubDouble(o: {
   const problems: string[] = [];
   const faults: ((method: string, path: string) => Response | null)[] = [];
   const suspended = new Set<string>();
+  const rulesets = new Set<string>();
   const tokens = tokenBook();
   let sink: ((request: Request) => Promise<Response>) | null = null;
   let deliveries: Promise<unknown> = Promise.resolve();
@@ -143,7 +144,7 @@ export async function githubDouble(o: {
     await made.pull();
     mirrors.set(name, made);
   }
-  const pulls = pullRoutes({ git, root, call: callAs("admin"), mirrors });
+  const pulls = pullRoutes({ git, root, call: callAs("admin"), mirrors, rulesets });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
@@ -312,6 +313,13 @@ export async function githubDouble(o: {
       faults.push(fault);
     },
     suspend: (account: string) => suspended.add(account),
+    /** Hands on what was written into the bare repository without git's protocol. */
+    settle: (repo: string) => inTurn(() => mirrors.get(repo)?.pull() ?? Promise.resolve()),
+    /** A ruleset, or a protection of the older kind, lets nothing but pull requests reach a branch. */
+    async protect(repo: string, branch: string, how: "ruleset" | "classic") {
+      if (how === "ruleset") rulesets.add(`${repo} ${branch}`);
+      else await callAs("admin")("PUT", `/repos/${repo}/branches/${branch}/protection`, {});
+    },
     merge: (repo: string, number: number, by: string) => inTurn(() => pulls.merge(repo, number, callAs(by))),
     closePull: (repo: string, number: number, by: string) =>
       callAs(by)("PATCH", `/repos/${repo}/pulls/${number}`, { state: "closed" }),

@@ -19,6 +19,10 @@ interface Pull {
   readonly merge_commit_sha: string | null;
 }
 
+interface Listed {
+  readonly commit: { readonly author: { readonly email: string }; readonly committer: { readonly email: string } };
+}
+
 const refused = (message: string): Answered => ({
   status: 422,
   data: { message: "Validation Failed", errors: [{ resource: "PullRequest", code: "custom", message }] },
@@ -30,6 +34,8 @@ export function pullRoutes(o: {
   readonly root: string;
   readonly call: Call;
   readonly mirrors: ReadonlyMap<string, ReturnType<typeof mirror>>;
+  /** "acme/shop main": branches that a ruleset lets nothing but pull requests reach. */
+  readonly rulesets: ReadonlySet<string>;
 }) {
   const branch = async (repo: string, name: string): Promise<string | null> => {
     const found = await o.git(["rev-parse", "--verify", "--quiet", `refs/heads/${name}`], {
@@ -76,6 +82,31 @@ export function pullRoutes(o: {
     return { status: 200, data };
   }
 
+  /** The merged pull requests that brought a commit, also one that a merge left as it was. */
+  async function behind(repo: string, oid: string): Promise<Answered> {
+    const found: Pull[] = [];
+    for (const pull of await all(repo)) {
+      if (pull.merge_commit_sha === null) continue;
+      const range = `${pull.base.sha}..${pull.merge_commit_sha}`;
+      const brought = await gitText(o.git, ["rev-list", range], { gitDir: gitDirIn(o.root, repo) });
+      if (brought.split("\n").includes(oid)) found.push(pull);
+    }
+    return { status: 200, data: found };
+  }
+
+  /** With the account that an address "login@example.com" is of. */
+  async function commits(repo: string, number: string, query: URLSearchParams): Promise<Answered> {
+    const listed = (await o.call("GET", `/repos/${repo}/pulls/${number}/commits?${query}`)) as readonly Listed[];
+    const account = async ({ email }: { email: string }) =>
+      o.call("GET", `/users/${email.replace(/@example\.com$/, "")}`).catch(() => null);
+    const data: unknown[] = [];
+    for (const one of listed) {
+      const [author, committer] = [await account(one.commit.author), await account(one.commit.committer)];
+      data.push({ ...one, author, committer });
+    }
+    return { status: 200, data };
+  }
+
   return {
     branch,
     /** `null`: the emulator answers as GitHub would. */
@@ -92,6 +123,12 @@ export function pullRoutes(o: {
       if (method === "GET" && what === "files") {
         return query.get("page") === "2" ? { status: 200, data: [] } : files(repo, Number(number));
       }
+      const [, oid] = /^commits\/([0-9a-f]{40})\/pulls$/.exec(rest) ?? [];
+      if (method === "GET" && oid !== undefined) return behind(repo, oid);
+      if (method === "GET" && what === "commits") return commits(repo, number, query);
+      const [, ruled] = /^rules\/branches\/(.+)$/.exec(rest) ?? [];
+      if (method === "GET" && ruled !== undefined)
+        return { status: 200, data: o.rulesets.has(`${repo} ${ruled}`) ? [{ type: "pull_request" }] : [] };
       if (method === "GET" && what === "requested_reviewers") {
         const pull = (await o.call("GET", `/repos/${repo}/pulls/${number}`)) as Pull;
         return { status: 200, data: { users: pull.requested_reviewers, teams: pull.requested_teams } };

@@ -2,19 +2,27 @@ import path from "node:path";
 import { cleanGit, gitText } from "#adapters/git.ts";
 
 /** UTC, so that the emulator makes the same commit of it. */
-const identity = {
+const identityOf = (email: string) => ({
   GIT_AUTHOR_NAME: "Ana",
-  GIT_AUTHOR_EMAIL: "ana@example.com",
+  GIT_AUTHOR_EMAIL: email,
   GIT_AUTHOR_DATE: "1767690000 +0000",
   GIT_COMMITTER_NAME: "Ana",
-  GIT_COMMITTER_EMAIL: "ana@example.com",
+  GIT_COMMITTER_EMAIL: email,
   GIT_COMMITTER_DATE: "1767690000 +0000",
-};
+});
 
 /** One commit on `parent` (none: the first) with these files written, without a work tree. Its id. */
-async function commit(gitDir: string, parent: string | null, files: Readonly<Record<string, string>>): Promise<string> {
+export async function commit(
+  gitDir: string,
+  parent: string | null,
+  files: Readonly<Record<string, string>>,
+  of: { readonly email?: string; readonly trailer?: string } = {},
+): Promise<string> {
   const git = cleanGit({ home: path.dirname(gitDir) });
-  const o = { gitDir, env: { ...identity, GIT_INDEX_FILE: path.join(gitDir, "index-of-a-test") } };
+  const o = {
+    gitDir,
+    env: { ...identityOf(of.email ?? "ana@example.com"), GIT_INDEX_FILE: path.join(gitDir, "index-of-a-test") },
+  };
   await gitText(git, parent === null ? ["read-tree", "--empty"] : ["read-tree", parent], o);
   for (const [file, text] of Object.entries(files)) {
     const blob = await gitText(git, ["hash-object", "-w", "--stdin"], { ...o, input: text });
@@ -22,7 +30,8 @@ async function commit(gitDir: string, parent: string | null, files: Readonly<Rec
   }
   const tree = await gitText(git, ["write-tree"], o);
   const parents = parent === null ? [] : ["-p", parent];
-  return gitText(git, ["commit-tree", tree, ...parents, "-m", `Write ${Object.keys(files).join(", ")}`], o);
+  const message = `Write ${Object.keys(files).join(", ")}${of.trailer === undefined ? "" : `\n\n${of.trailer}`}`;
+  return gitText(git, ["commit-tree", tree, ...parents, "-m", message], o);
 }
 
 /** A first commit with these files on "main". */
