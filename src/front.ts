@@ -42,6 +42,8 @@ export interface Front {
   readonly workspace: string;
   /** The account behind a person of the local git host's pages; `null`: nobody that the directory knows. */
   readonly accountOf: (person: string) => ExternalId | null;
+  /** The account behind a GitHub account's number; `null`: nobody vouches for one. */
+  readonly accountOfGithub: (id: number) => Promise<ExternalId | null>;
   readonly pages: Hono;
   readonly welcome: string;
   /** Starts what talks to us; called when we listen. */
@@ -102,10 +104,11 @@ export async function openFront(o: {
   };
   const { urgent, progress, hmac } = access;
   const { githubToken, idpFile: exported } = config.people;
+  const idp = exported === null ? null : idpFile({ file: exported });
   const directory = joinedDirectory({
     workspace: slackDirectory({ client: urgent, workspace: identity.workspace }),
     github: githubToken === null ? null : githubPeople({ api: config.githubApiUrl, token: githubToken }),
-    idp: exported === null ? null : idpFile({ file: exported }),
+    idp,
   });
   const now = () => core.clock.now();
   const surface = slackSurface({
@@ -184,6 +187,7 @@ export async function openFront(o: {
       local && world.users.some((one) => one.id === id && !one.isBot && !one.isGuest)
         ? { provider: "slack", workspace: identity.workspace, id }
         : null,
+    accountOfGithub: async (id) => (await idp?.ofGithub([id], identity.workspace))?.[0] ?? null,
     pages,
     welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, { local, forge: o.forge }),
     begin: () => playground?.begin(),

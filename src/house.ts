@@ -175,11 +175,16 @@ export async function openHouse(
   const seeded = o.roles.has("web") && config.policyDir === null && config.policyRepository === null;
   if (seeded && forge.local !== null) await seedRepositories(forge.local);
   const own = forge.local === null ? [] : await importAll(forge.local, o.repos);
-  feed ??= opening.adopt(await openPolicyFeed(config, forge.local, say), (opened) => opened.close());
+  feed ??= opening.adopt(await openPolicyFeed(config, forge, say), (opened) => opened.close());
   const front: Front = await openFront({ config, core, keys, forge, own, web: o.roles.has("web"), workspace });
   opening.defer(() => front.close());
   const policy = feed;
-  await policy.begin({ core, workspace: front.workspace, accountOf: front.accountOf });
+  await policy.begin({
+    core,
+    workspace: front.workspace,
+    accountOf: front.accountOf,
+    accountOfGithub: front.accountOfGithub,
+  });
 
   if (o.roles.has("worker")) {
     images(config.agent).then(

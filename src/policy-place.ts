@@ -15,6 +15,15 @@ export interface PolicyRepository {
 const GIT_URL = /^(?:(?:https?|ssh|git|file):\/\/\S+|[\w.-]+@[\w.-]+:\S+)$/;
 const FRAGMENT = /^([\w][\w./-]*)(?::([\w.-]+(?:\/[\w.-]+)*)\/?)?$/;
 
+/** Whether git's URL, over HTTPS or SSH, is that of "owner/name" on the forge whose web address this is. */
+export function isOnForge(url: string, repo: string, webUrl: string): boolean {
+  const web = new URL(webUrl);
+  const [, scpHost, scpPath] = (url.includes("://") ? null : /^[\w.-]+@([\w.-]+):(.*)$/.exec(url)) ?? [];
+  const of = scpHost === undefined ? URL.parse(url) : URL.parse(`ssh://${scpHost}/${scpPath}`);
+  if (of === null || of.pathname.replace(/^\/+|(?:\.git)?\/?$/g, "") !== repo) return false;
+  return of.protocol === "ssh:" ? of.hostname === web.hostname : of.origin === web.origin;
+}
+
 /**
  * "URL#BRANCH[:FOLDER]" or "local:OWNER/NAME#BRANCH[:FOLDER]". `null`: it is a folder of this machine. A text: what is wrong
  * with it, to be read after the variable's name.

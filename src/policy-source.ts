@@ -5,18 +5,22 @@ import { gitEnvironment } from "#adapters/git.ts";
 import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { PolicyChange, PolicyWatch } from "#adapters/policy/keeper.ts";
 import { watchPolicyRepository } from "#adapters/policy/repository.ts";
+import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
+import { githubPolicyForge } from "#adapters/repo-host/github/backing.ts";
 import { localPolicyForge } from "#adapters/repo-host/local/backing.ts";
-import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import type { ExternalId } from "#ports/directory.ts";
+import type { PolicyForge } from "#ports/policy-forge.ts";
 import { agreed } from "#runs/agreement.ts";
 import type { Core } from "#runs/core.ts";
 import { keepPolicy } from "#runs/policy-kept.ts";
 import { policyBroken, policyMended } from "#runs/policy-news.ts";
 import type { Config } from "./config.ts";
+import type { Forge } from "./forge.ts";
 import { StartError } from "./parts.ts";
 import { policyFolder } from "./places.ts";
+import { isOnForge, type PolicyRepository } from "./policy-place.ts";
 import { siteOf } from "./site.ts";
 
 /** What the policy needs of the house, once it stands. */
@@ -26,7 +30,11 @@ interface Standing {
   readonly workspace: string;
   /** The account behind a person of the local git host's pages; `null`: nobody that the directory knows. */
   readonly accountOf: (person: string) => ExternalId | null;
+  /** The account behind a GitHub account's number; `null`: nobody vouches for one. */
+  readonly accountOfGithub: (id: number) => Promise<ExternalId | null>;
 }
+
+type Places = Pick<Forge, "local" | "github">;
 
 /** The policy as it is followed. */
 export interface PolicyFeed {
@@ -49,11 +57,7 @@ export function policyInForce(watch: () => PolicyWatch | null, site: SiteConfig)
 }
 
 /** From the folder, or from the repository. Throws `StartError` while there is no policy that loads. */
-export async function openPolicyFeed(
-  config: Config,
-  host: LocalRepoHost | null,
-  say: Core["log"],
-): Promise<PolicyFeed> {
+export async function openPolicyFeed(config: Config, forge: Places | null, say: Core["log"]): Promise<PolicyFeed> {
   const news = listener(say);
   const { policyRepository } = config;
   const site = siteOf(config, new Date());
@@ -62,7 +66,7 @@ export async function openPolicyFeed(
   const watch =
     policyRepository === null
       ? await watchPolicyFolder(policyFolder(config), { site, onChange: news.hear })
-      : await fromRepository(config, policyRepository, host, news);
+      : await fromRepository(config, policyRepository, { forge, news, say });
   const loaded = watch.current();
   if (!loaded.ok) {
     watch.close();
@@ -88,8 +92,7 @@ export async function openPolicyFeed(
 async function fromRepository(
   config: Config,
   of: NonNullable<Config["policyRepository"]>,
-  host: LocalRepoHost | null,
-  news: ReturnType<typeof listener>,
+  { forge, news, say }: { forge: Places | null; news: ReturnType<typeof listener>; say: Core["log"] },
 ): Promise<PolicyWatch> {
   const home = path.join(config.dataDir, "policy");
   const name = createHash("sha256")
@@ -97,11 +100,12 @@ async function fromRepository(
     .digest("hex");
   const mirror = path.join(home, name.slice(0, 16));
   mkdirSync(path.join(home, "home"), { recursive: true, mode: 0o700 });
-  const url = of.url ?? (await host?.repository(of.repo))?.cloneUrl;
+  const url = of.url ?? (await forge?.local?.repository(of.repo))?.cloneUrl;
   if (url === undefined)
     throw new StartError(
       `COUNTERSIGN_POLICIES: the local git host has no repository ${of.repo}. Serve one with --repo`,
     );
+  const asked = forgeOf(of, forge, news, say);
   return watchPolicyRepository(
     { url, branch: of.branch, folder: of.folder },
     {
@@ -112,12 +116,33 @@ async function fromRepository(
       patient: true,
       onChange: news.hear,
       async agreement(oid, inForce) {
-        const { core, workspace, accountOf } = news.standing();
-        const forge = of.url === null && host !== null ? localPolicyForge(host.ground, of.repo, accountOf) : null;
-        return agreed(core, { forge, branch: of.branch, workspace }, oid, inForce);
+        const { core, workspace } = news.standing();
+        return agreed(core, { forge: asked, branch: of.branch, workspace }, oid, inForce);
       },
     },
   );
+}
+
+/** Who can be asked about the policy's commits; `null`: nobody of ours. */
+function forgeOf(
+  of: PolicyRepository,
+  forge: Places | null,
+  news: ReturnType<typeof listener>,
+  say: Core["log"],
+): PolicyForge | null {
+  const { local = null, github = null } = forge ?? {};
+  if (of.url === null) {
+    return local === null
+      ? null
+      : localPolicyForge(local.ground, of.repo, (person) => news.standing().accountOf(person));
+  }
+  if (github === null || !isOnForge(of.url, of.repo, webUrlOf(github.apiUrl))) return null;
+  return githubPolicyForge({
+    app: github,
+    transport: { apiUrl: github.apiUrl, log: say },
+    repo: of.repo,
+    accountOf: (id) => news.standing().accountOfGithub(id),
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { policyRepositoryOf } from "#policy-place.ts";
+import { isOnForge, policyRepositoryOf } from "#policy-place.ts";
 
 const read = (text: string) => policyRepositoryOf(text, null);
 
@@ -37,5 +37,33 @@ describe("a place of the policy", () => {
     ["local:../x/acme/policies#main", /OWNER\/NAME/],
   ])("%s is refused with the way out", (text, said) => {
     expect(read(text)).toMatch(said);
+  });
+});
+
+describe("the forge of a repository", () => {
+  const [github, enterprise] = ["https://github.com", "https://ghe.example.com"];
+  test.each([
+    ["https://github.com/acme/policies", github],
+    ["https://github.com/acme/policies.git", github],
+    ["https://github.com/acme/policies/", github],
+    ["ssh://git@github.com/acme/policies.git", github],
+    ["git@github.com:acme/policies.git", github],
+    ["https://ghe.example.com/acme/policies", enterprise],
+    ["git@ghe.example.com:acme/policies", enterprise],
+  ])("of %s is %s", (url, webUrl) => {
+    expect(isOnForge(url, "acme/policies", webUrl)).toBe(true);
+  });
+
+  test.each([
+    ["https://git.example.com/acme/policies", github],
+    ["https://github.com.example.com/acme/policies", github],
+    ["https://github.com:8443/acme/policies", github],
+    ["http://github.com/acme/policies", github],
+    ["https://github.com/deep/acme/policies", github],
+    ["https://github.com/acme/policies", enterprise],
+    ["git@git.example.com:acme/policies.git", github],
+    ["file:///srv/github.com/acme/policies.git", github],
+  ])("of %s is not %s", (url, webUrl) => {
+    expect(isOnForge(url, "acme/policies", webUrl)).toBe(false);
   });
 });

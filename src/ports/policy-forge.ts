@@ -6,6 +6,10 @@ export interface Backing {
   readonly protected: boolean;
   /** Who stood for exactly this change, distinct, as accounts that the directory knows. Its authors are not among them. */
   readonly approvedBy: readonly ExternalId[];
+  /** Authors whom the forge cannot name: each may be one of those who approved. */
+  readonly unnamedAuthors?: number;
+  /** What else it has to say of a change that does not count: begins small, and names the way out. */
+  readonly remarks?: readonly string[];
 }
 
 /** The forge that holds the policy's repository, asked whether a change of the policy counts. */

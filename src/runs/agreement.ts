@@ -16,7 +16,7 @@ export async function agreed(
 ): Promise<string | null> {
   const { forge, branch, workspace } = at;
   if (forge === null) {
-    return "this forge cannot be asked who approved it, so no change counts: check the commit out into a folder and name that folder in COUNTERSIGN_POLICIES";
+    return "this forge cannot be asked who approved it, so no change counts: configure its GitHub App if it is GitHub, or check the commit out into a folder and name that folder in COUNTERSIGN_POLICIES";
   }
   const { owners } = inForce;
   const group = owners === null ? null : groupOf(inForce, owners.from);
@@ -25,9 +25,12 @@ export async function agreed(
   }
   const backing = await forge.backing(branch, oid);
   if (backing === null) return `it is not the merge of a pull request into ${branch}`;
-  if (!backing.protected) return `the branch ${branch} is not protected on the forge: protect it, then merge again`;
+  const because = (why: string) => [why, ...(backing.remarks ?? [])].join("; ");
+  if (!backing.protected)
+    return because(`the branch ${branch} is not protected on the forge: let nothing reach it but a pull request`);
   const members = await core.directory.members(group, workspace);
   const yes = backing.approvedBy.filter((one) => members.some((member) => sameAccount(member, one)));
-  if (yes.length >= owners.quorum) return null;
-  return `${yes.length} of ${owners.quorum} needed from ${owners.from} approved it`;
+  const needed = owners.quorum + (backing.unnamedAuthors ?? 0);
+  if (yes.length >= needed) return null;
+  return because(`${yes.length} of ${needed} needed from ${owners.from} approved it`);
 }

@@ -41,6 +41,18 @@ describe("a commit of the policy's branch", () => {
     expect(await ask(forge(by("U0BO", "U0EVE"))).answer()).toBeNull();
   });
 
+  test("counts with an author whom the forge cannot name when one more than enough approved it", async () => {
+    const unnamed: Backing = { ...by("U0BO", "U0EVE"), unnamedAuthors: 1 };
+    const one = policy("owners: {from: group:security, quorum: 1}\n");
+    expect(await ask(forge(unnamed), one).answer()).toBeNull();
+    expect(await ask(forge(unnamed)).answer()).toBe("2 of 3 needed from group:security approved it");
+  });
+
+  test("that does not count is told with what else the forge says of it", async () => {
+    const said = await ask(forge({ ...by("U0BO"), remarks: ["eve approved an older commit of #1"] })).answer();
+    expect(said).toBe("1 of 2 needed from group:security approved it; eve approved an older commit of #1");
+  });
+
   test.each<[string, PolicyForge | null, Policy, RegExp]>([
     ["by too few of them", forge(by("U0BO")), TWO, /^1 of 2 needed from group:security approved it$/],
     ["by others", forge(by("U0ANA", "U0CY")), TWO, /^0 of 2 needed/],
