@@ -1,7 +1,9 @@
 import path from "node:path";
+import { remotesOf } from "#adapters/policy/checkout.ts";
 import { type KeptSecrets, secretFiles } from "#adapters/secrets/files.ts";
 import type { SiteConfig } from "#policy/site.ts";
-import type { Config } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { policyFolder } from "./places.ts";
 
 export const keptSecrets = (config: Pick<Config, "dataDir" | "secrets">): KeptSecrets =>
   secretFiles({ folder: path.join(config.dataDir, "secrets"), given: config.secrets });
@@ -19,6 +21,16 @@ function below(url: string): { host: string; paths: string[] } {
   return { host: hostname, paths: folder === "" ? ["/**"] : [folder, `${folder}/**`] };
 }
 
+/** The repository that holds the policy; of a folder, whatever repository it is a checkout of. */
+function policyRepos(config: Config): readonly string[] {
+  if (config.policyRepository !== null) return [config.policyRepository.repo];
+  try {
+    return remotesOf(policyFolder(config));
+  } catch (cause) {
+    throw new ConfigError(`COUNTERSIGN_POLICIES: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
 /** What the policy loader is told of this installation, by the service and by the command line alike. */
 export function siteOf(config: Config, now: Date): SiteConfig {
   const { index, files } = config.pypi;
@@ -32,7 +44,7 @@ export function siteOf(config: Config, now: Date): SiteConfig {
     ...(config.github === null ? {} : { github: config.github }),
     pypi: index === null ? [] : [below(index), ...files.map(below)],
     secrets: keptSecrets(config).names(),
-    ...(config.policyRepository === null ? {} : { policyRepo: config.policyRepository.repo }),
+    policyRepos: policyRepos(config),
     directories: [
       ...(config.people.githubToken !== null && config.people.idpFile !== null ? (["github"] as const) : []),
       ...(config.people.idpFile !== null ? (["idp"] as const) : []),

@@ -37,7 +37,9 @@ export function limitsEnforced(team: Team): readonly Enforced[] {
 /** Every line of the policy that allows, asks, denies or limits, with where that is done. */
 export function enforcementOf(policy: Policy): readonly Enforced[] {
   const teams = Object.values(policy.teams);
-  const rules = [...policy.always, ...teams.flatMap((team) => team.rules)];
+  // What we add is in no file of theirs.
+  const always = policy.always.filter(({ ref }) => ref.at !== "baseline");
+  const rules = [...always, ...teams.flatMap((team) => team.rules)];
   const grants = teams.flatMap((team) => [
     ...team.egress.map(({ rule }) => rule),
     ...team.presets.map(({ ref }) => ref),

@@ -116,8 +116,9 @@ export function peopleWarnings({ reading: { source, site }, shape }: Org): Polic
 
 /** No run may be given the repository that holds its own guardrails. */
 function policyRepoRule(site: SiteConfig): Rule[] {
-  if (site.policyRepo === undefined) return [];
-  const text = `deny git.repo ${site.policyRepo}`;
-  const ref = { at: "baseline", text, why: "the repository that holds the policy is never given to a run" };
-  return [{ ...plainRule, effect: "deny", subject: "git.repo", globs: [site.policyRepo], ref }];
+  return (site.policyRepos ?? []).map((repo) => {
+    const text = `deny git.repo ${repo}`;
+    const ref = { at: "baseline", text, why: "the repository that holds the policy is never given to a run" };
+    return { ...plainRule, effect: "deny", subject: "git.repo", globs: [repo], ref };
+  });
 }

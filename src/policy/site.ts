@@ -16,6 +16,6 @@ export interface SiteConfig {
   readonly today?: string;
   /** What a person can prove here. Absent: only that the chat account is theirs. */
   readonly assurances?: readonly ("chat" | "step_up")[];
-  /** "owner/name" of the repository the policy comes from: never granted to a run. */
-  readonly policyRepo?: string;
+  /** "owner/name" of the repository the policy comes from, by each name it has: never granted to a run. */
+  readonly policyRepos?: readonly string[];
 }

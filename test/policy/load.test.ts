@@ -71,7 +71,7 @@ test("approvals have defaults, and the organisation may set them", () => {
 });
 
 test("the repository that holds the policy is never given to a run, also through a wildcard", () => {
-  const site = { policyRepo: "acme/policies" };
+  const site = { policyRepos: ["acme/policies"] };
   const wide = loaded(load(teamFile('rules: [{allow: {git.repo: "acme/*"}}]\n'), { site }));
   const decision = decide(wide, { team: "shop", objects: [{ subject: "git.repo", repo: "Acme/Policies" }] });
   expect(decision).toMatchObject({ outcome: "deny", reason: "rule", rules: [{ at: "baseline" }] });
