@@ -231,9 +231,23 @@ describe("a change of a policy on GitHub", () => {
       unnamedAuthors: 0,
       remarks: ["bo is one of its authors"],
     });
-    // A rebase leaves what it brought as commits of their own.
-    expect(await (await forge()).backing("main", change.older)).toMatchObject({ protected: true });
-    expect(await (await forge()).backing("release", oid)).toBeNull();
+  });
+
+  test("is the merge itself: not a commit it brought, and not that of a branch on top of an approved one", async () => {
+    await double.protect(REPO, "main", "ruleset");
+    const change = await proposed();
+    await review("bo", change, { at: change.older });
+    const oid = await merged(change);
+    const asked = await forge();
+    expect(await asked.backing("main", oid)).toMatchObject({ protected: true });
+    // A rebase leaves such commits on the branch.
+    expect(await asked.backing("main", change.older)).toBeNull();
+    expect(await asked.backing("release", oid)).toBeNull();
+    const at = `/repos/${REPO}/pulls/${change.number}`;
+    const pull = (await double.as("admin")("GET", at)) as { head: object };
+    const below = { ...pull, head: { ...pull.head, sha: change.older } };
+    double.fail((_method, target) => (target.endsWith(`/commits/${oid}/pulls`) ? Response.json([below]) : null));
+    expect(await asked.backing("main", oid)).toBeNull();
   });
 
   test("that was pushed without a pull request stays out", async () => {

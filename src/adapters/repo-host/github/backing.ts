@@ -49,7 +49,10 @@ export function githubPolicyForge(o: {
   };
 }
 
-/** The merged pull request that brought a commit onto the branch; of several the one that it is the merge of. */
+/**
+ * The merged pull request that a commit is the merge of. Not one whose commits are among those it brought: of a branch on
+ * top of another's GitHub calls both merged, and a rebase brings states that nobody looked at.
+ */
 async function pullBehind(api: Api, at: Place, branch: string, oid: string): Promise<MergedPull | null> {
   const all = await api.paginate(api.rest.repos.listPullRequestsAssociatedWithCommit, {
     ...at,
@@ -58,10 +61,18 @@ async function pullBehind(api: Api, at: Place, branch: string, oid: string): Pro
   });
   const here = `${at.owner}/${at.repo}`.toLowerCase();
   const merged = all.filter(
-    (pull) => pull.merged_at !== null && pull.base.ref === branch && pull.base.repo.full_name.toLowerCase() === here,
+    (pull) =>
+      pull.merged_at !== null &&
+      pull.merge_commit_sha === oid &&
+      pull.base.ref === branch &&
+      pull.base.repo.full_name.toLowerCase() === here,
   );
-  // A rebase brings commits that are not the merge itself.
-  return merged.find((pull) => pull.merge_commit_sha === oid) ?? merged[0] ?? null;
+  if (merged.length === 0) return null;
+  const { data } = await api.rest.git.getCommit({ ...at, commit_sha: oid });
+  const [, second, ...more] = data.parents.map((parent) => parent.sha);
+  const own = second === undefined ? merged : merged.filter((pull) => pull.head.sha === second && more.length === 0);
+  const [first, ...others] = own;
+  return first !== undefined && others.every((pull) => pull.head.sha === first.head.sha) ? first : null;
 }
 
 /** `null`: nothing but a pull request reaches the branch. Else what there is to say of it beside that. */
