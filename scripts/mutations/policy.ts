@@ -94,7 +94,7 @@ export const POLICY: readonly Mutation[] = [
   {
     name: "an agent may install what it likes",
     file: "src/policy/command-actions.ts",
-    find: "return updates || named || packages.some((spec) => !isLocal(spec));",
+    find: "return renews || fed || packages.some((spec) => !isLocal(spec));",
     replace: "return false;",
     red: {
       file: "test/policy/command-actions.test.ts",

@@ -1,116 +1,114 @@
 import { commandParts } from "./commands.ts";
 import type { PolicyObject } from "./decision.ts";
+import { INDEX_OPTIONS, INSTALLERS, type Installer, programOf } from "./installers.ts";
 
 type Action = PolicyObject & { readonly subject: "action" };
 
-/** Words after the program that are no options, with those that an option takes for itself left out. */
-function operands(words: readonly string[], valued: ReadonlySet<string>): string[] {
+/** Words after the program that are no options, with those that an option takes for itself left out; `null`: any may. */
+function operands(words: readonly string[], valued: ReadonlySet<string> | null): string[] {
   const out: string[] = [];
   for (let i = 0; i < words.length; i += 1) {
     const word = words[i] ?? "";
     if (word === "--") return [...out, ...words.slice(i + 1)];
     if (!word.startsWith("-")) out.push(word);
-    else if (valued.has(word)) i += 1;
+    else if (valued === null ? !word.includes("=") : valued.has(word)) i += 1;
   }
   return out;
 }
 
+/** A file of a package, whoever put it there: "./x.tgz" is no folder of the repository. */
+const isArchive = (spec: string): boolean =>
+  /\.(?:tgz|tar|tar\.\w+|zip|whl|gem|crate|deb|rpm|jar)(?:[#?[].*)?$/i.test(spec);
+
 /** A folder or a file that is there already: no package of somebody else's. */
-const isLocal = (spec: string): boolean => /^(?:\.{1,2}(?:\/|$|\[)|\/|~\/|file:|link:|workspace:)/.test(spec);
+const isLocal = (spec: string): boolean =>
+  /^(?:\.{1,2}(?:\/|$|\[)|\/|~\/|file:|link:|workspace:)/.test(spec) && !isArchive(spec);
 
-interface Manager {
-  /** What stands between the program and its packages: "add", "pip install". */
-  readonly verbs: readonly string[];
-  /** Options that take the next word. */
-  readonly valued: readonly string[];
-  /** Any package is one that nothing declares: what it runs is not installed here. */
-  readonly runs?: readonly string[];
+/** What no repository holds: something of another host, or a package's file. */
+const isForeign = (spec: string): boolean =>
+  /^(?:[a-z][a-z\d.-]*\+)?(?:https?|ssh|git|ftp):/i.test(spec) ||
+  /^[a-z]+\+[a-z]+:/i.test(spec) ||
+  /^git@/.test(spec) ||
+  isArchive(spec);
+
+/** Whether an option names something foreign: "-e git+https://…", "--requirement=https://…". Not where packages come from. */
+const namesForeign = (words: readonly string[]): boolean =>
+  words.some((word, index) => {
+    const [, option, value] = /^(--?[\w-]+)=(.*)$/s.exec(word) ?? [];
+    const before = option ?? words[index - 1] ?? "";
+    return before.startsWith("-") && !INDEX_OPTIONS.has(before) && isForeign(value ?? word);
+  });
+
+/** The words behind a phrase, if the command begins with it; "*" is any one word. */
+function behind(said: readonly string[], phrase: string, shortens: boolean): readonly string[] | null {
+  const words = phrase === "" ? [] : phrase.split(" ");
+  const same = (word: string, is = "") =>
+    word === is || (word === "*" && is !== "") || (shortens && is.length > 1 && word.startsWith(is));
+  return words.every((word, index) => same(word, said[index])) ? said.slice(words.length) : null;
 }
 
-const NODE_VALUED = [
-  ...["-C", "-w", "--cache", "--dir", "--filter", "--cwd", "--include", "--loglevel", "--network-timeout", "--omit"],
-  ...["--prefix", "--registry", "--save-prefix", "--tag", "--userconfig", "--workspace", "-F"],
-];
-const PYTHON_VALUED = [
-  ...["-r", "--requirement", "-c", "--constraint", "-e", "--editable", "-i", "--index-url", "--extra-index-url"],
-  ...["-f", "--find-links", "-t", "--target", "--prefix", "--root", "--python", "-p", "--cache-dir", "--group"],
-  ...["--trusted-host", "--platform", "--python-version", "--progress-bar", "--timeout", "--retries", "--directory"],
-];
-const SYSTEM = { verbs: ["install"], valued: ["-o", "-t", "--target-release", "-c", "--repo"] };
-
-/** Programs that install packages, by the words with which they do. Without a package they install what is declared. */
-const MANAGERS: Readonly<Record<string, Manager>> = {
-  npm: { verbs: ["install", "i", "in", "ins", "inst", "insta", "instal", "isnt", "add"], valued: NODE_VALUED },
-  pnpm: { verbs: ["add", "install", "i"], valued: NODE_VALUED, runs: ["dlx"] },
-  yarn: { verbs: ["add", "global add"], valued: NODE_VALUED, runs: ["dlx"] },
-  bun: { verbs: ["add", "a", "install", "i"], valued: NODE_VALUED },
-  deno: { verbs: ["add", "install"], valued: NODE_VALUED },
-  pip: { verbs: ["install"], valued: PYTHON_VALUED },
-  uv: { verbs: ["add", "pip install", "tool install"], valued: PYTHON_VALUED, runs: ["tool run"] },
-  uvx: { verbs: [], valued: PYTHON_VALUED, runs: [""] },
-  pipx: { verbs: ["install", "inject"], valued: PYTHON_VALUED, runs: ["run"] },
-  pipenv: { verbs: ["install"], valued: PYTHON_VALUED },
-  poetry: { verbs: ["add"], valued: [...PYTHON_VALUED, "-G", "-E", "--extras", "--source"] },
-  pdm: { verbs: ["add"], valued: PYTHON_VALUED },
-  conda: {
-    verbs: ["install", "create"],
-    valued: ["-n", "--name", "-c", "--channel", "-p", "--prefix", "-f", "--file"],
-  },
-  go: { verbs: ["get", "install"], valued: ["-C", "-modfile", "-mod", "-tags", "-o"] },
-  cargo: { verbs: ["add", "install"], valued: ["-p", "--package", "--manifest-path", "--target-dir", "--root"] },
-  gem: { verbs: ["install"], valued: ["-v", "--version", "-i", "--install-dir"] },
-  bundle: { verbs: ["add"], valued: ["-v", "--version", "-g", "--group"] },
-  composer: { verbs: ["require"], valued: ["-d", "--working-dir"] },
-  apt: SYSTEM,
-  apk: { ...SYSTEM, verbs: ["add"] },
-  brew: SYSTEM,
-  dnf: SYSTEM,
-};
-const ALIASES: Readonly<Record<string, string>> = {
-  "apt-get": "apt",
-  yum: "dnf",
-  mamba: "conda",
-  micromamba: "conda",
-  pip3: "pip",
-};
-
-/** The program under the name we know it by: "pip3.12" is pip, and "python3 -m pip" too. */
-function programOf(words: readonly string[]): { program: string; rest: readonly string[] } {
-  const [first = "", ...rest] = words;
-  if (/^(?:python[\d.]*|py)$/.test(first) && rest[0] === "-m") return programOf(rest.slice(1));
-  const name = /^pip[\d.]+$/.test(first) ? "pip" : first;
-  return { program: ALIASES[name] ?? name, rest };
+/**
+ * Whether it is told to fetch nothing. Without that `npx x`, `npm exec x` and `bunx x` run what is installed and fetch what
+ * is not; only a person at a terminal is asked first, and an agent is none. Whether the repository declares x cannot be seen
+ * here, and a wall that lets any package be read (the preset npm-read) does not hold it: so it counts as new.
+ */
+function fetchesNothing(words: readonly string[], operand: string | undefined): boolean {
+  if (words.some((word) => /^(?:-y|--yes(?:=true)?)$/.test(word))) return false;
+  const own = operand === undefined ? words : words.slice(0, words.indexOf(operand));
+  return own.some((word) => word === "--no-install" || word === "--no" || word === "--no-yes");
 }
 
-/** `npx` runs what is installed, unless it is told to fetch it: "-y", "-p x", or a version. */
-function fetches(rest: readonly string[]): boolean {
-  const [spec = ""] = operands(rest, new Set(["-c", "--call", "-w", "--workspace"]));
-  if (/^@?[^@]+@/.test(spec)) return true;
-  const own = rest.slice(0, rest.indexOf(spec) < 0 ? rest.length : rest.indexOf(spec));
-  return own.some((word) => /^(?:-y|--yes|-p|--package(?:=.*)?)$/.test(word));
-}
+/** Programs that start each other in one simple command: who writes more of them is asked about. */
+const MAX_STARTS = 32;
 
-/** Whether the words put a package in that nothing in the repository declares. */
-function installs(program: string, rest: readonly string[], named: boolean): boolean {
-  if (program === "npx" || program === "bunx") return fetches(rest);
-  const manager = MANAGERS[program];
-  if (manager === undefined) return false;
-  const said = operands(rest, new Set(manager.valued));
-  const after = (phrase: string): readonly string[] | null => {
-    const words = phrase === "" ? [] : phrase.split(" ");
-    return words.every((word, index) => said[index] === word) ? said.slice(words.length) : null;
-  };
-  if ((program === "npm" || program === "pnpm") && (said[0] === "exec" || said[0] === "x")) {
-    return fetches(rest.slice(rest.indexOf(said[0]) + 1));
+/** Whether the words put a package in that nothing in the repository declares. `fed`: more of them come from elsewhere. */
+function installs(words: readonly string[], fed: boolean): boolean {
+  const starts = new Set([0]);
+  // A set hands out what is added while it is walked, each place once.
+  for (const start of starts) {
+    if (starts.size > MAX_STARTS) return true;
+    const { program, rest } = programOf(words.slice(start));
+    const installer = Object.hasOwn(INSTALLERS, program) ? INSTALLERS[program] : undefined;
+    if (installer === undefined) continue;
+    // An option that we do not know may take the next word or not: "--new x install y" installs y.
+    for (const said of [operands(rest, new Set(installer.valued)), operands(rest, null)]) {
+      if (reads(installer, program, rest, said, fed)) return true;
+      const inner = [...(installer.starts ?? []), ...(installer.fetches ?? [])];
+      if (!inner.some((phrase) => behind(said, phrase, false) !== null)) continue;
+      // Which of the words is the program is its business, as it is of `sudo` and `env`.
+      for (const [index, word] of words.entries()) {
+        if (index > start && Object.hasOwn(INSTALLERS, programOf([word, "-"]).program)) starts.add(index);
+        if (index > start && words[index + 1] === "-m") starts.add(index);
+      }
+    }
   }
-  if (manager.runs?.some((phrase) => (after(phrase) ?? []).length > 0)) return true;
+  return false;
+}
+
+function reads(
+  installer: Installer,
+  program: string,
+  rest: readonly string[],
+  said: readonly string[],
+  fed: boolean,
+): boolean {
+  const { verbs, runs = [], updates = [], fetches = [], adds = [], shortens = false } = installer;
+  const after = (phrase: string) => behind(said, phrase, shortens);
+  const some = (phrases: readonly string[], is: (packages: readonly string[]) => boolean) =>
+    phrases.some((phrase) => is(after(phrase) ?? []) || (fed && after(phrase) !== null));
+  if (adds.some((option) => rest.some((word) => word === option || word.startsWith(`${option}=`)))) return true;
+  if (some(runs, (packages) => packages.length > 0)) return true;
+  if (some(updates, (packages) => packages.some((spec) => /.@/.test(spec)))) return true;
+  if (some(fetches, (packages) => packages.length > 0 && !fetchesNothing(rest, packages[0]))) return true;
+  if (program === "deno" && said.some((spec) => /^(?:npm|jsr|https?):/.test(spec))) return true;
   // What a module of ours needs, "go install ./cmd/x", is declared; "go run x@v1" is not.
   if (program === "go" && said[0] === "run") return /@/.test(said[1] ?? "");
-  const updates = program === "go" && said[0] === "get" && rest.includes("-u");
-  return manager.verbs.some((phrase) => {
+  const renews = program === "go" && said[0] === "get" && rest.includes("-u");
+  return verbs.some((phrase) => {
     const packages = after(phrase);
     if (packages === null) return false;
-    return updates || named || packages.some((spec) => !isLocal(spec));
+    if (namesForeign(rest)) return true;
+    return renews || fed || packages.some((spec) => !isLocal(spec));
   });
 }
 
@@ -129,10 +127,12 @@ function actionsOf(command: string): readonly Action[] {
   const found = new Map<string, Action>();
   const { parts } = commandParts(command);
   // Their packages come from elsewhere: "cat list | xargs npm install".
-  const fed = parts.some((part) => /^(?:xargs|parallel) /.test(part));
+  const feeders = parts.filter((part) => /^(?:xargs|parallel) /.test(part));
   for (const part of parts) {
-    const { program, rest } = programOf(part.split(" "));
-    if (installs(program, rest, fed)) found.set("package.install", { subject: "action", action: "package.install" });
+    const words = part.split(" ");
+    const fed = feeders.some((feeder) => feeder.endsWith(` ${part}`));
+    if (installs(words, fed)) found.set("package.install", { subject: "action", action: "package.install" });
+    const { program, rest } = programOf(words);
     const line = [program, ...operands(rest, new Set(["-R", "--repo"]))].join(" ");
     const action = FORGE.find(([form]) => form.test(line))?.[1];
     if (action === "pr.open") {

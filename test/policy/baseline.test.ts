@@ -16,7 +16,10 @@ const PLAIN = {
     "npm test",
     "npm run build",
     "npm run lint -- --fix",
-    "npx tsc --noEmit",
+    // Without the option npx fetches a tool that is not there, and which are there is not known to policy.
+    "npx --no-install tsc --noEmit",
+    "npx --no vitest run",
+    "npm exec --no eslint .",
     "node --test test/",
     "node -e 'console.log(1)'",
   ],
