@@ -16,7 +16,7 @@ export interface Product {
 }
 
 const root = path.resolve(import.meta.dirname, "..", "..");
-const READY_MS = 60_000;
+const READY_MS = 110_000;
 const WORDS_KEPT = 20_000;
 
 /** Runs `countersign …` to its end. Nothing of our environment goes along but where programs are. */
