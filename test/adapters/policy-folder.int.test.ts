@@ -39,10 +39,11 @@ afterEach(async () => {
 });
 
 /** Watches the folder; `next()` is the next change, in order. */
-async function watched() {
+async function watched(hear?: NonNullable<Parameters<typeof watchPolicyFolder>[1]>["hear"]) {
   const changes: PolicyChange[] = [];
   let arrived = Promise.withResolvers<void>();
   const watch = await watchPolicyFolder(dir, {
+    ...(hear === undefined ? {} : { hear }),
     onChange: (change) => {
       changes.push(change);
       arrived.resolve();
@@ -91,6 +92,16 @@ test("a changed file is in force without anybody asking", async () => {
   expect(change.ok && after.ok && change.policy === after.policy).toBe(true);
   expect(before.ok && after.ok && before.policy.digest !== after.policy.digest).toBe(true);
   expect(after.ok && after.policy.teams.shop?.rules[0]?.globs).toEqual(["acme/other"]);
+});
+
+test("a change comes in by looking alone, where the file system tells nobody", async () => {
+  const { watch, next } = await watched(() => () => undefined);
+  await writeFile(path.join(dir, "teams/shop.yaml"), team("acme/other"));
+  expect((await next()).ok).toBe(true);
+  const now = watch.current();
+  expect(now.ok && now.policy.teams.shop?.rules[0]?.globs).toEqual(["acme/other"]);
+  await rm(path.join(dir, "teams/shop.yaml"));
+  expect((await next()).ok).toBe(false);
 });
 
 test("a broken change is reported and the last good policy stays in force", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { watch } from "node:fs";
+import { type Stats, watch } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { loadPolicy } from "#policy/load.ts";
@@ -10,7 +10,9 @@ import { keepPolicy, type PolicyChange, type PolicyWatch, unusable } from "./kee
 const READ_AT_MOST = 256 * 1024 + 1;
 /** An editor or a checkout writes several times for one change. */
 const SETTLE_MS = 100;
-/** Some file systems tell nobody about a change. */
+/** Some file systems tell nobody about a change: what `stat` says is looked at instead, and nothing is read for that. */
+const STAT_MS = 1_000;
+/** Once in a while all is read: a clock may stand still, and a tool may put a file's times back. */
 const POLL_MS = 30_000;
 
 async function head(file: string): Promise<string> {
@@ -35,6 +37,13 @@ async function head(file: string): Promise<string> {
  */
 export async function readPolicyFolder(dir: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
+  await eachFile(dir, async (name) => {
+    files.set(name, await head(path.join(dir, name)));
+  });
+  return files;
+}
+
+async function eachFile(dir: string, take: (name: string, entry: Stats) => void | Promise<void>): Promise<void> {
   const walk = async (folder: string, depth: number): Promise<void> => {
     const names = (await readdir(path.join(dir, folder))).sort();
     for (const name of names) {
@@ -42,11 +51,23 @@ export async function readPolicyFolder(dir: string): Promise<Map<string, string>
       const relative = folder === "" ? name : `${folder}/${name}`;
       const entry = await stat(path.join(dir, relative));
       if (entry.isDirectory() && depth < 3) await walk(relative, depth + 1);
-      else if (entry.isFile() && /\.ya?ml$/.test(name)) files.set(relative, await head(path.join(dir, relative)));
+      else if (entry.isFile() && /\.ya?ml$/.test(name)) await take(relative, entry);
     }
   };
   await walk("", 0);
-  return files;
+}
+
+/** Changes when a file comes, goes or is written, as `stat` tells; also when the folder cannot be read any more. */
+async function stamp(dir: string): Promise<string> {
+  const stamps: string[] = [];
+  try {
+    await eachFile(dir, (name, { ino, size, mtimeMs, ctimeMs }) => {
+      stamps.push(JSON.stringify([name, ino, size, mtimeMs, ctimeMs]));
+    });
+  } catch (error) {
+    return String(error);
+  }
+  return stamps.join("\n");
 }
 
 /** Names these exact files, where no commit does: "files-" and 12 hex digits. */
@@ -59,7 +80,12 @@ export function filesCommit(files: ReadonlyMap<string, string>): string {
 /** Loads a folder and follows its changes. `onChange` hears everything after the first load. */
 export async function watchPolicyFolder(
   dir: string,
-  options: { readonly site?: SiteConfig; readonly onChange?: (change: PolicyChange) => void } = {},
+  options: {
+    readonly site?: SiteConfig;
+    readonly onChange?: (change: PolicyChange) => void;
+    /** Tells of a change at once, where the file system does; ends when it is called. What it misses is polled. */
+    readonly hear?: (dir: string, changed: () => void) => () => void;
+  } = {},
 ): Promise<PolicyWatch> {
   const site = options.site === undefined ? {} : { site: options.site };
   const kept = keepPolicy(async () => {
@@ -81,23 +107,42 @@ export async function watchPolicyFolder(
   };
   const poll = setInterval(kept.reload, POLL_MS);
   poll.unref();
-  // A folder that cannot be watched, or goes away, is still polled.
-  const stops: (() => void)[] = [];
-  try {
-    const watcher = watch(dir, { recursive: true, persistent: false }, soon);
-    watcher.on("error", soon);
-    stops.push(() => watcher.close());
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-  }
+  const stopHearing = (options.hear ?? hearFromSystem)(dir, soon);
+  // Before the first look: what changes during it is seen as a change.
+  let seen = await stamp(dir);
   await kept.reload();
+  let looking = false;
+  const glance = async () => {
+    if (looking) return;
+    looking = true;
+    const now = await stamp(dir);
+    looking = false;
+    if (now === seen) return;
+    seen = now;
+    soon();
+  };
+  const glances = setInterval(() => void glance(), STAT_MS);
+  glances.unref();
   return {
     ...kept,
     close: () => {
       kept.end();
       clearTimeout(timer);
       clearInterval(poll);
-      for (const stop of stops) stop();
+      clearInterval(glances);
+      stopHearing();
     },
   };
+}
+
+function hearFromSystem(dir: string, changed: () => void): () => void {
+  try {
+    const watcher = watch(dir, { recursive: true, persistent: false }, changed);
+    watcher.on("error", changed);
+    return () => watcher.close();
+  } catch (error) {
+    // A folder that cannot be watched is still polled.
+    if (!(error instanceof Error && "code" in error)) throw error;
+    return () => undefined;
+  }
 }
