@@ -19,12 +19,15 @@ export type PolicyChange =
       readonly ok: false;
       /** Names the state that does not load; the same state has the same name, on every machine. */
       readonly tree: string;
-      /** It may be over by itself, like a forge that does not answer: worth a line in the log, and nobody's evening. */
+      /** It may be over by itself, like a forge that does not answer: worth a line in the log, and after 15 minutes a word. */
       readonly passing: boolean;
       readonly problems: readonly PolicyProblem[];
       /** What stays in force; `null` when there is nothing. */
       readonly kept: Policy | null;
     };
+
+/** How long a failure may last before somebody has to look: a token that ended does not come back by itself. */
+const LASTING_MS = 15 * 60_000;
 
 /** The files as they are, compiled; `commit` also names a state that cannot be read. */
 export interface PolicyReading {
@@ -51,6 +54,7 @@ export function unusable(commit: string, message: string, passing = false): Poli
 export function keepPolicy(
   read: (current: Policy | null) => Promise<PolicyReading>,
   onChange: ((change: PolicyChange) => void) | undefined,
+  now: () => number = Date.now,
 ): Omit<PolicyWatch, "close"> & { end(): void; readonly ended: () => boolean } {
   let seen = "";
   let problems: readonly PolicyProblem[] = [];
@@ -67,7 +71,22 @@ export function keepPolicy(
     if (!closed) take(reading);
     return reading.more === true;
   };
-  const take = ({ commit, loaded, files, passing = false }: PolicyReading) => {
+  /** Since when it cannot be looked at; `Infinity` once that was told. */
+  let awaySince: number | null = null;
+  const lasting = ({ loaded, passing = false }: PolicyReading) => {
+    if (!passing || loaded.ok) awaySince = null;
+    else awaySince ??= now();
+    if (awaySince === null || loaded.ok || current?.ok !== true || now() - awaySince < LASTING_MS) return;
+    awaySince = Number.POSITIVE_INFINITY;
+    // The words change from one look to the next, and differ between machines: it is one state all the same.
+    const tree = `away ${current.policy.commit}`;
+    onChange?.({ ok: false, tree, passing: false, problems: loaded.problems, kept: current.policy });
+  };
+  const take = (reading: PolicyReading) => {
+    show(reading);
+    lasting(reading);
+  };
+  const show = ({ commit, loaded, files, passing = false }: PolicyReading) => {
     if (commit === seen) return;
     const first = current === null;
     seen = commit;
