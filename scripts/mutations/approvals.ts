@@ -116,6 +116,16 @@ export const APPROVALS: readonly Mutation[] = [
     red: job("words in the thread reach the agent in its next turn, and who said them may not approve from then on"),
   },
   {
+    name: "who said yes and steers the run afterwards keeps what it opened",
+    file: "src/runs/answers.ts",
+    find: "return lost.length === 0;",
+    replace: "return true;",
+    red: {
+      file: "test/runs/later-author.int.test.ts",
+      test: "a yes to a command is none once its giver added to the run",
+    },
+  },
+  {
     name: "a yes for once holds for ever",
     file: "src/runs/yes.ts",
     find: "uses === null || given.length < uses",
@@ -139,14 +149,14 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "a yes to a command holds under stricter rules than it was asked under",
     file: "src/runs/permit.ts",
-    find: "answers(core, run, one, decision.asks) && spendable(",
-    replace: "spendable(",
+    find: "await answering(core, run, unspent, decision.asks)",
+    replace: "unspent[0]",
     red: bounds("a yes that was asked for under milder rules runs no command under stricter ones"),
   },
   {
     name: "a yes to publish holds under stricter rules than it was asked under",
     file: "src/runs/publish.ts",
-    find: 'latest?.status === "approved" && answers(core, run, latest, decision.asks)',
+    find: 'latest?.status === "approved" && (await answers(core, run, latest, decision.asks))',
     replace: 'latest?.status === "approved"',
     red: {
       file: "test/runs/hostile.int.test.ts",

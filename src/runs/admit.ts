@@ -1,10 +1,12 @@
 import { startRequest } from "#policy/compile.ts";
 import type { Scope } from "#policy/scope.ts";
+import type { Tx } from "#ports/store.ts";
 import { type Answer, allow, decided } from "./allow.ts";
+import { answering } from "./answers.ts";
 import { type Approval, covers } from "./approval.ts";
 import { open } from "./ask.ts";
-import { bind } from "./bind.ts";
-import { boundNow, stillBound, withBound } from "./bound.ts";
+import { addedWords, bind } from "./bind.ts";
+import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForDecision, heldForPolicy, membersOrHold } from "./hold.ts";
@@ -37,6 +39,8 @@ const LOOK_AGAIN_MS = 5_000;
 export async function admit(core: Core, run: Run): Promise<void> {
   const { scope } = run;
   if (!scope) throw new Error(`run ${run.id} is queued without a scope`);
+  const authors = (tx: Tx) => core.stores.people.authors(tx, run.id);
+  const known = (await core.store.tx(authors)).length;
   if (await narrowed(core, run, scope)) return;
   const held = await heldNow(core, run);
   if (held === null) {
@@ -50,6 +54,12 @@ export async function admit(core: Core, run: Run): Promise<void> {
   );
   const over = await core.store.tx(async (tx): Promise<Month | null> => {
     const use = await core.stores.shares.use(tx, run, monthAt(now));
+    await core.stores.runs.lock(tx, run.id);
+    // Whoever said yes may have added to it since that was looked at.
+    if ((await authors(tx)).length !== known) {
+      await core.stores.runs.patch(tx, run, { wakeAt: now });
+      return null;
+    }
     const months = monthsOf(held, use);
     const spent = usedUp(months);
     if (spent !== null) return spent;
@@ -114,9 +124,8 @@ async function narrowed(core: Core, run: Run, scope: Scope): Promise<boolean> {
     const yes = (await core.stores.approvals.ofRun(run.id)).filter(
       (one) => one.gate === "start" && one.status === "approved" && covers(one, decision.asks),
     );
-    const holds = (one: Approval) =>
-      stillBound(core, run, one, decision.asks) && stands(core, one, [], null, decision.asks);
-    if (yes.some(holds)) return false;
+    const stand = yes.filter((one) => stands(core, one, [], null, decision.asks));
+    if ((await answering(core, run, stand, decision.asks)) !== null) return false;
     const lapsed = yes.at(-1);
     if (lapsed) return putAnew(core, run, lapsed, decision);
   }
@@ -128,7 +137,10 @@ async function narrowed(core: Core, run: Run, scope: Scope): Promise<boolean> {
   return true;
 }
 
-/** It stood in line for longer than its yes was for, or what that was bound to has changed: people are asked once more. */
+/**
+ * It stood in line for longer than its yes was for, what that was bound to has changed, or whoever gave it is an author by
+ * now: people are asked once more, about what was said in the thread since as well.
+ */
 async function putAnew(core: Core, run: Run, lapsed: Approval, decision: Answer): Promise<boolean> {
   const current = core.policy();
   if (!current.ok || decision.outcome !== "ask") throw new Error("nothing is asked about a start");
@@ -136,7 +148,10 @@ async function putAnew(core: Core, run: Run, lapsed: Approval, decision: Answer)
   if (asks === null) return true;
   await core.store.tx(async (tx) => {
     await record(core, tx, run.id, run.epoch, [decided("start", run.repo, decision)]);
-    const subject = withBound(lapsed.subject, boundNow(core, run, asks));
+    await core.stores.runs.lock(tx, run.id);
+    const added = addedWords(await core.stores.turns.all(run.id, tx));
+    const about = added.length === 0 ? lapsed.subject : { ...lapsed.subject, added };
+    const subject = withBound(about, boundNow(core, run, asks));
     const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
     await move(core, tx, run, "waiting", {
       why: "the yes to its start holds no more",

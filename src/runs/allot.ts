@@ -1,5 +1,5 @@
 import { allow } from "./allow.ts";
-import { answers } from "./bound.ts";
+import { answers } from "./answers.ts";
 import { moreOf } from "./budget-added.ts";
 import type { Core } from "./core.ts";
 import { scopeNow } from "./narrow.ts";
@@ -78,8 +78,11 @@ async function added(core: Core, run: Run): Promise<Amount> {
   if (yes.length === 0) return { usd: 0, tokens: 0 };
   const decision = await allow(core, run, [{ subject: "action", action: "run.extend" }]);
   if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };
-  return yes
-    .filter((one) => answers(core, run, one, decision.asks) && stands(core, one, [], null, decision.asks))
-    .map(moreOf)
-    .reduce((all, more) => ({ usd: all.usd + more.usd, tokens: all.tokens + more.tokens }), { usd: 0, tokens: 0 });
+  let all: Amount = { usd: 0, tokens: 0 };
+  for (const one of yes) {
+    if (!stands(core, one, [], null, decision.asks) || !(await answers(core, run, one, decision.asks))) continue;
+    const more = moreOf(one);
+    all = { usd: all.usd + more.usd, tokens: all.tokens + more.tokens };
+  }
+  return all;
 }

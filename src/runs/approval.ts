@@ -160,6 +160,34 @@ export function mayAnswer(
   return by.authors.some(({ account }) => account === null) ? "author_unlinked" : null;
 }
 
+/**
+ * The votes for yes that count no more because their voter is an author by now: none when every ask has its quorum without
+ * them. Who was in the groups is taken from when they were asked, for membership was looked at when the vote was cast and
+ * when it was decided. `authorsOn`: the run's authors, with their accounts where this vote was cast.
+ */
+export function outvoted(
+  { asks }: Pick<Approval, "asks">,
+  votes: readonly CastVote[],
+  authorsOn: (vote: CastVote) => readonly Author[],
+): readonly CastVote[] {
+  const yes = votes.filter(({ choice }) => choice === "approve");
+  const lost = new Set<CastVote>();
+  const met = asks.every((ask) => {
+    const then: MembersNow = { members: ask.members, escalated: ask.escalated?.members ?? [] };
+    const places = yes.flatMap((vote) => {
+      const authors = authorsOn(vote);
+      const seat = seatOf(ask, then, vote, (one) => isAuthor(authors, one));
+      // An author who is not linked there may be the voter.
+      const mayBe = isAuthor(authors, vote) || authors.some(({ account }) => account === null);
+      if (seat !== null && maySit(ask, seat, mayBe)) return [seat.of];
+      if (seat !== null || seatOf(ask, then, vote, () => false) !== null) lost.add(vote);
+      return [];
+    });
+    return ask.quorum <= new Set(places).size;
+  });
+  return met ? [] : [...lost];
+}
+
 /** The same human under any identity: by person, and by account for what is not linked yet. */
 export const isAuthor = (authors: readonly Author[], who: Who): boolean =>
   authors.some(

@@ -1,6 +1,6 @@
 import type { Ask } from "#policy/decision.ts";
 import { digest } from "#policy/digest.ts";
-import { type Approval, covers } from "./approval.ts";
+import type { Approval } from "./approval.ts";
 import type { Core } from "./core.ts";
 import type { Run } from "./run.ts";
 
@@ -38,11 +38,3 @@ export const stillBound = (
   { subject, asks }: Pick<Approval, "subject" | "asks">,
   now: readonly Pick<Ask, "binds">[] = [],
 ): boolean => digest(subject.bound ?? {}) === digest(boundNow(core, run, [...asks, ...now]));
-
-/** Whether a yes to this question is one to all that policy asks now. */
-export const answers = (
-  core: Pick<Core, "policy">,
-  run: Pick<Run, "baseOid">,
-  approval: Approval,
-  asks: readonly Ask[],
-): boolean => covers(approval, asks) && stillBound(core, run, approval, asks);

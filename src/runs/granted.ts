@@ -3,8 +3,9 @@ import type { Scope } from "#policy/scope.ts";
 import type { GrantedRule } from "#ports/gateway.ts";
 import { allotNow } from "./allot.ts";
 import { allow } from "./allow.ts";
+import { answers } from "./answers.ts";
 import { bind, secretSubject } from "./bind.ts";
-import { answers, boundNow, withBound } from "./bound.ts";
+import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { allowedHosts, askableNow } from "./hosts.ts";
 import { scopeNow } from "./narrow.ts";
@@ -90,8 +91,8 @@ async function secretGiven(
   if (decision.outcome === "allow") return { until: null };
   const digest = bind("secret", run, withBound(secretSubject(run, name), boundNow(core, run, decision.asks)));
   for (const approval of await core.stores.approvals.ofRun(run.id)) {
-    if (approval.gate !== "secret" || approval.digest !== digest || !answers(core, run, approval, decision.asks))
-      continue;
+    if (approval.gate !== "secret" || approval.digest !== digest) continue;
+    if (!(await answers(core, run, approval, decision.asks))) continue;
     const one = await give(core, run, approval, sandbox, decision.asks);
     if (one !== null) return one;
   }

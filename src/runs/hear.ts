@@ -15,6 +15,7 @@ import { titled } from "./look.ts";
 import { offer } from "./offer.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
+import { regrantRun } from "./regrant.ts";
 import { looksAt } from "./remind.ts";
 import { choices, request } from "./request.ts";
 import type { Run } from "./run.ts";
@@ -182,7 +183,18 @@ async function followUp(core: Core, heard: Heard, run: Run, text: string): Promi
     throw error;
   }
   core.nudge();
+  await grantAnew(core, run);
   return { kind: "noted", what: "queued", run: titled(core, run) };
+}
+
+/** What an author had said yes to is closed when they read our answer. The next turn does the same before their words begin. */
+async function grantAnew(core: Core, { id }: Run): Promise<void> {
+  try {
+    const run = await core.stores.runs.get(id);
+    if (run) await regrantRun(core, run);
+  } catch (error) {
+    core.log("what a live sandbox may do is looked at later", { run: id, error: String(error) });
+  }
 }
 
 /** Whoever may approve was asked about less than what would now be done: the question is put again, with these words. */

@@ -7,10 +7,11 @@ import { DirectoryUnavailable } from "#ports/directory.ts";
 import type { AuditLine } from "#ports/gateway.ts";
 import type { Tx } from "#ports/store.ts";
 import { type Answer, allow, decided } from "./allow.ts";
+import { answers, lostTo } from "./answers.ts";
 import type { Approval, OpenAsk } from "./approval.ts";
 import { open, withMembers } from "./ask.ts";
 import { bind } from "./bind.ts";
-import { answers, boundNow, stillBound, withBound } from "./bound.ts";
+import { boundNow, stillBound, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { escalate } from "./escalate.ts";
 import { factsOf } from "./look.ts";
@@ -102,13 +103,16 @@ export async function askedOf(core: Core, run: Run, line: Denied): Promise<HostA
   const row = (await core.stores.sandboxes.ofRun(run.id)).find(({ key }) => key === line.sandbox);
   if (row?.slot !== "agent") return null;
   const before = (await core.stores.approvals.ofRun(run.id)).filter(({ gate }) => gate === "host");
-  // A yes that died of what it was bound to may be asked for once more.
+  // A yes that died of what it was bound to, or of its people having become authors, may be asked for once more.
   const same = (one: Approval) =>
     one.subject.host === host &&
     one.subject.port === port &&
     one.subject.tried === method &&
     stillBound(core, run, one, decision.asks);
-  if (before.some(same)) return { kind: "asked" };
+  for (const one of before.filter(same)) {
+    const lost = one.status === "approved" && (await lostTo(core, run, one)).length > 0;
+    if (!lost) return { kind: "asked" };
+  }
   const name = `${host}:${port}`;
   if (before.length >= MOST) {
     return once(core, run, `People were asked about ${MOST} hosts of this run. Others are only refused from here on.`);
@@ -195,7 +199,7 @@ export async function allowedHosts(
     const { host, port, tried, opens } = asked.data;
     const request = { host, port, method: tried, path: null };
     const decision = await allow(core, run, [{ subject: "egress", ...request }]);
-    if (decision.outcome !== "ask" || !answers(core, run, approval, decision.asks)) continue;
+    if (decision.outcome !== "ask" || !(await answers(core, run, approval, decision.asks))) continue;
     const now = await addable(core, run, request);
     const { rule: ref, denied, ...rest } = opens;
     const said: EgressRule = { ...rest, host, ports: [port], mode: "intercept", secret: null, rule: ref };

@@ -3,9 +3,10 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
 import { allow, decided } from "./allow.ts";
+import { answering } from "./answers.ts";
 import { open } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
-import { answers, boundNow, withBound } from "./bound.ts";
+import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { escalate } from "./escalate.ts";
 import type { EventBody } from "./event.ts";
@@ -83,9 +84,8 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     (one) => one.gate === "command" && one.digest === digest,
   );
   const effects = await core.stores.effects.ofRun(run.id);
-  const usable = said.find(
-    (one) => answers(core, run, one, decision.asks) && spendable(core, one, effects, asking, decision.asks),
-  );
+  const unspent = said.filter((one) => spendable(core, one, effects, asking, decision.asks));
+  const usable = await answering(core, run, unspent, decision.asks);
   if (usable) {
     // Given away before it is given: whoever comes after a crash knows to whom, and gives it to nobody else.
     const given = grantKey(usable, asking);

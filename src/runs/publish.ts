@@ -3,9 +3,10 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { Changes } from "#ports/gateway.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
+import { answers } from "./answers.ts";
 import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
-import { answers, boundNow, withBound } from "./bound.ts";
+import { boundNow, withBound } from "./bound.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import type { RunFacts } from "./facts.ts";
@@ -186,7 +187,7 @@ async function permitted(core: Core, run: Run, baseOid: string, headOid: string)
     (one) => one.gate === "publish" && one.digest === digest,
   );
   const latest = said.at(-1);
-  if (latest?.status === "approved" && answers(core, run, latest, decision.asks)) {
+  if (latest?.status === "approved" && (await answers(core, run, latest, decision.asks))) {
     // What was begun under a yes is carried to its end under it, also when the yes was for a while and that is over.
     const effects = await core.stores.effects.ofRun(run.id);
     const begun = effects.some(({ key }) => key === pushKey(run, headOid));

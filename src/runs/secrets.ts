@@ -1,8 +1,9 @@
 import { allow, decided } from "./allow.ts";
+import { answering } from "./answers.ts";
 import type { Approval, OpenAsk } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind, secretSubject } from "./bind.ts";
-import { answers, boundNow, withBound } from "./bound.ts";
+import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { secretNames } from "./granted.ts";
@@ -23,10 +24,16 @@ interface Question {
 }
 
 /**
- * Before a sandbox is made: puts every secret that the run's hosts need to policy, and to people where policy says so.
- * `true`: the run waits for them. A secret that is denied is left out with its hosts, which is said once.
+ * Before a sandbox is made, and before somebody's words reach an agent that has one: puts every secret that the run's hosts
+ * need to policy, and to people where policy says so. `true`: the run waits for them. A secret that is denied is left out
+ * with its hosts, which is said once. `pack`: saves what is in the sandbox before it goes.
  */
-export async function waitsForSecrets(core: Core, run: Run): Promise<boolean> {
+export async function waitsForSecrets(
+  core: Core,
+  before: Run,
+  pack: () => Promise<Run> = async () => before,
+): Promise<boolean> {
+  let run = before;
   const names = run.scope === null ? [] : secretNames(run.scope);
   if (names.length === 0) return false;
   const all = await factsOf(core, run.id);
@@ -60,9 +67,8 @@ export async function waitsForSecrets(core: Core, run: Run): Promise<boolean> {
     const subject = withBound(secretSubject(run, name), boundNow(core, run, decision.asks));
     const digest = bind("secret", run, subject);
     const same = approvals.filter((approval) => approval.digest === digest);
-    const holds = (one: Approval) =>
-      answers(core, run, one, decision.asks) && stands(core, one, effects, live?.key ?? null, decision.asks);
-    if (same.some(holds)) continue;
+    const stand = same.filter((one) => stands(core, one, effects, live?.key ?? null, decision.asks));
+    if ((await answering(core, run, stand, decision.asks)) !== null) continue;
     const latest = same.at(-1);
     if (latest?.status === "denied") {
       const no = all.approvals.find(({ id }) => id === latest.id)?.votes.findLast(({ choice }) => choice === "deny");
@@ -86,6 +92,7 @@ export async function waitsForSecrets(core: Core, run: Run): Promise<boolean> {
     return false;
   }
   // Whatever was made before policy asked: the question comes first.
+  run = await pack();
   await release(core, run, run.epoch);
   await core.store.tx(async (tx) => {
     await core.stores.runs.lock(tx, run.id);

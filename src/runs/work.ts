@@ -7,13 +7,16 @@ import type { Core } from "./core.ts";
 import { finish } from "./finish.ts";
 import { type Followed, follow } from "./follow.ts";
 import { handOff } from "./hand-off.ts";
+import { keepWork } from "./keep-work.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { eventsOf } from "./look.ts";
 import { promptOf } from "./prompt.ts";
 import { record } from "./record.ts";
+import { regrantRun } from "./regrant.ts";
 import { restart } from "./restart.ts";
 import type { Run } from "./run.ts";
 import { isGone, type RunSandbox, sandboxFor } from "./sandbox.ts";
+import { waitsForSecrets } from "./secrets.ts";
 import type { Turn } from "./stores.ts";
 import { suspend } from "./suspend.ts";
 import { tell } from "./tell.ts";
@@ -70,6 +73,16 @@ async function turns(
         );
       }
       return finish(core, run, sandbox, opened?.agent ?? null, signal);
+    }
+    if (turn.state === "queued" && turn.cause === "follow_up") {
+      // Who speaks is an author from then on: what they had said yes to is asked of others before their words reach the agent.
+      const pack = async () => {
+        await opened?.agent.stop();
+        await sandbox.killAll();
+        return keepWork(core, sandbox, run, signal);
+      };
+      if (await waitsForSecrets(core, run, pack)) return;
+      await regrantRun(core, run);
     }
     const processes = await sandbox.processes();
     const procId = procFor(processes, turn, run);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ExternalId } from "#ports/directory.ts";
-import { type Approval, type Click, covers, judge, type OpenAsk, type Vote } from "#runs/approval.ts";
+import { type Approval, type Click, covers, judge, type OpenAsk, outvoted, type Vote } from "#runs/approval.ts";
 
 const account = (id: string): ExternalId => ({ provider: "slack", workspace: "T1", id });
 const NOW = new Date("2026-01-01T12:00:00Z");
@@ -256,4 +256,29 @@ test("nothing changes once it is decided, and time alone never decides", () => {
       },
     ),
   );
+});
+
+test("a yes is counted anew without those who are authors by now, of whom none may be the voter unseen", () => {
+  const cast = (id: string) => ({
+    approvalId: "a1",
+    person: { id, name: id },
+    account: account(id),
+    choice: "approve" as const,
+    reason: null,
+    at: NOW,
+  });
+  const members = [account("BO"), account("CY"), account("DI")];
+  const [bo, cy, di] = [cast("BO"), cast("CY"), cast("DI")];
+  const author = (id: string, linked = true) => ({ person: { id, name: id }, account: linked ? account(id) : null });
+  const two = { asks: [ask({ members, quorum: 2 })] };
+  expect(outvoted(two, [bo, cy], () => [author("ANA")])).toEqual([]);
+  expect(outvoted(two, [bo, cy], () => [author("ANA"), author("CY")])).toEqual([cy]);
+  expect(outvoted(two, [bo, cy, di], () => [author("ANA"), author("CY")])).toEqual([]);
+  expect(outvoted({ asks: [ask({ members, quorum: 2, self: true })] }, [bo, cy], () => [author("CY")])).toEqual([]);
+  expect(outvoted(two, [bo, cy], () => [author("EVE", false)])).toEqual([bo, cy]);
+  const named = { by: { person: bo.person, account: bo.account }, to: { person: di.person, account: account("FI") } };
+  const inHisPlace = { ...di, account: account("FI") };
+  const one = { asks: [ask({ members: [account("BO")], delegates: [named] })] };
+  expect(outvoted(one, [inHisPlace], () => [author("ANA")])).toEqual([]);
+  expect(outvoted(one, [inHisPlace], () => [author("BO")])).toEqual([inHisPlace]);
 });

@@ -1,0 +1,84 @@
+import type { Ask } from "#policy/decision.ts";
+import type { ExternalId } from "#ports/directory.ts";
+import type { Tx } from "#ports/store.ts";
+import { type Approval, type Author, type CastVote, covers, type Gate, outvoted } from "./approval.ts";
+import { stillBound } from "./bound.ts";
+import type { Core } from "./core.ts";
+import { record } from "./record.ts";
+import type { Run } from "./run.ts";
+import { tell } from "./tell.ts";
+
+/**
+ * Whether a yes to this question is one to all that policy asks now. The one place where a yes is looked at for use: it is
+ * counted anew without those who have become authors since, for whoever steers a run may not have approved what they steer.
+ * That it is lost is said once.
+ */
+export async function answers(core: Core, run: Run, approval: Approval, asks: readonly Ask[]): Promise<boolean> {
+  if (approval.status !== "approved" || !covers(approval, asks) || !stillBound(core, run, approval, asks)) return false;
+  const lost = await lostTo(core, run, approval);
+  if (lost.length > 0) await say(core, run, approval, lost);
+  return lost.length === 0;
+}
+
+/** The first of them that answers, in their order; `null`: none does. */
+export async function answering(
+  core: Core,
+  run: Run,
+  approvals: readonly Approval[],
+  asks: readonly Ask[],
+): Promise<Approval | null> {
+  for (const one of approvals) if (await answers(core, run, one, asks)) return one;
+  return null;
+}
+
+/** The votes of a yes that count no more, so that it is none; none when it stands. */
+export function lostTo(core: Core, run: Pick<Run, "id">, approval: Approval): Promise<readonly CastVote[]> {
+  return core.store.tx(async (tx) => {
+    const accounts = await accountsOfAuthors(core, tx, run);
+    const votes = await core.stores.approvals.votes(tx, approval.id);
+    return outvoted(approval, votes, ({ account }) =>
+      accounts.flatMap(({ person, identities }): Author[] => {
+        const there = identities.filter((one) => isOn(one, account));
+        return there.length === 0 ? [{ person, account: null }] : there.map((one) => ({ person, account: one }));
+      }),
+    );
+  });
+}
+
+const isOn = (one: ExternalId, other: ExternalId): boolean =>
+  one.provider === other.provider && one.workspace === other.workspace;
+
+async function accountsOfAuthors(core: Core, tx: Tx, run: Pick<Run, "id">) {
+  const out: { person: Author["person"]; identities: readonly ExternalId[] }[] = [];
+  // One after the other: a transaction has one connection, and asks it one thing at a time.
+  for (const person of await core.stores.people.authors(tx, run.id)) {
+    out.push({ person, identities: await core.stores.people.identities(tx, person.id) });
+  }
+  return out;
+}
+
+const WHAT: Readonly<Record<Gate, string>> = {
+  start: "the start",
+  command: "a command",
+  host: "a host",
+  publish: "publishing",
+  budget: "more budget",
+  secret: "a secret",
+};
+
+async function say(core: Core, run: Run, approval: Approval, lost: readonly CastVote[]): Promise<void> {
+  await core.store.tx(async (tx) => {
+    if (!(await core.stores.inbox.insertDone(tx, "lost-yes", approval.id))) return;
+    const authors = new Set((await core.stores.people.authors(tx, run.id)).map(({ id }) => id));
+    const names = (of: readonly CastVote[]) => [...new Set(of.map(({ person }) => person.name))].join(" and ");
+    const joined = lost.filter(({ person }) => authors.has(person.id));
+    const why =
+      joined.length > 0
+        ? `${names(joined)} added to this run after it, and no author may approve`
+        : "an author of this run may be the same person under another account, which is not linked";
+    const text = `The yes to ${WHAT[approval.gate]} by ${names(lost)} counts no more: ${why}. It is asked again before it is used.`;
+    await record(core, tx, run.id, null, [{ kind: "notice", text }]);
+    await tell(core, tx, run, "status");
+  });
+  core.nudge();
+}
