@@ -13,6 +13,7 @@ export const { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, l
   core;
 export const {
   bigint,
+  boolean,
   doublePrecision,
   index,
   integer,

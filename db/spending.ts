@@ -23,7 +23,7 @@ export function shareStore(db: Db, orgId: string): ShareStore {
       return read(row ?? {});
     },
     async allot(tx, run, { usd, tokens }) {
-      const to = { allottedUsd: usd, allottedTokens: Math.floor(tokens) };
+      const to = { allottedUsd: usd, allottedTokens: Math.floor(tokens), held: true };
       await asDb(tx)
         .insert(runBudgets)
         .values({ orgId, runId: run.id, ...to })
@@ -31,29 +31,46 @@ export function shareStore(db: Db, orgId: string): ShareStore {
     },
     async allotted(runId) {
       const [row] = await outside(db).select().from(runBudgets).where(eq(runBudgets.runId, runId));
-      if (row === undefined || row.allottedUsd === null || row.allottedTokens === null) return null;
+      if (!row?.held || row.allottedUsd === null || row.allottedTokens === null) return null;
       return { usd: row.allottedUsd, tokens: row.allottedTokens };
+    },
+    async unsettled(limit) {
+      const found = await outside(db).execute(sql`
+        select r.id from run_budgets b join runs r on r.id = b.run_id
+        where b.org_id = ${orgId}::uuid and b.held and r.state not in (${PLACES}) limit ${limit}`);
+      return rows<{ id: string }>(found).map(({ id }) => id);
+    },
+    async settle(tx, runId) {
+      await asDb(tx).update(runBudgets).set({ held: false }).where(eq(runBudgets.runId, runId));
     },
   };
 }
 
-/** One look at runs at work by `runs_state`, at the month by its two keys, and at the run's own row. */
+const PLACES = sql.join(
+  HOLDS_A_PLACE.map((state) => sql`${state}::run_state`),
+  sql`, `,
+);
+
+/**
+ * One look at runs at work by `runs_state` and at those that money is still held for by `run_budgets_held`, at the month by
+ * its two keys, and at the run's own row.
+ */
 function useOf(orgId: string, run: Pick<Run, "id" | "team" | "repo" | "requester">, month: string): SQL {
-  const states = sql.join(
-    HOLDS_A_PLACE.map((state) => sql`${state}::run_state`),
-    sql`, `,
-  );
   return sql`
-    with others as (
+    with ids as (
+      select id from runs where org_id = ${orgId}::uuid and state in (${PLACES})
+      union select run_id from run_budgets where org_id = ${orgId}::uuid and held
+    ), others as (
       select r.team = ${run.team} as of_team, r.requester_id = ${run.requester.id}::uuid as of_person,
-        r.repo = ${run.repo} as of_repo,
+        r.repo = ${run.repo} as of_repo, r.state in (${PLACES}) as at_work,
         coalesce(greatest(b.allotted_usd - b.spent_usd, 0), 0) as usd,
         coalesce(greatest(b.allotted_tokens - b.spent_tokens, 0), 0) as tokens
-      from runs r left join run_budgets b on b.run_id = r.id
-      where r.org_id = ${orgId}::uuid and r.state in (${states}) and r.id <> ${run.id}::uuid
+      from ids join runs r on r.id = ids.id left join run_budgets b on b.run_id = r.id
+      where r.id <> ${run.id}::uuid
     ), busy as (
-      select count(*) filter (where of_team) as "teamRuns", count(*) filter (where of_person) as "personRuns",
-        count(*) filter (where of_repo) as "repoRuns",
+      select count(*) filter (where at_work and of_team) as "teamRuns",
+        count(*) filter (where at_work and of_person) as "personRuns",
+        count(*) filter (where at_work and of_repo) as "repoRuns",
         sum(usd) filter (where of_team) as "teamHeldUsd", sum(tokens) filter (where of_team) as "teamHeldTokens",
         sum(usd) filter (where of_person) as "personHeldUsd", sum(tokens) filter (where of_person) as "personHeldTokens"
       from others

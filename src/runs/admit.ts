@@ -14,6 +14,7 @@ import { move } from "./move.ts";
 import { record } from "./record.ts";
 import { looksAt } from "./remind.ts";
 import type { Run } from "./run.ts";
+import { settleMoney } from "./settle-money.ts";
 import {
   allotmentOf,
   fullOf,
@@ -47,6 +48,7 @@ export async function admit(core: Core, run: Run): Promise<void> {
     await heldForPolicy(core, run);
     return;
   }
+  await settleMoney(core);
   const { limits } = scope;
   const now = core.clock.now();
   const notices = (await core.stores.events.after(run.id, 0, 100)).flatMap(({ body }) =>

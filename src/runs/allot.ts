@@ -4,6 +4,7 @@ import { moreOf } from "./budget-added.ts";
 import type { Core } from "./core.ts";
 import { scopeNow } from "./narrow.ts";
 import type { Run } from "./run.ts";
+import { settleMoney } from "./settle-money.ts";
 import { allotmentOf, hasMonths, heldNow, type Month, monthAt, monthsOf } from "./shares.ts";
 import type { Amount } from "./stores.ts";
 import { stands } from "./yes.ts";
@@ -38,6 +39,7 @@ export async function allotted(core: Core, run: Run): Promise<Budget> {
   if (before !== null && same(before, own) && !hasMonths(held)) {
     return { amount: own, own, by: NO_MONTH, room: within(next, own) };
   }
+  if (hasMonths(held)) await settleMoney(core);
   return core.store.tx(async (tx) => {
     const use = await core.stores.shares.use(tx, run, monthAt(core.clock.now()));
     const months = monthsOf(held, use);

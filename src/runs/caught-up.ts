@@ -27,13 +27,15 @@ export async function caughtUp(core: Core, signal: AbortSignal): Promise<boolean
   return true;
 }
 
-/** The same for what cannot go on without it: `false` when the run is held, and says so. */
-export async function caughtUpOrHold(core: Core, run: Run, signal: AbortSignal): Promise<boolean> {
+/** The same for what cannot go on without it, in a few words: `false` when the run is held, and says so. */
+export async function caughtUpOrHold(
+  core: Core,
+  run: Run,
+  signal: AbortSignal,
+  waits = "it is not signed without",
+): Promise<boolean> {
   if (await caughtUp(core, signal)) return true;
-  await hold(
-    core,
-    run,
-    "What the gateway decided for this run is not all in the record yet, and it is not signed without. It is tried again every minute.",
-  );
+  const why = `What the gateway decided for this run is not all in the record yet, and ${waits}.`;
+  await hold(core, run, `${why} It is tried again every minute.`);
   return false;
 }

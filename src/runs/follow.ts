@@ -1,6 +1,6 @@
 import type { AgentEvent, TurnEnd } from "#ports/agent.ts";
 import { batches } from "./batch.ts";
-import { caughtUp } from "./caught-up.ts";
+import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { eventsOf } from "./look.ts";
@@ -70,7 +70,9 @@ export async function follow(
             await record(core, tx, run.id, run.epoch, await permitted.settle(tx));
           });
         } else if (at.event.kind === "turn.ended" && at.event.turn === `turn-${turn.n}`) {
-          const { end, detail } = await endOf(core, run, turn, at.event, signal);
+          const ended = await endOf(core, run, turn, at.event, signal);
+          if (ended === null) return { kind: "parked" };
+          const { end, detail } = ended;
           await commit([at], async (tx) => {
             await core.stores.turns.ended(tx, run.id, turn.n, end);
             await record(core, tx, run.id, run.epoch, [{ kind: "turn.ended", turn: turn.n, end, detail }]);
@@ -93,15 +95,15 @@ export async function follow(
 
 type Ended = Extract<AgentEvent, { kind: "turn.ended" }>;
 
-/** How a turn ended, which the agent does not say alone: without a model it cannot have been done. */
+/** How a turn ended, which the agent does not say alone: without a model it cannot have been done. `null`: the run is held. */
 async function endOf(
   core: Core,
   run: Run,
   turn: Turn,
   said: Ended,
   signal: AbortSignal,
-): Promise<Pick<Ended, "end" | "detail">> {
-  await caughtUp(core, signal);
+): Promise<Pick<Ended, "end" | "detail"> | null> {
+  if (!(await caughtUpOrHold(core, run, signal, "its turn is not judged without"))) return null;
   if (said.end !== "done") return said;
   const without = lastAnswer(await eventsOf(core, run.id), turn.n);
   return without === null ? said : { end: "failed", detail: without.why };

@@ -66,7 +66,7 @@ export interface ShareUse {
   readonly runs: { readonly team: number; readonly person: number; readonly repo: number };
   /** What the month has come to, by the record. */
   readonly spent: { readonly team: Amount; readonly person: Amount };
-  /** What other runs at work may still spend of what they were allotted. */
+  /** What other runs may still spend of what they were allotted: at work, or ended with spending yet to be recorded. */
   readonly held: { readonly team: Amount; readonly person: Amount };
   /** What the run itself has spent, whenever that was. */
   readonly own: Amount;
@@ -78,10 +78,14 @@ export interface ShareStore {
    * second counts the first. `month`: "2026-11".
    */
   use(tx: Tx, run: Pick<Run, "id" | "team" | "repo" | "requester">, month: string): Promise<ShareUse>;
-  /** What the run may spend in all from now on. */
+  /** What the run may spend in all from now on. What of it is not spent is held, until `settle`. */
   allot(tx: Tx, run: Pick<Run, "id">, amount: Amount): Promise<void>;
-  /** `null`: nothing yet. */
+  /** `null`: nothing is held for it. */
   allotted(runId: RunId): Promise<Amount | null>;
+  /** Runs that are not at work and that money is still held for. */
+  unsettled(limit: number): Promise<readonly RunId[]>;
+  /** All that it spent is in the record. Under the run's lock, and while it is not at work. */
+  settle(tx: Tx, runId: RunId): Promise<void>;
 }
 
 export interface EventStore {

@@ -2,6 +2,7 @@ import type { Core } from "./core.ts";
 import { expireHosts } from "./hosts.ts";
 import { regrant } from "./regrant.ts";
 import { LABEL } from "./sandbox.ts";
+import { settleMoney } from "./settle-money.ts";
 import { isFinal } from "./state.ts";
 
 /** A run that a queue should carry but nobody has touched for this long has lost its job: it is woken again. */
@@ -14,13 +15,14 @@ const GRACE_MS = 2 * 60_000;
 const granted = new WeakMap<Core, string>();
 
 /**
- * Enqueues what is due: timers are rows, not jobs. And when the policy has changed, live sandboxes get what it leaves
+ * Enqueues what is due: timers are rows, not jobs. Gives back what ended runs have not spent. And when the policy has changed, live sandboxes get what it leaves
  * them. Every 2 s.
  */
 export async function sweep(core: Core): Promise<void> {
   for (const { id, queue } of await core.stores.runs.due(IDLE_MS, AT_ONCE)) {
     await core.store.tx((tx) => core.engine.wake(tx, id, queue));
   }
+  await settleMoney(core);
   const current = core.policy();
   const inForce = current.ok ? current.policy.digest : "none";
   if (granted.get(core) === inForce) return;

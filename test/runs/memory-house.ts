@@ -106,6 +106,8 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
     commits: [] as string[],
     /** Words of the forge about its pull requests are lost. */
     deaf: false,
+    /** What the gateway decided from now on comes into the record when this is resolved. */
+    reader: Promise.resolve(),
   };
   const git = (verb: string, argv: readonly string[], out: (text: string) => void): number => {
     switch (verb) {
@@ -200,10 +202,16 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
   };
   await core.engine.work(handlers(core));
   const leaving = new AbortController();
+  async function* heldBack(from: number, signal: AbortSignal): ReturnType<Gateway["audit"]> {
+    for await (const one of core.gateway.audit(from, signal)) {
+      await world.reader;
+      yield one;
+    }
+  }
   const reading = (async () => {
     while (!leaving.signal.aborted) {
       try {
-        await ingest(core, leaving.signal);
+        await ingest({ ...core, gateway: { ...core.gateway, audit: heldBack } }, leaving.signal);
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
         // As a worker does: a gateway that went away is read again when it is back.

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { eventsOf, factsOf } from "#runs/look.ts";
 import { regrant } from "#runs/regrant.ts";
 import type { Run } from "#runs/run.ts";
+import { sweep } from "#runs/sweep.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
@@ -33,13 +34,18 @@ async function atWork(account = ANA): Promise<Run> {
 const stateOf = async (run: Run) => (await house.core.stores.runs.get(run.id))?.state;
 const budgetOf = (run: Run) => [...house.gateway.grants.values()].find((grant) => grant.run === run.id)?.budget;
 
-/** The gateway meters a call of the run; in the record when this resolves. */
-async function spend(run: Run, usd: number, tokens = 0): Promise<void> {
+/** The gateway meters a call of the run. */
+function metered(run: Run, usd: number, tokens = 0): void {
   house.gateway.happen({
     ...{ id: randomUUID(), at: new Date().toISOString(), run: run.id, sandbox: null, kind: "model", model: "m" },
     ...{ status: 200, prices: "p", durationMs: 1 },
     usage: { usd, inputTokens: tokens, cachedTokens: 0, outputTokens: 0, calls: 1 },
   });
+}
+
+/** The same; in the record when this resolves. */
+async function spend(run: Run, usd: number, tokens = 0): Promise<void> {
+  metered(run, usd, tokens);
   while ((await factsOf(house.core, run.id)).spent.usd < usd) await new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -109,6 +115,51 @@ test("a month that is promised to runs at work lets the next one wait, and says 
   await house.pass(6_000, waiting);
   const run = await house.until("working");
   expect(budgetOf(run)?.usd).toBe(2.5);
+});
+
+test("what an ended run may have spent is promised to nobody before its last call is in the record", async () => {
+  await held("per_month: { cost_usd: 4 }");
+  const first = await atWork();
+  let read = () => {};
+  house.world.reader = new Promise((resolve) => {
+    read = resolve;
+  });
+  metered(first, 3.5);
+  const { stop } = await import("#runs/stop.ts");
+  await stop(house.core, { runId: first.id, account: ANA, place: first.place });
+  while ((await stateOf(first)) !== "cancelled") await new Promise((resolve) => setImmediate(resolve));
+  await ask(BO);
+  const second = await house.until("queued");
+  await house.pass(6_000, second);
+  await sweep(house.core);
+  expect(await stateOf(second)).toBe("queued");
+  expect((await factsOf(house.core, second.id)).notices).toMatchObject([
+    { text: expect.stringMatching(/^The month of team data has \$0\.00 of \$4\.00 spent and the rest promised/) },
+  ]);
+  read();
+  while ((await factsOf(house.core, first.id)).spent.usd < 3.5) await new Promise((resolve) => setImmediate(resolve));
+  await house.pass(6_000, second);
+  expect(await house.until("working")).toMatchObject({ id: second.id });
+  await house.question(second);
+  expect(budgetOf(second)?.usd).toBe(0.5);
+});
+
+test("what a run that waits for people has not spent is free again, and held once more when it goes on", async () => {
+  await held("per_person_month: { cost_usd: 5 }");
+  const first = await atWork();
+  const heldFor = async () => (await house.core.stores.shares.allotted(first.id))?.usd ?? null;
+  expect(await heldFor()).toBe(4);
+  const question = await house.question(first);
+  house.world.offset += question.expiresAt.getTime() - house.core.clock.now().getTime() + 1_000;
+  await house.pass(0, first);
+  await house.until("suspended");
+  await sweep(house.core);
+  expect(await heldFor()).toBe(null);
+  const { askAgain } = await import("#runs/ask-again.ts");
+  await askAgain(house.core, { approvalId: question.id, account: ANA, place: first.place });
+  await house.answer(BO, (await house.question(first)).id);
+  await house.until("working", "in_review", "answered");
+  expect(await heldFor()).toBe(4);
 });
 
 test.each([
