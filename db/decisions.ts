@@ -1,6 +1,7 @@
-import type { PolicyRequest } from "#policy/decision.ts";
+import type { PolicyObject, PolicyRequest } from "#policy/decision.ts";
 import type { RecordedDecision } from "#policy/simulate.ts";
-import { and, asc, eq, gte, sql } from "./drizzle.ts";
+import type { EventBody } from "#runs/event.ts";
+import { and, asc, eq, gte, or, sql } from "./drizzle.ts";
 import { isId } from "./fence.ts";
 import { runEvents } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
@@ -11,23 +12,74 @@ export type Decisions = { readonly since: Date } | { readonly run: string };
 
 /**
  * What policy was asked and what it answered, oldest first. Decisions of before what was asked was kept are not in it:
- * nobody could put them again.
+ * nobody could put them again. Of what the
+ * gateway decided, what its event does not tell in full has no request.
  */
 export async function recordedDecisions(db: Db, orgId: string, of: Decisions): Promise<readonly RecordedDecision[]> {
   const which = "since" in of ? gte(runEvents.at, of.since) : runOf(of.run);
   if (which === null) return [];
   const found = await outside(db)
-    .select({ number: runs.number, at: runEvents.at, body: runEvents.body })
+    .select({ number: runs.number, team: runs.team, at: runEvents.at, body: runEvents.body })
     .from(runEvents)
     .innerJoin(runs, eq(runs.id, runEvents.runId))
     // By their text: reading a body as JSON in there fails on what agents print.
-    .where(and(eq(runEvents.orgId, orgId), which, sql`strpos(${runEvents.body}::text, '"kind":"policy.decided"') > 0`))
+    .where(
+      and(
+        eq(runEvents.orgId, orgId),
+        which,
+        or(...KINDS.map((kind) => sql`strpos(${runEvents.body}::text, ${`"kind":"${kind}"`}) > 0`)),
+      ),
+    )
     .orderBy(asc(runEvents.at), asc(runEvents.runId), asc(runEvents.seq));
-  return found.flatMap(({ number, at, body }) => {
-    if (body.kind !== "policy.decided" || body.request === undefined) return [];
-    const { about, outcome, request } = body;
-    return [{ run: String(number), at: at.toISOString(), about, outcome, request: request as PolicyRequest }];
+  const asked = new Set(
+    found.flatMap(({ number, body }) =>
+      body.kind === "policy.decided" && body.about === "host" ? [`${number} ${body.subject}`] : [],
+    ),
+  );
+  return found.flatMap(({ number, team, at, body }): RecordedDecision[] => {
+    const when = { run: String(number), at: at.toISOString() };
+    switch (body.kind) {
+      case "policy.decided": {
+        const { about, outcome, request } = body;
+        return request === undefined ? [] : [{ ...when, about, outcome, request: request as PolicyRequest }];
+      }
+      case "egress.decided": {
+        const objects = objectsOf(body, (host) => asked.has(`${number} ${host}`));
+        const about = OTHER_DOORS[body.via] ?? "egress";
+        return [{ ...when, about, outcome: body.outcome, request: objects && { team, objects } }];
+      }
+      case "push.decided":
+        // Which paths it was about is not in the event. Those that are published are decided about once more, with them.
+        return [{ ...when, about: "relay", outcome: body.outcome, request: null }];
+      case "model.called":
+        // Which of the policy's model presets it was called by is not in the event.
+        return [{ ...when, about: "model", outcome: "allow", request: null }];
+      default:
+        return [];
+    }
   });
+}
+
+const KINDS = ["policy.decided", "egress.decided", "push.decided", "model.called"] as const;
+/** Lines of the gateway that are not about a host that the sandbox named. */
+const OTHER_DOORS: Readonly<Record<string, string>> = { git: "relay", model: "model", registry: "registry" };
+/** Refusals that do not hang on the path, which is not in the record, nor on an address or a run's state. */
+const REPLAYED = new Set(["no_rule", "port", "method"]);
+
+/**
+ * What the gateway was asked, put as policy is asked; `null`: the event has not what decided it. An allowed request is put
+ * without its path: it changes when its host, port or method is no longer granted to any path. A host that people were
+ * asked about was opened by their yes, which is recorded and replayed by itself.
+ */
+function objectsOf(
+  { via, host, port, method, outcome, reason }: Extract<EventBody, { kind: "egress.decided" }>,
+  isAsked: (host: string) => boolean,
+): PolicyObject[] | null {
+  const replayed = outcome === "allow" ? !isAsked(`${host}:${port}`) : REPLAYED.has(reason);
+  // A denial of a host as such comes before its methods and paths: at the door that has not seen these.
+  const denied = outcome === "deny" && reason === "rule" && via === "connect";
+  if (via in OTHER_DOORS || host === "" || !(replayed || denied)) return null;
+  return [{ subject: "egress", host, port, method, path: null }];
 }
 
 function runOf(text: string) {

@@ -54,7 +54,7 @@ const Answer = z.array(
     at: z.string(),
     about: z.string(),
     outcome: z.enum(["allow", "ask", "deny"]),
-    request: requestShape.transform((request) => request as PolicyRequest),
+    request: requestShape.transform((request) => request as PolicyRequest).nullable(),
   }),
 );
 

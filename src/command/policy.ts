@@ -11,7 +11,7 @@ import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
 import { loadPolicy } from "#policy/load.ts";
 import { hint } from "#policy/nearest.ts";
 import type { Policy, PolicyProblem, Team } from "#policy/policy.ts";
-import { type RecordedDecision, simulate } from "#policy/simulate.ts";
+import { notReplayed, type RecordedDecision, simulate } from "#policy/simulate.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { durationMs } from "#policy/units.ts";
 import {
@@ -21,6 +21,7 @@ import {
   sayEnforcement,
   sayExplanation,
   sayLimits,
+  sayNotReplayed,
   saySimulation,
 } from "./words.ts";
 
@@ -186,12 +187,16 @@ async function explainRun(run: string | undefined, asJson: boolean, at: PolicyCo
   const policy = load(await filesOf(at.folder), at, asJson);
   if (policy === null) return 1;
   const decisions = await at.recorded({ run });
-  const explained = decisions.map((decision) => ({ decision, now: explain(policy, decision.request) }));
+  const explained = decisions.flatMap((decision) =>
+    decision.request === null ? [] : [{ decision, now: explain(policy, decision.request) }],
+  );
+  const lost = sayNotReplayed(notReplayed(decisions));
   if (asJson) at.out(JSON.stringify(explained, null, 2));
-  else if (explained.length === 0) at.error(`no decision of a run ${run} is recorded`);
+  else if (decisions.length === 0) at.error(`no decision of a run ${run} is recorded`);
   for (const { decision, now } of asJson ? [] : explained) {
     at.out(`${decision.at} ${decision.about}: ${decision.outcome} then; now:\n${sayExplanation(now)}\n`);
   }
+  if (!asJson && lost !== "") at.out(lost);
   return explained.length === 0 ? 1 : 0;
 }
 

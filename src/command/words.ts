@@ -88,7 +88,23 @@ export function sayCoverage({ hit, of, missed }: Coverage): string {
   );
 }
 
-export function saySimulation({ replayed, changes }: Simulation): string {
+/** What of the record could not be put again; "": nothing. */
+export function sayNotReplayed(lost: Simulation["notReplayed"]): string {
+  const where: Readonly<Record<string, string>> = {
+    egress: "the gateway, where a path, an address or a person's yes decided",
+    relay: "the relay",
+    model: "the model door",
+    registry: "the package door",
+  };
+  return Object.entries(lost)
+    .map(
+      ([about, n]) =>
+        `${n.toLocaleString("en")} ${n === 1 ? "decision" : "decisions"} at ${where[about] ?? about} ${n === 1 ? "is" : "are"} not replayed`,
+    )
+    .join("\n");
+}
+
+export function saySimulation({ replayed, notReplayed, changes }: Simulation): string {
   const count = (now: string) => changes.filter((change) => change.now === now).length;
   const kinds = (["deny", "ask", "allow"] as const)
     .map((now) => ({ now, n: count(now) }))
@@ -98,7 +114,13 @@ export function saySimulation({ replayed, changes }: Simulation): string {
   const lines = changes.map(({ decision, now, rules }) => {
     const by = rules.map(({ at }) => at).join(", ");
     const what = decision.request.objects.map(nameOf).join("; ");
-    return `  ${decision.at} ${decision.request.team} ${what}: ${decision.outcome} then, ${now} now${by === "" ? "" : ` by ${by}`} (run ${decision.run})`;
+    const change = `${decision.request.team} ${what}: ${decision.outcome} then, ${now} now${by === "" ? "" : ` by ${by}`} (run ${decision.run})`;
+    return { at: decision.at, change };
   });
-  return [head, ...lines].join("\n");
+  // A run may ask the gateway the same a thousand times: said once, with the first.
+  const said = [...Map.groupBy(lines, ({ change }) => change).values()].map(
+    ([first, ...more]) =>
+      `  ${first?.at} ${first?.change}${more.length === 0 ? "" : `, and ${more.length} times more`}`,
+  );
+  return [head, ...said, sayNotReplayed(notReplayed)].filter((line) => line !== "").join("\n");
 }

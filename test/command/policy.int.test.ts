@@ -208,12 +208,14 @@ test("simulate replays recorded decisions and lists those that change", async ()
     push(20, "src/components/B.tsx"),
     push(18, "src/c.ts"),
     push(10, "src/old.ts"),
+    { ...push(19, ""), about: "relay", request: null },
   ];
   const { code, out } = await run(["simulate", "--since", "7d"], recorded);
   expect(code).toBe(0);
   const [head, ...lines] = out.split("\n");
   expect(head).toBe("2 of 3 decisions change: 1 newly denied, 1 newly asked about");
-  expect(lines).toHaveLength(2);
+  expect(lines).toHaveLength(3);
+  expect(lines.at(-1)).toBe("1 decision at the relay is not replayed");
   expect(await run(["simulate", "--since", "a week"])).toMatchObject({ code: 2 });
 });
 

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordedDecisions } from "#db/decisions.ts";
 import { memoryDatabase } from "#db/memory.ts";
 import { type Database, openDatabase } from "#db/open.ts";
+import { notReplayed, simulate } from "#policy/simulate.ts";
 import type { EventBody } from "#runs/event.ts";
+import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 import { freshDatabase } from "#test/postgres.ts";
 import { type House, house, note } from "./house.ts";
 
@@ -63,7 +65,7 @@ describe.each(Object.keys(OPEN))("recorded decisions in %s", (kind) => {
       (await recordedDecisions(open.database.db, at.orgId, of)).map(({ run, outcome, request }) => [
         run,
         outcome,
-        request.objects[0],
+        request?.objects[0],
       ]);
     const number = String(one.number);
     const mine = [
@@ -77,5 +79,67 @@ describe.each(Object.keys(OPEN))("recorded decisions in %s", (kind) => {
     expect(await commands({ run: "nonsense" })).toEqual([]);
     const elsewhere = await house(open.database);
     expect(await recordedDecisions(open.database.db, elsewhere.orgId, { run: number })).toEqual([]);
+  });
+
+  test("what the gateway decided is put as policy is asked, and what the record has not in full is counted", async () => {
+    const one = await at.run();
+    const host = (name: string, more: Partial<Extract<EventBody, { kind: "egress.decided" }>> = {}): EventBody => ({
+      kind: "egress.decided",
+      via: "connect",
+      host: name,
+      port: 443,
+      method: null,
+      outcome: "allow",
+      reason: "rule",
+      rule: "teams/shop.yaml:6:5",
+      sandbox: null,
+      ...more,
+    });
+    await at.tx((tx) =>
+      at.events.append(tx, one.id, null, [
+        host("prices.example.com"),
+        host("prices.example.com", { via: "http", method: "GET" }),
+        host("other.example.com", { outcome: "deny", reason: "no_rule", rule: null }),
+        host("prices.example.com", { via: "http", method: "GET", outcome: "deny", reason: "path" }),
+        host("asked.example.com", { outcome: "deny", reason: "no_rule", rule: null }),
+        decided("asked.example.com:443", { about: "host", outcome: "ask" }),
+        host("asked.example.com"),
+        {
+          kind: "push.decided",
+          branch: "agent/1",
+          oid: "a",
+          outcome: "allow",
+          reason: "rule",
+          rule: null,
+          detail: null,
+        },
+      ]),
+    );
+    const found = await recordedDecisions(open.database.db, at.orgId, { run: one.id });
+    expect(notReplayed(found)).toEqual({ egress: 2, relay: 1 });
+    const egress = "egress:\n  - {host: prices.example.com}\n";
+    const ask = "unlisted_egress: {ask: {from: group:leads}}\n";
+    const org = ORG.replace(
+      '{host: "**.example.com", ports: [443, 8443]}]',
+      '{host: "**.example.com"}, {host: "**", only: ask}]',
+    );
+    const rules = 'rules: [{allow: {git.repo: acme/shop}}, {ask: {command: "asked*"}, from: group:leads}]\n';
+    const changes = (file: string) =>
+      simulate(loaded(load(teamFile(rules + file), { org })), found).changes.map(({ decision, now }) => [
+        decision.request.objects[0],
+        decision.outcome,
+        now,
+      ]);
+    expect(changes(egress)).toEqual([]);
+    expect(changes(egress + ask)).toEqual([]);
+    const object = { subject: "egress", host: "prices.example.com", port: 443, path: null };
+    expect(changes("")).toEqual([
+      [{ ...object, method: null }, "allow", "deny"],
+      [{ ...object, method: "GET" }, "allow", "deny"],
+    ]);
+    expect(changes(ask)).toMatchObject([
+      [{ host: "prices.example.com" }, "allow", "ask"],
+      [{ host: "prices.example.com" }, "allow", "ask"],
+    ]);
   });
 });
