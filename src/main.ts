@@ -1,10 +1,11 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
 import { parseConfig, SETTINGS } from "./config.ts";
 import { gatewayRole } from "./gateway-role.ts";
 import type { Role } from "./house.ts";
-import { policyFolder } from "./places.ts";
+import { policyFolder, policyMirrorPlace } from "./places.ts";
 import { siteOf } from "./site.ts";
 
 const SILENT_MS = 2_000;
@@ -38,6 +39,11 @@ const COMMANDS: readonly Command[] = [
     help: `  countersign receipt verify FILE [--key ed25519:...]
       Checks a receipt offline. With --key also that this key signed it.`,
     run: verify,
+  },
+  {
+    words: ["policy", "accept"],
+    help: async () => (await import("#command/policy-accept.ts")).ACCEPT_HELP,
+    run: acceptPolicy,
   },
   {
     words: ["policy"],
@@ -121,6 +127,29 @@ async function policy(args: readonly string[]): Promise<number> {
     error: (text) => console.error(text),
     recorded: async (of) => (await import("./decisions.ts")).recordedBy(config)(of),
     now: () => new Date(),
+  });
+}
+
+async function acceptPolicy(args: readonly string[]): Promise<number> {
+  const [{ acceptCommand }, { gitEnvironment }] = await Promise.all([
+    import("#command/policy-accept.ts"),
+    import("#adapters/git.ts"),
+  ]);
+  const config = parseConfig(process.env, process.cwd());
+  const of = config.policyRepository;
+  if (of === null)
+    throw new CommandError("COUNTERSIGN_POLICIES is a folder: what lies in it is in force when it loads");
+  const { dir, home } = policyMirrorPlace(config.dataDir, of);
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  const url = of.url ?? path.join(config.dataDir, "repos", "git", `${of.repo}.git`);
+  return acceptCommand(args, {
+    source: { url, branch: of.branch, folder: of.folder },
+    dir,
+    env: gitEnvironment({ home }),
+    token: of.token,
+    site: siteOf(config, new Date()),
+    out: (text) => console.log(text),
+    error: (text) => console.error(text),
   });
 }
 

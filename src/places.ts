@@ -26,3 +26,14 @@ export const policyFolder = ({ policyDir }: { readonly policyDir: string | null 
 
 /** Where the running service says how it is reached, for the command line on the same machine. */
 export const serviceFile = (dataDir: string): string => path.join(dataDir, "service.json");
+
+/** Where the policy's repository is mirrored, for the service and for the command line; `home` stays empty. */
+export function policyMirrorPlace(
+  dataDir: string,
+  of: { readonly url: string | null; readonly repo: string; readonly branch: string; readonly folder: string },
+): { dir: string; home: string } {
+  const name = createHash("sha256")
+    .update(JSON.stringify([of.url, of.repo, of.branch, of.folder]))
+    .digest("hex");
+  return { dir: path.join(dataDir, "policy", name.slice(0, 16)), home: path.join(dataDir, "policy", "home") };
+}

@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import path from "node:path";
 import { gitEnvironment } from "#adapters/git.ts";
 import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { PolicyChange, PolicyWatch } from "#adapters/policy/keeper.ts";
@@ -19,7 +17,7 @@ import { policyBroken, policyMended } from "#runs/policy-news.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
 import { StartError } from "./parts.ts";
-import { policyFolder } from "./places.ts";
+import { policyFolder, policyMirrorPlace } from "./places.ts";
 import { isOnForge, type PolicyRepository } from "./policy-place.ts";
 import { siteOf } from "./site.ts";
 
@@ -94,12 +92,8 @@ async function fromRepository(
   of: NonNullable<Config["policyRepository"]>,
   { forge, news, say }: { forge: Places | null; news: ReturnType<typeof listener>; say: Core["log"] },
 ): Promise<PolicyWatch> {
-  const home = path.join(config.dataDir, "policy");
-  const name = createHash("sha256")
-    .update(JSON.stringify([of.url, of.repo, of.branch, of.folder]))
-    .digest("hex");
-  const mirror = path.join(home, name.slice(0, 16));
-  mkdirSync(path.join(home, "home"), { recursive: true, mode: 0o700 });
+  const { dir, home } = policyMirrorPlace(config.dataDir, of);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
   const url = of.url ?? (await forge?.local?.repository(of.repo))?.cloneUrl;
   if (url === undefined)
     throw new StartError(
@@ -109,8 +103,8 @@ async function fromRepository(
   return watchPolicyRepository(
     { url, branch: of.branch, folder: of.folder },
     {
-      dir: mirror,
-      env: gitEnvironment({ home: path.join(home, "home") }),
+      dir,
+      env: gitEnvironment({ home }),
       token: of.token,
       site: siteOf(config, new Date()),
       patient: true,

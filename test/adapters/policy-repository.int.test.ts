@@ -5,6 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { PolicyChange } from "#adapters/policy/keeper.ts";
 import { type Agreement, watchPolicyRepository } from "#adapters/policy/repository.ts";
+import { acceptCommand } from "#command/policy-accept.ts";
 
 const ORG = `version: 1
 kind: org
@@ -179,6 +180,37 @@ test("what was undone and what follows it may be seen in one look", async () => 
   const next = commit({ "policies/teams/shop.yaml": team("acme/next") });
   await watch.reload();
   expect(current().commit).toBe(next);
+});
+
+test("a commit that the operator accepts is in force at the next look, recorded, and the branch goes on from there", async () => {
+  const unagreed = new Set<string>();
+  const { watch, current } = await watched(async (of) => (unagreed.has(of) ? "nobody agreed" : null));
+  const before = current().commit;
+  const stuck = commit({ "policies/teams/shop.yaml": team("acme/other") });
+  unagreed.add(stuck);
+  const broken = commit({ "policies/teams/shop.yaml": "version: 1\n" });
+  await watch.reload();
+  const said: string[] = [];
+  const say = (text: string) => said.push(text);
+  const dir = path.join(root, "mirror");
+  const source = { url: work, branch: "main", folder: "policies" };
+  const accept = (name: string) => acceptCommand([name], { source, dir, env, out: say, error: say });
+
+  expect(await accept("main")).toBe(2);
+  expect(await accept("0123456789")).toBe(1);
+  expect(await accept(broken)).toBe(1);
+  expect(current().commit).toBe(before);
+  expect(await accept(stuck.slice(0, 12))).toBe(0);
+  expect(said.join("\n")).toContain(`in force at the next look: ${stuck}, sha256:`);
+  expect(said.join("\n")).toContain(`before: ${before}`);
+  const log = execFileSync("git", ["reflog", "show", "refs/countersign/accepted"], { cwd: dir, encoding: "utf8", env });
+  expect(log.split("\n")[0]).toContain("the operator's word");
+  await watch.reload();
+  expect(current().commit).toBe(stuck);
+  const next = commit({ "policies/teams/shop.yaml": team("acme/next") });
+  expect(await accept(next)).toBe(0);
+  await watch.reload();
+  expect([current().commit, watch.problems()]).toEqual([next, []]);
 });
 
 test("a merge that drops what was agreed to, with no commit that shows it, is refused", async () => {

@@ -84,13 +84,18 @@ export function policyBrokenCard({ problems, more, kept, tree }: Of<"policy_brok
   const left = all - shown.length;
   const lines = shown.map(({ at, message }) => `${code(at, 120)} ${said(message, 240)}`);
   return card(
-    `The policy's files cannot be used (${count(all, "problem")}); the last good policy stays in force. Mend them as listed here.`,
+    `The policy's files cannot be used (${count(all, "problem")}); the last good policy stays in force. What can be done stands here.`,
     [
       section(
         "*The policy's files cannot be used*",
-        "What is in force is the last good policy, and it stays in force until these are mended:",
+        "What is in force is the last good policy, and it stays in force while any of these is left:",
       ),
       section(...lines, left > 0 ? `and ${left} more: ${code("countersign policy check")} says all of them.` : null),
+      section(
+        "In a folder: mend the files.",
+        `On a branch: revert the commit, since nothing after it is looked at. Whoever runs Countersign can accept one that loads: ${code("countersign policy accept COMMIT")}.`,
+        "Where something cannot be reached or asked: whoever runs Countersign looks at the token and the network.",
+      ),
       context(`in force: ${version(kept.commit, kept.digest)}`, `refused: ${code(tree.slice(0, 24))}`),
     ],
   );
