@@ -9,7 +9,7 @@ import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
-import type { View } from "./view.ts";
+import type { Partly, View } from "./view.ts";
 import { authorsWithAccounts, liveMembers, refusalOf } from "./vote.ts";
 
 export interface Handover {
@@ -39,25 +39,36 @@ export async function delegate(core: Core, handover: Handover): Promise<View> {
     return { kind: "refused", refusal: { code: "directory_unavailable" } };
   }
   if (to === null || to.kind !== "member") return refuse("no_such_delegate");
-  const answers: View[] = [];
-  for (const approval of open) answers.push(await nameOne(core, run, approval, handover, to));
+  const handed: Partly["handed"][number][] = [];
+  const kept: Partly["kept"][number][] = [];
+  for (const approval of open) {
+    const refused = await nameOne(core, run, approval, handover, to);
+    if (refused === null) handed.push(titleOf(approval));
+    else kept.push({ ...titleOf(approval), refusal: refused });
+  }
   core.nudge();
-  return answers.find(({ kind }) => kind === "noted") ?? answers[0] ?? refuse("nothing_asked");
+  const [why] = kept;
+  if (handed.length === 0 && why !== undefined) return { kind: "refused", refusal: why.refusal };
+  const noted: View = { kind: "noted", what: "delegated", run: titled(core, run) };
+  return kept.length === 0 ? noted : { ...noted, partly: { handed, kept } };
+}
+
+function titleOf({ gate, subject }: Approval): Partly["handed"][number] {
+  const name = subject[gate];
+  return { gate, name: typeof name === "string" ? name : null };
 }
 
 const idOf = ({ provider, workspace, id }: ExternalId): ExternalId => ({ provider, workspace, id });
 
-async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: Account): Promise<View> {
+/** `null`: it is handed over. */
+async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: Account): Promise<Refusal | null> {
   const membersNow = await liveMembers(core, known, by);
-  if (membersNow === null) return { kind: "refused", refusal: { code: "directory_unavailable" } };
-  return core.store.tx(async (tx): Promise<View> => {
+  if (membersNow === null) return { code: "directory_unavailable" };
+  return core.store.tx(async (tx): Promise<Refusal | null> => {
     const locked = await core.stores.runs.lock(tx, run.id);
     const approval = await core.stores.approvals.lock(tx, known.id);
-    if (!locked || !approval) return { kind: "refused", refusal: { code: "unknown_approval" } };
-    const refused = async (code: VoteRefusal): Promise<View> => ({
-      kind: "refused",
-      refusal: await refusalOf(core, tx, locked, approval, by.account, code),
-    });
+    if (!locked || !approval) return { code: "unknown_approval" };
+    const refused = (code: VoteRefusal): Promise<Refusal> => refusalOf(core, tx, locked, approval, by.account, code);
     if (await rebound(core, tx, locked, approval)) return refused("stale");
     const account = idOf(by.account);
     const person = await core.stores.people.resolve(tx, core.orgId, account, by.account.name);
@@ -74,9 +85,7 @@ async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: 
       now: core.clock.now(),
     });
     if (named.refused !== null) {
-      return isVoteRefusal(named.refused)
-        ? refused(named.refused)
-        : { kind: "refused", refusal: refusal(named.refused, [approval]) };
+      return isVoteRefusal(named.refused) ? refused(named.refused) : refusal(named.refused, [approval]);
     }
     if (named.fresh) {
       await core.stores.approvals.amend(tx, approval.id, named.asks);
@@ -87,7 +96,7 @@ async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: 
       await tell(core, tx, locked, "approval", approval.id);
       await tell(core, tx, locked, "status");
     }
-    return { kind: "noted", what: "delegated", run: titled(core, locked) };
+    return null;
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Capability } from "#policy/capabilities.ts";
 import type { Explanation } from "#policy/explain.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
+import type { Gate } from "./approval.ts";
 import type { ApprovalFacts, AskFacts, RunFacts } from "./facts.ts";
 import type { Reason, ShownRule } from "./reason.ts";
 import type { Refusal } from "./refusal.ts";
@@ -19,6 +20,18 @@ export interface RunTitle {
   readonly costLimitUsd: number | null;
   /** The run page. */
   readonly url: string;
+}
+
+/** An open question in a few words. `name`: the secret, host or command. */
+interface Question {
+  readonly gate: Gate;
+  readonly name: string | null;
+}
+
+/** What of several open questions was handed over to somebody. */
+export interface Partly {
+  readonly handed: readonly Question[];
+  readonly kept: readonly (Question & { readonly refusal: Refusal })[];
 }
 
 /** Facts for a surface to word. One per outbox row or whisper; the surface decides nothing. */
@@ -76,6 +89,8 @@ export type View =
       readonly kind: "noted";
       readonly what: "approved" | "denied" | "stopping" | "asked_again" | "queued" | "delegated";
       readonly run: RunTitle;
+      /** Of "delegated", when not every open question could be handed over: which were, and why the others were not. */
+      readonly partly?: Partly;
     }
   | {
       readonly kind: "help";

@@ -132,3 +132,26 @@ test("words about delegating that are a task stay one", async () => {
   expect(await house.say(ANA, "delegate the retries to the queue in README.md")).toBeNull();
   await house.until("waiting");
 });
+
+test("of several open questions it is said which were handed over, and why the others were not", async () => {
+  house = await memoryHouse({ play: () => [{ run: "rm -rf build", ask: true }, { say: "Done." }] });
+  house.directory.put(FIN);
+  const CMS = "  - { host: reports.example.com, methods: [GET] }\n";
+  const secrets = ["cms-read", "cms-write"];
+  const hosts = secrets.map((name) => `  - { host: ${name}.example.com, methods: [GET], secret: ${name} }\n`).join("");
+  house.policy.edit("teams/data.yaml", CMS, CMS + hosts);
+  const rules = secrets.map(
+    (name, n) => `  - { ask: { secret.name: ${name} }, from: group:leads, delegate: ${n === 0} }\n`,
+  );
+  house.policy.edit("teams/data.yaml", "rules:\n", `rules:\n${rules.join("")}`);
+  await house.say(ANA, "read the reports", { channel: "C0DATA" });
+  const run = await house.until("suspended");
+  expect(await house.say(BO, `delegate to @${FIN.id}`, { in: run })).toMatchObject({
+    kind: "noted",
+    what: "delegated",
+    partly: {
+      handed: [{ gate: "secret", name: "cms-read" }],
+      kept: [{ gate: "secret", name: "cms-write", refusal: { code: "not_delegable" } }],
+    },
+  });
+});

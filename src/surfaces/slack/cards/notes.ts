@@ -16,10 +16,16 @@ export function refusedCard({ refusal }: Of<"refused">): Card {
 }
 
 /** For one person: what their act did. */
-export function notedCard({ what, run }: Of<"noted">): Card {
+export function notedCard({ what, run, partly }: Of<"noted">): Card {
   const text = `Run ${run.number}: ${NOTED[what]}`;
-  return card(text, [section(text)]);
+  if (partly === undefined) return card(text, [section(text)]);
+  const handed = `That is for ${listed(partly.handed.map(named))} only.`;
+  const kept = partly.kept.map((one) => `Not handed over, ${named(one)}: ${words(one.refusal)}`);
+  return card([text, handed, ...kept].join(" "), [section(text, handed), ...kept.map((line) => section(line))]);
 }
+
+const named = ({ gate, name }: { readonly gate: string; readonly name: string | null }): string =>
+  name === null ? gate : `${gate} ${code(name, 80)}`;
 
 /** A host was refused: which, by what, and what can be done. */
 export function blockedCard({ run, host, port, reason, rule, times }: Of<"blocked">): Card {
