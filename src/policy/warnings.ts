@@ -71,16 +71,8 @@ const guardsManifests = (policy: Policy, team: Team): boolean =>
 function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
   const out: PolicyProblem[] = [];
   const warn = (at: string, message: string) => out.push({ at, message });
-  const routed = [...Object.values(policy.routing.slack), ...Object.values(policy.routing.linear)];
-  if (!routed.some((route) => route.team === team.name)) warn(team.at, `nothing is routed to the team "${team.name}"`);
-  for (const rule of team.rules) {
-    if (rule.subject === "command" && rule.effect === "deny") {
-      warn(
-        rule.ref.at,
-        "a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too",
-      );
-    }
-  }
+  if (!Object.values(policy.routing.slack).some((route) => route.team === team.name))
+    warn(team.at, `nothing is routed to the team "${team.name}"`);
   const unwalled = team.rules.find((rule) => rule.subject === "action" && rule.globs.includes("package.install"));
   if (unwalled !== undefined && fetchesPackages(team) && !guardsManifests(policy, team)) {
     const way = 'ask about the files that name packages too, like {git.path: "**/package.json"}';
@@ -98,6 +90,27 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
   return out;
 }
 
+/**
+ * Commands that are only denied where the agent asks. Whether something else holds the same is not guessed: no wall knows a
+ * command, a script has no name of one, and what a host or a push allows depends on its method, path and branch.
+ */
+const commandWarnings = (rules: readonly Rule[]): PolicyProblem[] =>
+  rules
+    .filter((rule) => rule.subject === "command" && rule.effect === "deny")
+    .map(({ ref }) => ({
+      at: ref.at,
+      message:
+        "a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too, and whether there is one is not looked at",
+    }));
+
+/** Places that load as routes and that no request comes from yet. */
+const routingWarnings = ({ routing }: Policy): PolicyProblem[] =>
+  (["linear", "github"] as const).flatMap((provider) => {
+    const [first] = Object.values(routing[provider]);
+    const message = `"routing.${provider}" has no effect in this version yet: only Slack's channels lead to a team`;
+    return first === undefined ? [] : [{ at: first.at, message }];
+  });
+
 /** What loads and still deserves a look. */
 export function warningsOf(
   policy: Policy,
@@ -105,8 +118,11 @@ export function warningsOf(
   site: SiteConfig,
 ): PolicyProblem[] {
   return [
+    ...routingWarnings(policy),
+    ...commandWarnings(policy.always),
     ...Object.values(policy.teams).flatMap((team) => [
       ...teamWarnings(policy, team),
+      ...commandWarnings(team.rules),
       ...deadRules(policy, team),
       ...trialWarnings(team, site),
       ...secretWarnings(team, site),

@@ -60,7 +60,7 @@ test("every word about who answers and what a yes is worth has its effect, and n
 
 test("a command that is only denied has no wall, and that is said", () => {
   expect(warnings(`${GRANTED}  - deny: {command: "terraform apply*"}\n`)).toEqual([
-    "teams/shop.yaml:7:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too",
+    "teams/shop.yaml:7:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too, and whether there is one is not looked at",
   ]);
 });
 
@@ -95,5 +95,23 @@ test("how old an export may be is said of exports only, and is part of the polic
   const wrong = load(teamFile(GRANTED), { org: withLeads("{people: [U0BO], max_age: 4h}") });
   expect(wrong.ok ? [] : wrong.problems.map(({ at, message }) => `${at} ${message}`)).toEqual([
     'org.yaml:3:50 "max_age" belongs to idp: only an export grows old',
+  ]);
+});
+
+test("a denied command of the organisation is advice too", () => {
+  const org = `${ORG}always: [{deny: {command: "terraform *"}}]\n`;
+  const found = load(teamFile(GRANTED), { org });
+  expect(found.ok && found.warnings).toMatchObject([
+    { at: "org.yaml:10:10", message: expect.stringContaining("a command rule is advisory") },
+  ]);
+});
+
+test("a route of Linear or GitHub is said to have no effect yet, and routes no team", () => {
+  const routing = "slack: {}, linear: {SHOP: shop}, github: {acme/shop: shop}";
+  const found = load(teamFile(GRANTED), { org: ORG.replace("slack: {C0SHOP: shop}", routing) });
+  expect(found.ok && found.warnings.map(({ message }) => message)).toEqual([
+    '"routing.linear" has no effect in this version yet: only Slack\'s channels lead to a team',
+    '"routing.github" has no effect in this version yet: only Slack\'s channels lead to a team',
+    'nothing is routed to the team "shop"',
   ]);
 });
