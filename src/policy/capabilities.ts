@@ -102,16 +102,26 @@ function ofLimits({ name: who, at, limits, shares, limitRefs }: Team): Capabilit
     ["tokens", "tokens", `may use ${limits.tokens.toLocaleString("en")} tokens in a run`],
     ["runtimeMs", "runtime", `may work for ${duration(limits.runtimeMs)} in a run`],
     ["uploadBytes", "upload", `may send out ${limits.uploadBytes.toLocaleString("en")} bytes in a run`],
-    ["concurrentRuns", "concurrent_runs", `may have ${limits.concurrentRuns} runs at a time`],
+    [
+      "concurrentRuns",
+      "concurrent_runs",
+      `may have ${limits.concurrentRuns} runs at a time, beside those that an answer brings back`,
+    ],
     [
       "perRepo",
       "per_repo.concurrent_runs",
-      amount(shares.perRepo.concurrentRuns, (n) => `may have ${n} runs at a time in one repository`),
+      amount(
+        shares.perRepo.concurrentRuns,
+        (n) => `may have ${n} runs at a time in one repository, beside those that an answer brings back`,
+      ),
     ],
     [
       "perPerson",
       "per_person.concurrent_runs",
-      amount(shares.perPerson.concurrentRuns, (n) => `may have ${n} runs at a time for one person`),
+      amount(
+        shares.perPerson.concurrentRuns,
+        (n) => `may have ${n} runs at a time for one person, beside those that an answer brings back`,
+      ),
     ],
     ["perMonth.costUsd", "per_month.cost_usd", amount(shares.perMonth.costUsd, (n) => `may spend $${n} in a month`)],
     [
