@@ -1,5 +1,9 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { preparsePolicySet, statefulIsAuthorized } from "@cedar-policy/cedar-wasm/nodejs";
+import { policyCommand } from "#command/policy.ts";
 import { decide } from "#policy/decide.ts";
 import type { PolicyObject, PolicyRequest } from "#policy/decision.ts";
 import { loadPolicy } from "#policy/load.ts";
@@ -41,6 +45,13 @@ function filesOf(teams: number, rules: number): Map<string, string> {
   ]);
 }
 
+function testsOf(teams: number): Map<string, string> {
+  const names = Array.from({ length: teams }, (_, i) => `team${i}`);
+  const cases = (name: string) =>
+    `version: 1\nkind: test\ncases:\n  - {name: its own files, as: {team: ${name}}, do: {git.push: acme/${name}, paths: [part0/src/a.ts]}, expect: allow}\n`;
+  return new Map(names.map((name): [string, string] => [`tests/${name}.test.yaml`, cases(name)]));
+}
+
 function policyOf(teams: number, rules: number): Policy {
   const loaded = loadPolicy(filesOf(teams, rules), { commit: "c0ffee" });
   if (!loaded.ok) throw new Error(loaded.problems.map(({ at, message }) => `${at} ${message}`).join("\n"));
@@ -79,14 +90,23 @@ function time(
   const began = performance.now();
   for (const request of requests) answer(request);
   const mean = ((performance.now() - began) * 1_000) / requests.length;
-  // Single answers are near the clock's own step, so the spread is that of ten at a time.
-  const tens: number[] = [];
-  for (let i = 0; i + 10 <= requests.length; i += 10) {
-    const from = performance.now();
-    for (const request of requests.slice(i, i + 10)) answer(request);
-    tens.push((performance.now() - from) * 100);
-  }
-  return { mean: Math.round(mean * 100) / 100, p99: spread(tens).p99 };
+  // Each answer by itself: a mean of several hides the slow ones. What reading the clock costs is taken off.
+  const cost = clockNs();
+  const singles = requests.map((request) => {
+    const from = process.hrtime.bigint();
+    answer(request);
+    return Math.max(0, Number(process.hrtime.bigint() - from) - cost) / 1_000;
+  });
+  return { mean: Math.round(mean * 100) / 100, p99: spread(singles).p99 };
+}
+
+/** Nanoseconds between two readings of the clock with nothing between them: the median of many. */
+function clockNs(): number {
+  const readings = Array.from({ length: 10_001 }, () => {
+    const from = process.hrtime.bigint();
+    return Number(process.hrtime.bigint() - from);
+  });
+  return readings.sort((a, b) => a - b)[5_000] ?? 0;
 }
 
 /** The same rules for one team in Cedar's words: its answer is what ours has to be worth. */
@@ -154,16 +174,37 @@ function decisions(): Measured[] {
   ];
 }
 
-function loading(): Measured {
-  const files = filesOf(50, 10);
-  const samples = Array.from({ length: 11 }, () => {
-    const began = performance.now();
-    loadPolicy(files, { commit: "c0ffee" });
-    return performance.now() - began;
-  });
+/** `policy check` as people run it, but for the start of the process: the files are on the disk, and tests are among them. */
+async function loading(): Promise<Measured> {
+  const folder = await mkdtemp(path.join(tmpdir(), "countersign-bench-"));
+  const samples: number[] = [];
+  try {
+    for (const [name, text] of [...filesOf(50, 10), ...testsOf(50)]) {
+      const file = path.join(folder, name);
+      await mkdir(path.dirname(file), { recursive: true });
+      await writeFile(file, text);
+    }
+    const said: string[] = [];
+    const at = {
+      folder,
+      site: {},
+      out: () => undefined,
+      error: (text: string) => void said.push(text),
+      recorded: async () => [],
+      now: () => new Date(),
+    };
+    for (let time = 0; time < 11; time += 1) {
+      const began = performance.now();
+      const code = await policyCommand(["check"], at);
+      samples.push(performance.now() - began);
+      if (code !== 0) throw new Error(said.join("\n"));
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
   const { p50, max } = spread(samples);
   return {
-    what: "reading and proving 51 files",
+    what: "policy check of 51 files and the tests of 50 teams, from the disk",
     ours: { "p50 ms": p50, "first ms": tenth(samples[0] ?? 0), "max ms": max },
     theirs: null,
     ratio: {},
@@ -175,5 +216,5 @@ export const policy: Bench = {
   name: "policy",
   claim: "a decision is made in under 2 µs, with its rules and their places, and more teams do not slow it down",
   peer: "cedar-wasm with one preparsed policy set for each team; for the larger organisation our own smaller one",
-  run: async () => [...decisions(), loading()],
+  run: async () => [...decisions(), await loading()],
 };
