@@ -102,17 +102,18 @@ export async function openFront(o: {
     }),
     identity: { workspace: world.team.id, botUserId: world.app.botUser, botId: world.app.botId, url: "" },
   };
-  const { urgent, progress, hmac } = access;
+  const { urgent, progress, reads, hmac } = access;
   const { githubToken, idpFile: exported } = config.people;
   const idp = exported === null ? null : idpFile({ file: exported });
   const directory = joinedDirectory({
-    workspace: slackDirectory({ client: urgent, workspace: identity.workspace }),
+    workspace: slackDirectory({ client: reads, workspace: identity.workspace }),
     github: githubToken === null ? null : githubPeople({ api: config.githubApiUrl, token: githubToken }),
     idp,
   });
   const now = () => core.clock.now();
   const surface = slackSurface({
     urgent,
+    reads,
     hmac,
     identity,
     verbs: {

@@ -31,7 +31,7 @@ directoryContract("memory", () => {
 directoryContract("slack", () => {
   const double = slackDouble();
   let now = 0;
-  const directory = slackDirectory({ client: access(double).urgent, workspace: WORKSPACE, now: () => now });
+  const directory = slackDirectory({ client: access(double).reads, workspace: WORKSPACE, now: () => now });
   return {
     directory,
     workspace: WORKSPACE,
@@ -53,7 +53,7 @@ function slackWorld(cacheMs?: number) {
   const double = slackDouble();
   const clock = { now: 0 };
   const directory = slackDirectory({
-    client: access(double).urgent,
+    client: access(double).reads,
     workspace: WORKSPACE,
     now: () => clock.now,
     ...(cacheMs === undefined ? {} : { cacheMs }),
@@ -145,6 +145,20 @@ test("an address is the full member's who has it, and a guest's, a stranger's or
   for (const email of ["dee@acme.dev", "new@acme.dev", "nobody@acme.dev"]) {
     await expect(of(email)).rejects.toThrow(DirectoryUnavailable);
   }
+});
+
+test("a question that got no answer is asked once more, and one that was answered is not", async () => {
+  const { double, directory } = slackWorld();
+  double.groups.set("S0LEADS", ["U0BO"]);
+  const members = () => directory.members({ slack_usergroup: "S0LEADS" }, WORKSPACE);
+  const asked = () => double.calls.filter(({ method }) => method === "usergroups.users.list").length;
+  double.fail("usergroups.users.list", { lost: "before" }, 1);
+  expect(await members()).toEqual([{ provider: "slack", workspace: WORKSPACE, id: "U0BO" }]);
+  expect(asked()).toBe(2);
+  double.groups.delete("S0LEADS");
+  const other = directory.members({ slack_usergroup: "S0GONE" }, WORKSPACE);
+  await expect(other).rejects.toThrow(DirectoryUnavailable);
+  expect(asked()).toBe(3);
 });
 
 test("Slack says who we are", async () => {

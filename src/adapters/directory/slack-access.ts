@@ -20,6 +20,8 @@ export interface SlackAccess {
   readonly urgent: WebClient;
   /** For edits of what is already shown. */
   readonly progress: WebClient;
+  /** For questions about people, groups and channels: one that got no answer is asked once more, as nothing comes of it. */
+  readonly reads: WebClient;
   /** HMAC-SHA256 of a text under the signing secret. */
   readonly hmac: (text: string) => Buffer;
 }
@@ -34,25 +36,27 @@ export interface SlackIdentity {
 }
 
 const TIMEOUT_MS = 10_000;
+const AGAIN_MS = 100;
 
 /**
- * Two clients: one that waits on a rate limit holds every call of its own. Neither waits nor tries again by itself;
- * the outbox does, by what is due.
+ * Several clients: one that waits on a rate limit holds every call of its own. None waits; what writes does not try
+ * again by itself either: the outbox does, by what is due.
  */
 export function slackAccess(options: SlackAccessOptions): SlackAccess {
   const { botToken, signingSecret, slackApiUrl, fetch, timeoutMs, log } = options;
-  const client = () =>
+  const client = (retries: number) =>
     new WebClient(botToken.reveal(), {
       ...(slackApiUrl === undefined ? {} : { slackApiUrl }),
       ...(fetch === undefined ? {} : { fetch }),
       timeout: timeoutMs ?? TIMEOUT_MS,
       rejectRateLimitedCalls: true,
-      retryConfig: { retries: 0 },
+      retryConfig: { retries, minTimeout: AGAIN_MS, maxTimeout: AGAIN_MS },
       logger: slackLogger(log),
     });
   return {
-    urgent: client(),
-    progress: client(),
+    urgent: client(0),
+    progress: client(0),
+    reads: client(1),
     hmac: (text) => createHmac("sha256", signingSecret.reveal()).update(text).digest(),
   };
 }

@@ -21,6 +21,7 @@ import { TROUBLE } from "./words.ts";
 export interface SlackSurfaceOptions {
   /** For answers to people, modals and channel facts. */
   readonly urgent: WebClient;
+  readonly reads: WebClient;
   /** HMAC-SHA256 of a text under the signing secret. */
   readonly hmac: (text: string) => Buffer;
   /** Who we are: `auth.test`. */
@@ -50,10 +51,10 @@ const REFUSED_BUTTON: View = { kind: "refused", refusal: { code: "unknown_approv
 
 /** Slack in: says who did what where to the core's verbs, and whispers what they return. It decides nothing. */
 export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
-  const { urgent, hmac, identity, verbs, inbox, directory, now, log } = options;
+  const { urgent, reads, hmac, identity, verbs, inbox, directory, now, log } = options;
   const { workspace, botUserId, botId } = identity;
 
-  const factsOf = channelFacts(urgent, now, log);
+  const factsOf = channelFacts(reads, now, log);
   const intake = slackReceiver({
     hmac,
     inbox,

@@ -24,7 +24,7 @@ export interface ChannelFacts {
 
 /** What Slack says of a channel now. `null`: it cannot be known now. */
 export function channelFacts(
-  urgent: WebClient,
+  reads: WebClient,
   now: () => Date,
   log: Log,
 ): (channel: string) => Promise<ChannelFacts | null> {
@@ -32,7 +32,7 @@ export function channelFacts(
 
   async function ask(channel: string): Promise<ChannelFacts | null> {
     try {
-      const reply = await urgent.conversations.info({ channel });
+      const reply = await reads.conversations.info({ channel });
       const read = Channel.safeParse(reply.channel);
       if (!read.success) return null;
       const { is_ext_shared, is_pending_ext_shared, is_im } = read.data;

@@ -47,7 +47,7 @@ beforeAll(async () => {
     realCredentials: [],
   });
   closing.push(() => playground.stop());
-  const { urgent, hmac } = slackAccess({
+  const { urgent, reads, hmac } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-playground"),
     signingSecret: new Secret("slack_signing_secret", "signing"),
     slackApiUrl: `${url}${PATHS.webApi}`,
@@ -55,10 +55,11 @@ beforeAll(async () => {
   });
   root.route("/", playground.app);
   const identity = await slackIdentity(urgent);
-  const directory = slackDirectory({ client: urgent, workspace: identity.workspace });
+  const directory = slackDirectory({ client: reads, workspace: identity.workspace });
   const core: Core = { ...house.core, directory };
   surface = slackSurface({
     urgent,
+    reads,
     hmac,
     identity,
     directory,

@@ -56,7 +56,7 @@ beforeAll(async () => {
     realCredentials: [],
   });
   closing.push(() => playground.stop());
-  const { urgent, progress, hmac } = slackAccess({
+  const { urgent, reads, progress, hmac } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-playground"),
     signingSecret: new Secret("slack_signing_secret", "signing"),
     slackApiUrl: `${url}${PATHS.webApi}`,
@@ -68,9 +68,10 @@ beforeAll(async () => {
   chat = slackChat({ urgent, progress, botId: identity.botId, now, log: (line) => complaints.push(line) });
   surface = slackSurface({
     urgent,
+    reads,
     hmac,
     identity,
-    directory: slackDirectory({ client: urgent, workspace: identity.workspace }),
+    directory: slackDirectory({ client: reads, workspace: identity.workspace }),
     inbox: stores(database, { orgId }).inbox,
     now,
     log: () => {},

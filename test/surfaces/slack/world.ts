@@ -63,7 +63,7 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
     stop: (stopped) => answer({ verb: "stop", with: { ...stopped } }, noted("stopping")),
     choose: (chosen) => answer({ verb: "choose", with: { ...chosen } }, noted("stopping")),
   };
-  const { urgent, hmac } = slackAccess({
+  const { urgent, reads, hmac } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
     signingSecret: new Secret("slack_signing_secret", SECRET),
     slackApiUrl: "http://slack.test/api/",
@@ -73,6 +73,7 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
   const made = (its: InboxStore = inbox) =>
     slackSurface({
       urgent,
+      reads,
       hmac,
       identity: { workspace: WORKSPACE, botUserId: BOT_USER, botId: BOT_ID },
       verbs,
