@@ -1,7 +1,7 @@
 import { providerIn } from "./sandbox-local-bench.ts";
 
 /** A control plane that makes a sandbox, starts a process in it, says so, and waits to be killed. Argument: the folder. */
-const sandboxes = providerIn(process.argv[2] ?? "");
+const sandboxes = providerIn(process.argv[2] ?? "", 60_000);
 const sandbox = await sandboxes.create(
   {
     key: "of-the-dead",

@@ -57,6 +57,8 @@ describe.skipIf(noBubblewrap !== null)(
       const [said] = (await once(creator.stdout as NonNullable<ChildProcess["stdout"]>, "data")) as [Buffer];
       creator.kill("SIGKILL");
       await once(creator, "exit");
+      // The spare supervisor that it had ready goes with it, and takes its log along.
+      await expect.poll(() => readdirSync(bench.stateDir).filter((name) => name.startsWith(".log-"))).toEqual([]);
       const sandbox = await bench.again().attach(said.toString().trim());
       expect(await sandbox.processes()).toMatchObject([{ procId: "agent", state: "running" }]);
       await sandbox.input("agent", 0, Buffer.from("go\n"));

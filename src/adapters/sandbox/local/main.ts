@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { LaunchLine } from "./bubblewrap.ts";
 
 /**
- * The supervisor's program: one detached process per sandbox. Standard input: a line with the state directory, for
+ * The supervisor's program: one detached process per sandbox. Arguments: the file of its error stream. Standard input: a line with the state directory, for
  * which it waits while its maker writes it. Descriptor 3: a line when the sandbox is ready, or why it is not.
  * Bubblewrap is started before anything else of ours is loaded, because the runner's start takes as long as our own
- * and both can happen at once; unless it is a spare ("spare" as argument), which has time to load all of it first.
+ * and both can happen at once; unless it is a spare ("spare" as second argument), which has time to load all of it first.
  */
 const CLOSE_ON_EXEC = 0o2000000;
 
@@ -30,9 +30,14 @@ function closeInherited(): void {
 process.on("SIGHUP", () => undefined);
 process.chdir("/");
 closeInherited();
-if (process.argv[2] === "spare") await import("./supervisor.ts");
+const [, , logFile, spare] = process.argv;
+if (spare === "spare") await import("./supervisor.ts");
 const dir = readFileSync(0, "utf8").trim();
-if (dir === "") process.exit(0); // Its maker died, or needs it no more.
+if (dir === "") {
+  // Its maker died, or needs it no more: nobody else knows of the file.
+  if (logFile !== undefined) rmSync(logFile, { force: true });
+  process.exit(0);
+}
 const line: LaunchLine = JSON.parse(readFileSync(`${dir}/launch.json`, "utf8"));
 const filter = openSync(line.filter, "r");
 const child = spawn(line.file, line.args, {

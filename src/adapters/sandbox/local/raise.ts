@@ -29,7 +29,7 @@ export interface Recruit {
  */
 function recruit(node: string, runtime: string, logFile: string, spare: boolean): Recruit {
   const log = openSync(logFile, "a", 0o600);
-  const child = spawn(node, [path.join(runtime, "supervisor.cjs"), ...(spare ? ["spare"] : [])], {
+  const child = spawn(node, [path.join(runtime, "supervisor.cjs"), logFile, ...(spare ? ["spare"] : [])], {
     detached: true,
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
