@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { PullRequestChange } from "#ports/repo-host.ts";
 import type { InboxStore } from "#runs/stores.ts";
+import { deliveries } from "#surfaces/deliveries.ts";
 import { changesIn, type Told } from "./changes.ts";
 
 const SOURCE = "github";
@@ -9,10 +10,6 @@ export const WEBHOOK_PATH = "/github/webhooks";
 
 /** GitHub sends nothing larger: docs.github.com, "Webhook events and payloads", "Payload cap". */
 const BODY_MOST_BYTES = 25 * 1024 * 1024;
-/** How often one change is tried before a person has to look. The timer still finds what became of a pull request. */
-const TRIES_MOST = 5;
-const LEFT_BEHIND_MS = 30_000;
-const AT_ONCE = 20;
 
 export interface GithubWebhooks {
   /** POST /github/webhooks. */
@@ -25,7 +22,8 @@ export interface GithubWebhooks {
 
 /**
  * Takes GitHub's deliveries in. Signature on the raw body, then a durable row for each change of a pull request, then the
- * acknowledgement, then the work. GitHub sends nothing a second time by itself, so a row is tried until it is done.
+ * acknowledgement, then the work. GitHub sends nothing a second time by itself, so a row is tried until it is done; of one
+ * that is given up the timer still finds what became of the pull request.
  */
 export function githubWebhooks(o: {
   /** Whether a signature is of this text under the webhook's secret: `githubVerifier`. */
@@ -39,39 +37,8 @@ export function githubWebhooks(o: {
   readonly leftBehindMs?: number;
 }): GithubWebhooks {
   const { inbox, changed, log } = o;
-  const tries = new Map<string, number>();
-  const running = new Map<string, Promise<void>>();
-
-  /** Never rejects: the row stays for the next time, or is given up aloud. */
-  async function drive(change: PullRequestChange): Promise<void> {
-    const id = change.deliveryId;
-    try {
-      await changed(change);
-      await inbox.done(SOURCE, id);
-      tries.delete(id);
-    } catch (error) {
-      const tried = (tries.get(id) ?? 0) + 1;
-      tries.set(id, tried);
-      const forGood = tried >= TRIES_MOST;
-      log(forGood ? "a GitHub delivery is given up: look at it" : "a GitHub delivery failed and will be tried again", {
-        level: "error",
-        delivery: id,
-        tried,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-      if (!forGood) return;
-      tries.delete(id);
-      await inbox
-        .done(SOURCE, id)
-        .catch((cause) => log("the inbox did not take a done", { delivery: id, error: String(cause) }));
-    }
-  }
-
-  function start(change: PullRequestChange): Promise<void> {
-    const work = drive(change).finally(() => running.delete(change.deliveryId));
-    running.set(change.deliveryId, work);
-    return work;
-  }
+  const kept = deliveries({ source: SOURCE, name: "GitHub", inbox, log, leftBehindMs: o.leftBehindMs });
+  const start = (change: PullRequestChange) => kept.start(change.deliveryId, () => changed(change));
 
   async function take(c: Context): Promise<Response> {
     const raw = await c.req.text();
@@ -104,15 +71,8 @@ export function githubWebhooks(o: {
 
   return {
     routes: new Hono().post(WEBHOOK_PATH, bodyLimit({ maxSize: BODY_MOST_BYTES }), take),
-    async redrive() {
-      const rows = await inbox.unfinished(SOURCE, o.leftBehindMs ?? LEFT_BEHIND_MS, AT_ONCE);
-      const ours = rows.filter((row) => !running.has(row.deliveryId));
-      await Promise.all(ours.map((row) => start(row.body as PullRequestChange)));
-      return ours.length;
-    },
-    async drain() {
-      while (running.size > 0) await Promise.all(running.values());
-    },
+    redrive: () => kept.redrive((row) => start(row.body as PullRequestChange)),
+    drain: kept.drain,
   };
 }
 

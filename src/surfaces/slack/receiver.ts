@@ -3,6 +3,7 @@ import type { App, Receiver } from "@slack/bolt";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { InboxRow, InboxStore } from "#runs/stores.ts";
+import { deliveries } from "#surfaces/deliveries.ts";
 import { type Delivery, sort } from "./delivery.ts";
 
 const SOURCE = "slack";
@@ -11,10 +12,6 @@ const SOURCE = "slack";
 const SKEW_MOST_SEC = 300;
 /** Far above the largest payload of Slack; the endpoint is open to anyone. */
 const BODY_MOST_BYTES = 1024 * 1024;
-/** How often one delivery is tried before a person has to look. */
-const TRIES_MOST = 5;
-const LEFT_BEHIND_MS = 30_000;
-const AT_ONCE = 20;
 
 export interface ReceiverOptions {
   /** HMAC-SHA256 of a text under the signing secret. */
@@ -53,11 +50,10 @@ export function slackReceiver({
   log,
   onTaken,
   onTrouble,
-  leftBehindMs = LEFT_BEHIND_MS,
+  leftBehindMs,
 }: ReceiverOptions): SlackReceiver {
   let bolt: App | null = null;
-  const tries = new Map<string, number>();
-  const running = new Map<string, Promise<void>>();
+  const kept = deliveries({ source: SOURCE, name: "Slack", inbox, log, leftBehindMs });
 
   function signed(raw: string, time: string | undefined, signature: string | undefined): boolean {
     if (!time || !signature || !/^\d{1,12}$/.test(time) || !/^v0=[0-9a-f]{64}$/.test(signature)) return false;
@@ -67,38 +63,18 @@ export function slackReceiver({
     return same && Math.abs(now().getTime() / 1000 - Number(time)) <= SKEW_MOST_SEC;
   }
 
-  /** Runs the listeners. Never rejects: the row stays for the next time, or is given up aloud. */
-  async function drive({ id, body }: Delivery, ack: (answer?: Answer) => Promise<void>): Promise<void> {
-    try {
-      if (!bolt) throw new Error("the receiver was not given to an App");
-      await bolt.processEvent({ body, ack });
-      await inbox.done(SOURCE, id);
-      tries.delete(id);
-    } catch (error) {
-      const tried = (tries.get(id) ?? 0) + 1;
-      tries.set(id, tried);
-      const forGood = tried >= TRIES_MOST;
-      log(forGood ? "a Slack delivery is given up: look at it" : "a Slack delivery failed and will be tried again", {
-        level: "error",
-        delivery: id,
-        tried,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-      if (forGood) {
-        tries.delete(id);
-        await inbox
-          .done(SOURCE, id)
-          .catch((cause) => log("the inbox did not take a done", { delivery: id, error: String(cause) }));
-      }
-      if (forGood || tried === 1) await onTrouble(body, forGood);
-    }
-  }
-
-  function start(delivery: Delivery, ack: (answer?: Answer) => Promise<void>): Promise<void> {
-    const work = drive(delivery, ack).finally(() => running.delete(delivery.id));
-    running.set(delivery.id, work);
-    return work;
-  }
+  /** Runs the listeners. */
+  const start = ({ id, body }: Delivery, ack: (answer?: Answer) => Promise<void>): Promise<void> =>
+    kept.start(
+      id,
+      () => {
+        if (!bolt) throw new Error("the receiver was not given to an App");
+        return bolt.processEvent({ body, ack });
+      },
+      async (forGood, tried) => {
+        if (forGood || tried === 1) await onTrouble(body, forGood);
+      },
+    );
 
   async function take(c: Context): Promise<Response> {
     const raw = await c.req.text();
@@ -153,15 +129,8 @@ export function slackReceiver({
       stop: async () => {},
     },
     routes,
-    async redrive() {
-      const rows = await inbox.unfinished(SOURCE, leftBehindMs, AT_ONCE);
-      const ours = rows.filter((row) => row.source === SOURCE && !running.has(row.deliveryId));
-      await Promise.all(ours.map((row) => start(deliveryOf(row), async () => {})));
-      return ours.length;
-    },
-    async drain() {
-      while (running.size > 0) await Promise.all(running.values());
-    },
+    redrive: () => kept.redrive((row) => start(deliveryOf(row), async () => {})),
+    drain: kept.drain,
   };
 }
 
