@@ -176,6 +176,8 @@ const child = spawn(node, program(), {
     ...process.env,
     ...registryOfNpm(),
     ...found,
+    // What Node made of our files, for the next start: half of the time a start takes. Node alone decides what is stale.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || path.join(root, "node_modules", ".cache", "node"),
     // What npm says of itself to what it starts; said here too, for whoever starts this without npm.
     ...(npmProgram === null ? {} : { npm_execpath: npmProgram, npm_node_execpath: process.execPath }),
     PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}`,

@@ -2,9 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
 import type { Transport } from "#adapters/repo-host/github/client.ts";
-import { githubRepoHost } from "#adapters/repo-host/github/host.ts";
 import { openAppKey, openSecret } from "#adapters/repo-host/github/key.ts";
-import { examineApp } from "#adapters/repo-host/github/preflight.ts";
 import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
 import type { Clock } from "#ports/clock.ts";
 import { type PullRequestChange, type RepoHost, RepoHostError } from "#ports/repo-host.ts";
@@ -50,6 +48,8 @@ export async function examineForge(
   const webhookSecret = hook === null ? null : openSecret(hook, "github_webhook_secret");
   try {
     const transport = { apiUrl, log: o.say, ...(o.pace === undefined ? {} : { pace: o.pace }) };
+    // Octokit takes 150 ms to load, and a start without an App has no use for it.
+    const { examineApp } = await import("#adapters/repo-host/github/preflight.ts");
     const facts = await examineApp({ app: { appId, privateKey }, transport });
     if (facts.lacks.length > 0) {
       throw new StartError(
@@ -91,6 +91,7 @@ export async function openForge(o: {
   }
   const home = path.join(o.dataDir, "github", "home");
   await mkdir(home, { recursive: true, mode: 0o700 });
+  const { githubRepoHost } = await import("#adapters/repo-host/github/host.ts");
   const host = githubRepoHost({ app: github, transport: { apiUrl: github.apiUrl, log: say }, home });
   const web = webUrlOf(github.apiUrl);
   return { host, local: null, github, repositoryUrl: (repo) => `${web}/${repo}`, close: async () => {} };

@@ -170,7 +170,7 @@ export async function openFront(o: {
     github === null || github.webhookSecret === null
       ? null
       : githubWebhooks({
-          verify: githubVerifier(github.webhookSecret),
+          verify: await githubVerifier(github.webhookSecret),
           appId: github.appId,
           inbox: core.stores.inbox,
           changed: (change) => pullRequestChanged(core, change),

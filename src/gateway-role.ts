@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { markOf, recordProcess } from "#adapters/gateway/process.ts";
@@ -70,6 +71,7 @@ export async function gatewayRole(config: Config, stop: Promise<void>, o: { orph
     (running) => running.close(),
   );
   recordProcess(stateDir, gatewayConfiguration(config));
+  flushCompileCache(); // Before a kill can come.
   await Promise.race([stop, gateway.orphaned]);
   // What is under way gets a moment; a gateway that no longer listens but still lives would keep the next one away.
   await Promise.race([parts.disposeAsync(), pause(CLOSE_MS)]);

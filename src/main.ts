@@ -1,4 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
@@ -108,6 +109,7 @@ async function serve(args: readonly string[]): Promise<number> {
   const opening = openHouse(config, { roles: new Set(known), repos: values.repo });
   await using house = await opening.finally(() => clearTimeout(slow));
   console.log(house.welcome);
+  flushCompileCache(); // Before a kill can come.
   await stop;
   return 0;
 }

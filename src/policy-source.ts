@@ -4,7 +4,6 @@ import { watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { PolicyChange, PolicyWatch } from "#adapters/policy/keeper.ts";
 import { watchPolicyRepository } from "#adapters/policy/repository.ts";
 import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
-import { githubPolicyForge } from "#adapters/repo-host/github/backing.ts";
 import { localPolicyForge } from "#adapters/repo-host/local/backing.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
@@ -99,7 +98,7 @@ async function fromRepository(
     throw new StartError(
       `COUNTERSIGN_POLICIES: the local git host has no repository ${of.repo}. Serve one with --repo`,
     );
-  const asked = forgeOf(of, forge, news, say);
+  const asked = await forgeOf(of, forge, news, say);
   return watchPolicyRepository(
     { url, branch: of.branch, folder: of.folder },
     {
@@ -118,12 +117,12 @@ async function fromRepository(
 }
 
 /** Who can be asked about the policy's commits; `null`: nobody of ours. */
-function forgeOf(
+async function forgeOf(
   of: PolicyRepository,
   forge: Places | null,
   news: ReturnType<typeof listener>,
   say: Core["log"],
-): PolicyForge | null {
+): Promise<PolicyForge | null> {
   const { local = null, github = null } = forge ?? {};
   if (of.url === null) {
     return local === null
@@ -131,6 +130,7 @@ function forgeOf(
       : localPolicyForge(local.ground, of.repo, (person) => news.standing().accountOf(person));
   }
   if (github === null || !isOnForge(of.url, of.repo, webUrlOf(github.apiUrl))) return null;
+  const { githubPolicyForge } = await import("#adapters/repo-host/github/backing.ts");
   return githubPolicyForge({
     app: github,
     transport: { apiUrl: github.apiUrl, log: say },

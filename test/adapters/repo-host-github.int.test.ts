@@ -68,7 +68,7 @@ repoHostContract("github", async () => {
   houses += 1;
   const changes: PullRequestChange[] = [];
   const hooks = githubWebhooks({
-    verify: githubVerifier(double.webhookSecret),
+    verify: await githubVerifier(double.webhookSecret),
     appId: double.appId,
     inbox: stores(database, { orgId: await ensureOrg(database.db, `house-${houses}`) }).inbox,
     changed: async (change) => void changes.push(change),

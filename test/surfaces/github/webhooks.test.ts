@@ -38,9 +38,10 @@ async function world(
   const real = stores(database, { orgId }).inbox;
   const changes: PullRequestChange[] = [];
   const logged: string[] = [];
+  const verify = await githubVerifier(new Secret("webhook", SECRET));
   const made = () =>
     githubWebhooks({
-      verify: githubVerifier(new Secret("webhook", SECRET)),
+      verify,
       appId: APP_ID,
       inbox: o.inbox?.(real) ?? real,
       changed: async (change) => {
