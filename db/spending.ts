@@ -1,8 +1,8 @@
 import type { SQL } from "drizzle-orm";
 import type { EventBody } from "#runs/event.ts";
-import type { Run, RunId } from "#runs/run.ts";
+import type { RunId } from "#runs/run.ts";
 import { HOLDS_A_PLACE } from "#runs/state.ts";
-import type { Amount, ShareStore, ShareUse } from "#runs/stores.ts";
+import type { Amount, ShareStore, ShareUse, Sharing } from "#runs/stores.ts";
 import { eq, sql } from "./drizzle.ts";
 import { runBudgets } from "./schema/spending.ts";
 import { asDb, type Db, outside, rows } from "./store.ts";
@@ -51,21 +51,25 @@ const PLACES = sql.join(
   sql`, `,
 );
 
+/** In line with a person's answer: before whoever begins. */
+const COMES_BACK = sql`(r.state = 'queued' and r.resume_to is not null)`;
+
 /**
  * One look at runs at work by `runs_state` and at those that money is still held for by `run_budgets_held`, at the month by
  * its two keys, and at the run's own row.
  */
-function useOf(orgId: string, run: Pick<Run, "id" | "team" | "repo" | "requester">, month: string): SQL {
+function useOf(orgId: string, run: Sharing, month: string): SQL {
+  const before = run.resumeTo === null ? sql` or ${COMES_BACK}` : sql``;
   return sql`
     with ids as (
-      select id from runs where org_id = ${orgId}::uuid and state in (${PLACES})
+      select r.id from runs r where r.org_id = ${orgId}::uuid and (r.state in (${PLACES}) or ${COMES_BACK})
       union select run_id from run_budgets where org_id = ${orgId}::uuid and held
     ), others as (
       select r.team = ${run.team} as of_team, r.requester_id = ${run.requester.id}::uuid as of_person,
-        r.repo = ${run.repo} as of_repo, r.state in (${PLACES}) as at_work,
+        r.repo = ${run.repo} as of_repo, (r.state in (${PLACES})${before}) as at_work,
         coalesce(greatest(b.allotted_usd - b.spent_usd, 0), 0) as usd,
         coalesce(greatest(b.allotted_tokens - b.spent_tokens, 0), 0) as tokens
-      from ids join runs r on r.id = ids.id left join run_budgets b on b.run_id = r.id
+      from ids join runs r on r.id = ids.id left join run_budgets b on b.run_id = r.id and b.held
       where r.id <> ${run.id}::uuid
     ), busy as (
       select count(*) filter (where at_work and of_team) as "teamRuns",

@@ -10,6 +10,7 @@ import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForDecision, heldForPolicy, membersOrHold } from "./hold.ts";
+import { eventsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
 import { looksAt } from "./remind.ts";
@@ -26,6 +27,7 @@ import {
   monthsOf,
   promised,
   usedUp,
+  type Wait,
 } from "./shares.ts";
 import { tell } from "./tell.ts";
 import { stands } from "./yes.ts";
@@ -40,6 +42,7 @@ const LOOK_AGAIN_MS = 5_000;
 export async function admit(core: Core, run: Run): Promise<void> {
   const { scope } = run;
   if (!scope) throw new Error(`run ${run.id} is queued without a scope`);
+  if (run.resumeTo !== null) return readmit(core, run, scope);
   const authors = (tx: Tx) => core.stores.people.authors(tx, run.id);
   const known = (await core.store.tx(authors)).length;
   if (await narrowed(core, run, scope)) return;
@@ -51,9 +54,7 @@ export async function admit(core: Core, run: Run): Promise<void> {
   await settleMoney(core);
   const { limits } = scope;
   const now = core.clock.now();
-  const notices = (await core.stores.events.after(run.id, 0, 100)).flatMap(({ body }) =>
-    body.kind === "notice" ? [body.text] : [],
-  );
+  const said = await saidInLine(core, run);
   const over = await core.store.tx(async (tx): Promise<Month | null> => {
     const use = await core.stores.shares.use(tx, run, monthAt(now));
     await core.stores.runs.lock(tx, run.id);
@@ -68,12 +69,7 @@ export async function admit(core: Core, run: Run): Promise<void> {
     const short = promised(months);
     const wait = fullOf(run, held, use) ?? (short === null ? null : monthPromised(run, short));
     if (wait !== null) {
-      // Once for each limit: how many are at work may change meanwhile, and is no news.
-      if (!notices.some((text) => text.includes(`(${wait.at}); `))) {
-        await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: wait.text }]);
-        await tell(core, tx, run, "status");
-      }
-      await core.stores.runs.patch(tx, run, { wakeAt: new Date(now.getTime() + LOOK_AGAIN_MS) });
+      await stayInLine(core, tx, run, wait, said);
       return null;
     }
     const { amount } = allotmentOf({ usd: limits.costUsd, tokens: limits.tokens }, months, use.own);
@@ -85,6 +81,45 @@ export async function admit(core: Core, run: Run): Promise<void> {
   });
   if (over !== null) return noMoney(core, run, over);
   core.nudge();
+}
+
+/**
+ * The same for a run that people's answer brings back. It was admitted before, so policy and the month are met where it
+ * goes on; its time begins anew, else it would be over before it begins.
+ */
+async function readmit(core: Core, run: Run, scope: Scope): Promise<void> {
+  const held = await heldNow(core, run);
+  if (held === null) {
+    await heldForPolicy(core, run);
+    return;
+  }
+  const now = core.clock.now();
+  const said = await saidInLine(core, run);
+  await core.store.tx(async (tx) => {
+    const use = await core.stores.shares.use(tx, run, monthAt(now));
+    await core.stores.runs.lock(tx, run.id);
+    const wait = fullOf(run, held, use);
+    if (wait !== null) return stayInLine(core, tx, run, wait, said);
+    const deadlineAt = new Date(now.getTime() + scope.limits.runtimeMs);
+    await move(core, tx, run, "preparing", { patch: { resumeTo: null, wakeAt: null, deadlineAt } });
+  });
+  core.nudge();
+}
+
+/** Said once for each limit: how many are at work may change meanwhile, and is no news. */
+async function stayInLine(core: Core, tx: Tx, run: Run, wait: Wait, said: readonly string[]): Promise<void> {
+  if (!said.some((text) => text.includes(`(${wait.at}); `))) {
+    await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: wait.text }]);
+    await tell(core, tx, run, "status");
+  }
+  await core.stores.runs.patch(tx, run, { wakeAt: new Date(core.clock.now().getTime() + LOOK_AGAIN_MS) });
+}
+
+/** What was said since it came into line. */
+async function saidInLine(core: Core, run: Run): Promise<readonly string[]> {
+  const bodies = (await eventsOf(core, run.id)).map(({ body }) => body);
+  const since = bodies.findLastIndex((body) => body.kind === "run.moved" && body.to === "queued");
+  return bodies.slice(since + 1).flatMap((body) => (body.kind === "notice" ? [body.text] : []));
 }
 
 /** Whether the month of its team or its person is used up, so that nobody needs to be asked about the run; said then. */

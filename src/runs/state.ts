@@ -29,7 +29,7 @@ export const MOVES: Record<RunState, readonly RunState[]> = {
   working: ["checking", "answered", "suspended", "preparing", "cancelled", "handed_off"],
   checking: ["publishing", "working", "preparing", "suspended", "cancelled", "handed_off"],
   publishing: ["in_review", "suspended", "cancelled", "handed_off"],
-  suspended: ["preparing", "publishing", "cancelled", "handed_off"],
+  suspended: ["queued", "publishing", "cancelled", "handed_off"],
   in_review: ["merged", "closed", "preparing", "cancelled", "handed_off"],
   denied: [],
   answered: [],
@@ -48,8 +48,8 @@ const PARKED: readonly RunState[] = ["waiting", "suspended", "in_review"];
 
 export const isParked = (state: RunState): boolean => PARKED.includes(state) || isFinal(state);
 
-/** At work: one of the places that policy counts. A run that waits for a person has given its own back. */
-export const HOLDS_A_PLACE: readonly RunState[] = ["preparing", "working", "checking", "publishing"];
+/** Has a sandbox, and one of the places that policy counts. A run that waits for a person has given its own back. */
+export const HOLDS_A_PLACE: readonly RunState[] = ["preparing", "working", "checking"];
 
 /** The queue that carries a run in this state: what may take minutes never stands before what takes milliseconds. */
 export function queueOf(state: RunState): Queue {

@@ -62,7 +62,7 @@ export interface Amount {
 
 /** What a run shares with others, as it stands. */
 export interface ShareUse {
-  /** Other runs at work: of its team, for the person who asked for it, in its repository. */
+  /** Other runs at work, or before it in line: of its team, for the person who asked for it, in its repository. */
   readonly runs: { readonly team: number; readonly person: number; readonly repo: number };
   /** What the month has come to, by the record. */
   readonly spent: { readonly team: Amount; readonly person: Amount };
@@ -72,12 +72,15 @@ export interface ShareUse {
   readonly own: Amount;
 }
 
+/** Whose places and money are meant; with `resumeTo` for a run that comes back: it is behind nobody who only begins. */
+export type Sharing = Pick<Run, "id" | "team" | "repo" | "requester" | "resumeTo">;
+
 export interface ShareStore {
   /**
    * Until the transaction ends nobody else is told for this team, person or repository: of two that start at once the
    * second counts the first. `month`: "2026-11".
    */
-  use(tx: Tx, run: Pick<Run, "id" | "team" | "repo" | "requester">, month: string): Promise<ShareUse>;
+  use(tx: Tx, run: Sharing, month: string): Promise<ShareUse>;
   /** What the run may spend in all from now on. What of it is not spent is held, until `settle`. */
   allot(tx: Tx, run: Pick<Run, "id">, amount: Amount): Promise<void>;
   /** `null`: nothing is held for it. */

@@ -124,19 +124,13 @@ async function close(
     else if (open.length === 0) await move(core, tx, run, "queued", { by, why, epoch: null, patch: { wakeAt: null } });
     return;
   }
-  const now = core.clock.now().getTime();
   // Nothing waits for it.
   if (approval.gate === "host") return hostAnswered(core, tx, run, approval, status, by);
   if (run.state === "suspended" && (status === "approved" || GOES_ON.includes(approval.gate))) {
-    // An agent goes on after either answer, and meets a no when it asks again. It had its time long ago: the answer
-    // gives it that time once more, else it would be over before it begins.
-    const deadlineAt = new Date(now + (run.scope?.limits.runtimeMs ?? 0));
-    await move(core, tx, run, run.resumeTo === "publishing" ? "publishing" : "preparing", {
-      by,
-      why,
-      epoch: null,
-      patch: { wakeAt: null, deadlineAt },
-    });
+    // An agent goes on after either answer, as soon as a place is free, and meets a no when it asks again. A result needs
+    // no place to be published.
+    const to = run.resumeTo === "publishing" ? "publishing" : "queued";
+    await move(core, tx, run, to, { by, why, epoch: null, patch: { wakeAt: null } });
     return;
   }
   if (run.state === "suspended") {

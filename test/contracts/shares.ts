@@ -45,6 +45,27 @@ export function sharesContract(name: string, open: () => Promise<Pair>): void {
       expect((await use(at, run)).runs).toEqual({ team: 1, person: 2, repo: 2 });
     });
 
+    test("a run that comes back is before whoever begins, and not before another that comes back", async () => {
+      const at = await house(opened.first);
+      const mina = await at.person("Mina");
+      const back = async () => {
+        const run = await at.run({ requester: mina });
+        await begin(at, run, { usd: 1, tokens: 1 });
+        await at.tx((tx) => at.shares.settle(tx, run.id));
+        const working = await at.runs.get(run.id);
+        await at.tx((tx) => at.runs.move(tx, working ?? run, "queued", { resumeTo: "preparing" }));
+        return (await at.runs.get(run.id)) ?? run;
+      };
+      const first = await back();
+      await back();
+      const fresh = await at.run({ requester: mina });
+      expect((await use(at, first)).runs).toEqual({ team: 0, person: 0, repo: 0 });
+      const seen = await use(at, fresh);
+      expect(seen.runs).toEqual({ team: 2, person: 2, repo: 2 });
+      // They were promised nothing yet: what they had is settled.
+      expect(seen.held).toEqual({ team: NOTHING, person: NOTHING });
+    });
+
     test("a month is what its model calls came to, for the team and for the person, and what the run itself spent", async () => {
       const at = await house(opened.first);
       const [mina, bo] = [await at.person("Mina"), await at.person("Bo")];

@@ -74,6 +74,33 @@ test.each([
   },
 );
 
+test("a run that comes back with an answer waits for a place, says so, and is before whoever begins", async () => {
+  await held("per_repo: { concurrent_runs: 1 }");
+  const first = await atWork();
+  const question = await house.question(first);
+  house.world.offset += question.expiresAt.getTime() - house.core.clock.now().getTime() + 1_000;
+  await house.pass(0, first);
+  await house.until("suspended");
+  const second = await atWork();
+  const { askAgain } = await import("#runs/ask-again.ts");
+  await askAgain(house.core, { approvalId: question.id, account: ANA, place: first.place });
+  await house.answer(BO, (await house.question(first)).id);
+  await house.pass(6_000, first);
+  expect(await stateOf(first)).toBe("queued");
+  await ask();
+  const third = await house.until("queued");
+  expect(third.id).not.toBe(first.id);
+  const notices = (await factsOf(house.core, first.id)).notices.map(({ text }) => text);
+  expect(notices).toEqual([expect.stringMatching(/^1 of the 1 runs of acme\/reports are at work \(teams\/data\.yaml/)]);
+  await house.answer(BO, (await house.question(second)).id);
+  while ((await stateOf(second)) === "working") await new Promise((resolve) => setImmediate(resolve));
+  await house.pass(6_000, third);
+  expect(await stateOf(third)).toBe("queued");
+  await house.pass(0, first);
+  while ((await stateOf(first)) === "queued") await new Promise((resolve) => setImmediate(resolve));
+  expect(await stateOf(third)).toBe("queued");
+});
+
 test("per_person holds one person, and lets another begin", async () => {
   await held("per_person: { concurrent_runs: 1 }");
   await atWork();
