@@ -21,8 +21,8 @@ class CommandError extends Error {
 
 interface Command {
   readonly words: readonly string[];
-  /** As it stands in the help, indented. */
-  readonly help: string | (() => Promise<string>);
+  /** As it stands in the help, indented; `null`: another command's has it. */
+  readonly help: string | (() => Promise<string>) | null;
   readonly run: (args: readonly string[]) => Promise<number>;
 }
 
@@ -43,7 +43,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     words: ["policy", "accept"],
-    help: async () => (await import("#command/policy-accept.ts")).ACCEPT_HELP,
+    help: null,
     run: acceptPolicy,
   },
   {
@@ -70,7 +70,7 @@ const COMMANDS: readonly Command[] = [
 const help = async (): Promise<string> =>
   [
     "countersign: people ask coding agents in chat, policy decides, people countersign, the record proves it.\n",
-    ...(await Promise.all(COMMANDS.map(({ help: of }) => (typeof of === "string" ? of : of())))),
+    ...(await Promise.all(COMMANDS.flatMap(({ help: of }) => (of === null ? [] : typeof of === "string" ? of : of())))),
     "\nSettings are environment variables; none is needed.\n",
     ...Object.entries(SETTINGS).map(([name, sentence]) => `  ${name.padEnd(NAME_WIDTH)}${sentence}`),
     "",

@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
 import { type MirrorOptions, type PolicySource, policyMirror } from "#adapters/policy/mirror.ts";
-import { problemLines } from "./words.ts";
+import { ACCEPT_HELP, problemLines } from "./words.ts";
 
 /** What the command needs: the policy's repository, and the mirror that the service of this machine keeps of it. */
 export interface AcceptCommand extends MirrorOptions {
@@ -8,9 +8,6 @@ export interface AcceptCommand extends MirrorOptions {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
 }
-
-export const ACCEPT_HELP = `  countersign policy accept COMMIT
-      One commit of the policy's branch is in force by the operator's word, whoever agreed to it. The mirror records it.`;
 
 /** 0: in force at the service's next look; 1: it cannot be; 2: not understood. Throws when the branch cannot be fetched. */
 export async function acceptCommand(args: readonly string[], at: AcceptCommand): Promise<number> {

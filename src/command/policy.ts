@@ -15,6 +15,7 @@ import { notReplayed, type RecordedDecision, simulate } from "#policy/simulate.t
 import type { SiteConfig } from "#policy/site.ts";
 import { durationMs } from "#policy/units.ts";
 import {
+  ACCEPT_HELP,
   problemLines,
   sayChanges,
   sayCoverage,
@@ -46,7 +47,8 @@ export const POLICY_HELP = `  countersign policy check [DIR]                 rea
   countersign policy diff A..B [DIR]             what changes between two commits, in capabilities
   countersign policy simulate [DIR] --since 14d  what the recorded decisions would be under these files
   countersign policy schema org|team|recipe|test JSON Schema for editors
-      All take --json. Exit code: 0 fine, 1 not, 2 not understood.`;
+      All of these take --json. Exit code: 0 fine, 1 not, 2 not understood.
+${ACCEPT_HELP}`;
 
 /** A mistake in the command line: exit code 2. */
 class Usage extends Error {
@@ -59,10 +61,14 @@ const COMMANDS = { check, test, explain: explainCommand, diff, simulate: simulat
 export async function policyCommand(argv: readonly string[], at: PolicyCommand): Promise<number> {
   const [word, ...rest] = argv;
   const run = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word as keyof typeof COMMANDS] : undefined;
+  if (word === "--help" || word === "-h" || word === "help") {
+    at.out(POLICY_HELP);
+    return 0;
+  }
   if (run === undefined) {
     const what = word === undefined ? "name one" : `there is no "policy ${word}"${hint(word, Object.keys(COMMANDS))}`;
     at.error(`countersign policy: ${what}\n\n${POLICY_HELP}`);
-    return word === "--help" || word === "help" ? 0 : 2;
+    return 2;
   }
   try {
     return await run(rest, at);

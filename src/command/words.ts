@@ -7,6 +7,10 @@ import { POINT_NAMES } from "#policy/points.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
 import type { Simulation } from "#policy/simulate.ts";
 
+/** A command that the help of `countersign policy` has too. */
+export const ACCEPT_HELP = `  countersign policy accept COMMIT
+      One commit of the policy's branch is in force by the operator's word, whoever agreed to it. The mirror records it.`;
+
 export function problemLines(problems: readonly PolicyProblem[]): string {
   return problems.map(({ at, message }) => `${at} ${message}`).join("\n");
 }

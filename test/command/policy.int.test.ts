@@ -40,6 +40,16 @@ async function run(argv: readonly string[], recorded: readonly RecordedDecision[
   return { code, out: out.join("\n"), error: error.join("\n") };
 }
 
+test("who asks for help reads every word of it, and who says an unknown one reads which there are", async () => {
+  const { code, out, error } = await run(["--help"]);
+  expect({ code, error }).toEqual({ code: 0, error: "" });
+  const words = ["check", "test", "explain", "diff", "simulate", "schema", "accept"];
+  for (const word of words) expect(out).toContain(`countersign policy ${word} `);
+  const unknown = await run(["chek"]);
+  expect(unknown.code).toBe(2);
+  expect(unknown.error).toContain('there is no "policy chek" - did you mean "check"?');
+});
+
 test("check says how many teams there are and the digest", async () => {
   const { code, out } = await run(["check"]);
   expect(code).toBe(0);
