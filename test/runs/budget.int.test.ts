@@ -197,3 +197,26 @@ test("a live sandbox has its grown budget at every grant anew", async () => {
   await regrant(house.core);
   expect(budgetOf(run)).toEqual({ usd: 8, tokens: 10_000_000 });
 });
+
+test("more money counts no more once who said yes to it has added to the run", async () => {
+  let turn = 0;
+  house = await memoryHouse({
+    play: () => {
+      turn += 1;
+      if (turn > 1) return [{ run: "rm -rf build", ask: true }, { say: "Done." }];
+      const run = [...house.gateway.grants.values()].find((grant) => grant.git?.branch)?.run ?? "";
+      spend(run, 3.98);
+      refuse(run);
+      return [{ write: "README.md", content: "half\n" }, { fail: "403 budget" }];
+    },
+  });
+  house.policy.edit(DATA, "rules:\n", ASK);
+  await house.say(ANA, "do a lot", { channel: "C0DATA" });
+  const run = await house.until("suspended");
+  await house.answer(BO, (await house.question(run)).id);
+  await house.until("working");
+  await house.question(run);
+  expect(budgetOf(run)?.usd).toBe(8);
+  await house.say(BO, "and the second list", { in: run });
+  expect(budgetOf(run)?.usd).toBe(4);
+});

@@ -132,6 +132,17 @@ test("the agent is told of a yes in its next turn, and the thread says so", asyn
   expect(prompts.at(-1)).toMatch(/<note>\nBo allowed docs\.example\.org:443 \(GET, HEAD\) for this run/);
 });
 
+test("a host is closed again once who said yes to it has added to the run", async () => {
+  const run = await working();
+  refuse(run, DOCS);
+  await heard(run, 1);
+  const [question] = await asked(run);
+  await house.answer(BO, question?.id ?? "");
+  expect(open()).toContain(DOCS);
+  await house.say(BO, "and the second page", { in: run });
+  expect(open()).toEqual(["reports.example.com"]);
+});
+
 test("a no is remembered: the same host is not asked about again in this run", async () => {
   const run = await working();
   refuse(run, DOCS);
