@@ -1,5 +1,5 @@
 import type { NoteStore } from "#runs/stores.ts";
-import { and, eq } from "./drizzle.ts";
+import { and, desc, eq, sql } from "./drizzle.ts";
 import { notes } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
 
@@ -19,6 +19,15 @@ export function noteStore(db: Db, orgId: string): NoteStore {
         .from(notes)
         .where(and(eq(notes.orgId, orgId), eq(notes.key, key)));
       return row ?? null;
+    },
+    async keys(prefix, limit) {
+      const found = await outside(db)
+        .select({ key: notes.key })
+        .from(notes)
+        .where(and(eq(notes.orgId, orgId), sql`starts_with(${notes.key}, ${prefix})`))
+        .orderBy(desc(notes.at), desc(notes.key))
+        .limit(limit);
+      return found.map(({ key }) => key).reverse();
     },
   };
 }

@@ -12,7 +12,7 @@ import type { PolicyForge } from "#ports/policy-forge.ts";
 import { agreed } from "#runs/agreement.ts";
 import type { Core } from "#runs/core.ts";
 import { keepPolicy } from "#runs/policy-kept.ts";
-import { policyBroken, policyMended } from "#runs/policy-news.ts";
+import { policyBroken, policyMended, policyRestored } from "#runs/policy-news.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
 import { StartError } from "./parts.ts";
@@ -74,9 +74,16 @@ export async function openPolicyFeed(config: Config, forge: Places | null, say: 
     watch,
     async begin(standing) {
       await news.begin(standing, loaded.policy);
-      if (policyRepository !== null)
+      const settled = () => {
+        const now = watch.current();
+        if (now.ok && watch.problems().length === 0) news.settled(now.policy);
+      };
+      // A folder has just been looked at; of a branch there may be newer commits than those that were in force.
+      if (policyRepository === null) settled();
+      else
         void watch
           .reload()
+          .then(settled)
           .catch((error: unknown) => say("the policy could not be looked at", { error: String(error) }));
     },
     async close() {
@@ -169,6 +176,12 @@ function listener(say: Core["log"]) {
       if (change.ok) say("policy reloaded", { commit: change.policy.commit, digest: change.policy.digest });
       else say("policy is broken; the last good one stays in force", { level: "error", problems: change.problems });
       void queue((standing) => tell(standing, change));
+    },
+    /** What the files say is in force, as far as we know at the start. */
+    settled(policy: Policy): void {
+      void queue(async ({ core, workspace }) => {
+        if (alarm === null) await policyRestored(core, workspace, policy);
+      });
     },
     standing(): Standing {
       if (there === null) throw new Error("the house is still being opened");

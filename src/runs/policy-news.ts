@@ -7,6 +7,11 @@ import { redacted } from "./redact.ts";
 import type { NoteStore, OutboxRow } from "./stores.ts";
 import type { View } from "./view.ts";
 
+const PREFIX = "policy:";
+const MENDED = ":mended";
+/** An alarm that is older than so many others is no news any more. */
+const KEYS_MOST = 200;
+
 /** Enough to begin with; `countersign policy check` says all of them. */
 const PROBLEMS_KEPT = 20;
 /** The same broken files again and again, each time mended between: far more than anybody does. */
@@ -46,7 +51,7 @@ export async function policyBroken(
 ): Promise<string | null> {
   const channel = kept.owners?.channel ?? null;
   if (channel === null) return null;
-  const key = await freeKey(core.stores.notes, `policy:${digest(tree).slice(7, 39)}`);
+  const key = await freeKey(core.stores.notes, `${PREFIX}${digest(tree).slice(7, 39)}`);
   await tell(core, ownersPlace(workspace, channel), key, {
     what: "broken",
     tree,
@@ -72,7 +77,21 @@ export async function policyMended(
   });
 }
 
-const mendedKey = (alarm: string): string => `${alarm}:mended`;
+/**
+ * The same for alarms of a process that ended before their end could be told. Call it once what the files say is known to be
+ * in force.
+ */
+export async function policyRestored(
+  core: Pick<Core, "store" | "stores" | "redact" | "nudge">,
+  workspace: string,
+  now: Policy,
+): Promise<void> {
+  const keys = new Set(await core.stores.notes.keys(PREFIX, KEYS_MOST));
+  for (const key of keys)
+    if (!key.endsWith(MENDED) && !keys.has(mendedKey(key))) await policyMended(core, workspace, key, now);
+}
+
+const mendedKey = (alarm: string): string => `${alarm}${MENDED}`;
 
 const ownersPlace = (workspace: string, channel: string): Place => ({
   provider: "slack",

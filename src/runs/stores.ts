@@ -281,4 +281,6 @@ export interface NoteStore {
   keep(tx: Tx, key: string, body: unknown): Promise<boolean>;
   /** What was kept, and when; `null`: nothing. */
   get(key: string): Promise<{ readonly body: unknown; readonly at: Date } | null>;
+  /** Keys that begin so, oldest first; no more than `limit` of the newest. */
+  keys(prefix: string, limit: number): Promise<readonly string[]>;
 }

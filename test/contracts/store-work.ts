@@ -364,6 +364,10 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       const kept = await Promise.all([a, b].map((at, n) => at.tx((tx) => at.notes.keep(tx, key, { by: n }))));
       expect(kept.filter(Boolean)).toHaveLength(1);
       expect(await a.notes.get(key)).toMatchObject({ body: { by: kept.indexOf(true) }, at: expect.any(Date) });
+      await b.tx((tx) => b.notes.keep(tx, `${key}:end`, {}));
+      await b.tx((tx) => b.notes.keep(tx, `not ${key}`, {}));
+      expect(await a.notes.keys(key, 9)).toEqual([key, `${key}:end`]);
+      expect(await a.notes.keys(key, 1)).toEqual([`${key}:end`]);
     });
 
     test("a message that belongs to no run is due like any other, and its process is told", async () => {

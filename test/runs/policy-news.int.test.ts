@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Policy } from "#policy/policy.ts";
-import { policyBroken, policyMended } from "#runs/policy-news.ts";
+import { policyBroken, policyMended, policyRestored } from "#runs/policy-news.ts";
 import { memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
@@ -63,4 +63,11 @@ test("without a channel nothing is posted anywhere", async () => {
   expect(await broken()).toBeNull();
   await mended("policy:none:1");
   expect(await said()).toEqual([]);
+});
+
+test("after a restart the end of every alarm that is still open is told, once", async () => {
+  await mended(await broken("files-a"));
+  await broken("files-b");
+  for (let start = 0; start < 2; start += 1) await policyRestored(house.core, "T0LOCAL", inForce());
+  expect(await said()).toEqual(["policy_broken", "policy_mended", "policy_broken", "policy_mended"]);
 });
