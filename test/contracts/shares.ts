@@ -81,7 +81,7 @@ export function sharesContract(name: string, open: () => Promise<Pair>): void {
       expect(before).toMatchObject({ spent: { team: NOTHING, person: NOTHING }, own: mine });
     });
 
-    test("what runs at work may still spend is held for them, until they have spent it or are over", async () => {
+    test("what runs at work may still spend is held for them, until they have spent it or it is settled", async () => {
       const at = await house(opened.first);
       const [mina, bo] = [await at.person("Mina"), await at.person("Bo")];
       const other = await at.run({ requester: bo, team: "shop" });
@@ -97,6 +97,8 @@ export function sharesContract(name: string, open: () => Promise<Pair>): void {
       expect((await use(at, run)).held).toEqual({ team: { usd: 2, tokens: 900 }, person: NOTHING });
       const working = await at.runs.get(other.id);
       await at.tx((tx) => at.runs.move(tx, working ?? other, "cancelled", {}));
+      expect((await use(at, run)).held.team).toEqual({ usd: 2, tokens: 900 });
+      await at.tx((tx) => at.shares.settle(tx, other.id));
       expect((await use(at, run)).held.team).toEqual(NOTHING);
     });
 
