@@ -5,7 +5,7 @@ import { newId } from "#runs/ids.ts";
 import { Fenced, type Run } from "#runs/run.ts";
 import { type House, house, newRun, note, type Pair } from "#test/db/house.ts";
 
-/** Transactions, runs and their record. The other stores are in `store-work.ts`. */
+/** Transactions, runs and their record. The other stores are in `store-work.ts` and `store-messages.ts`. */
 export function storeContract(name: string, open: () => Promise<Pair>): void {
   describe(name, () => {
     let opened: Pair;
