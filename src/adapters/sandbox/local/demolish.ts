@@ -19,9 +19,7 @@ export async function demolish(dir: string): Promise<void> {
   // Pid 1 takes the whole namespace along, and is only gone when everything in it is.
   if (inside !== null) for (const one of [inside.init, inside.outer]) await end(one, END_MS);
   if (box !== null) {
-    const groups = [box.memoryGroup, box.pidsGroup, box.cpuGroup ?? null];
-    for (const group of groups) if (group !== null) await emptied(group);
-    removeGroups(groups);
+    for (const group of [box.memoryGroup, box.pidsGroup, box.cpuGroup ?? null]) if (group !== null) await remove(group);
     await removeTree(box.work);
     if (box.uidLock !== null) releaseUid(box.uidLock);
   }
@@ -36,6 +34,19 @@ export async function demolish(dir: string): Promise<void> {
   const late = readSupervisor(doomed);
   if (late !== null && late.pid !== process.pid) await end(late, END_MS);
   await removeTree(doomed);
+}
+
+/** Whoever was just being started may join a group that we have seen empty, and the kernel takes a moment to let go of it. */
+async function remove(group: string): Promise<void> {
+  for (const deadline = performance.now() + END_MS; ; ) {
+    await emptied(group);
+    try {
+      return removeGroups([group]);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EBUSY" || performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 4));
+  }
 }
 
 /** Kills what is left in a group of ours; the members end on their own time. */
