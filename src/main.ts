@@ -133,10 +133,12 @@ async function policy(args: readonly string[]): Promise<number> {
 }
 
 async function acceptPolicy(args: readonly string[]): Promise<number> {
-  const [{ acceptCommand }, { gitEnvironment }] = await Promise.all([
+  const [{ acceptCommand, acceptedName }, { gitEnvironment }] = await Promise.all([
     import("#command/policy-accept.ts"),
     import("#adapters/git.ts"),
   ]);
+  const name = acceptedName(args, (text) => console.error(text));
+  if (name === null) return 2;
   const config = parseConfig(process.env, process.cwd());
   const of = config.policyRepository;
   if (of === null)
@@ -144,7 +146,7 @@ async function acceptPolicy(args: readonly string[]): Promise<number> {
   const { dir, home } = policyMirrorPlace(config.dataDir, of);
   await mkdir(home, { recursive: true, mode: 0o700 });
   const url = of.url ?? path.join(config.dataDir, "repos", "git", `${of.repo}.git`);
-  return acceptCommand(args, {
+  return acceptCommand(name, {
     source: { url, branch: of.branch, folder: of.folder },
     dir,
     env: gitEnvironment({ home }),

@@ -9,13 +9,16 @@ export interface AcceptCommand extends MirrorOptions {
   readonly error: (text: string) => void;
 }
 
-/** 0: in force at the service's next look; 1: it cannot be; 2: not understood. Throws when the branch cannot be fetched. */
-export async function acceptCommand(args: readonly string[], at: AcceptCommand): Promise<number> {
+/** The one commit that is named; `null` after it was said why there is none. */
+export function acceptedName(args: readonly string[], error: (text: string) => void): string | null {
   const [name = "", ...more] = args;
-  if (more.length > 0 || !/^[0-9a-f]{7,64}$/.test(name)) {
-    at.error(`countersign policy accept: name one commit, by 7 or more of its digits\n\n${ACCEPT_HELP}`);
-    return 2;
-  }
+  if (more.length === 0 && /^[0-9a-f]{7,64}$/.test(name)) return name;
+  error(`countersign policy accept: name one commit, by 7 or more of its digits\n\n${ACCEPT_HELP}`);
+  return null;
+}
+
+/** 0: in force at the service's next look; 1: it cannot be. Throws when the branch cannot be fetched. */
+export async function acceptCommand(name: string, at: AcceptCommand): Promise<number> {
   const { source } = at;
   const mirror = await policyMirror(source, at);
   const head = await mirror.fetch();

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { PolicyChange } from "#adapters/policy/keeper.ts";
 import { type Agreement, watchPolicyRepository } from "#adapters/policy/repository.ts";
-import { acceptCommand } from "#command/policy-accept.ts";
+import { acceptCommand, acceptedName } from "#command/policy-accept.ts";
 
 const ORG = `version: 1
 kind: org
@@ -194,9 +194,10 @@ test("a commit that the operator accepts is in force at the next look, recorded,
   const say = (text: string) => said.push(text);
   const dir = path.join(root, "mirror");
   const source = { url: work, branch: "main", folder: "policies" };
-  const accept = (name: string) => acceptCommand([name], { source, dir, env, out: say, error: say });
+  const accept = (name: string) => acceptCommand(name, { source, dir, env, out: say, error: say });
 
-  expect(await accept("main")).toBe(2);
+  expect([acceptedName(["main"], say), acceptedName([stuck, "more"], say)]).toEqual([null, null]);
+  expect(said.join("\n")).toContain("name one commit");
   expect(await accept("0123456789")).toBe(1);
   expect(await accept(broken)).toBe(1);
   expect(current().commit).toBe(before);
