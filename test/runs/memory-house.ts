@@ -6,8 +6,8 @@ import { readPolicyFolder } from "#adapters/policy/folder.ts";
 import { memoryRepoHost } from "#adapters/repo-host/memory.ts";
 import { memorySandboxes } from "#adapters/sandbox/memory.ts";
 import type { Program } from "#adapters/sandbox/memory-process.ts";
-import { memoryDatabase, memoryEngine } from "#db/memory.ts";
-import type { Database } from "#db/open.ts";
+import { memoryEngine } from "#db/memory.ts";
+import { type Database, openDatabase } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
 import { stores } from "#db/stores.ts";
@@ -29,6 +29,7 @@ import { isFinal, queueOf, type RunState } from "#runs/state.ts";
 import { handlers } from "#runs/tick.ts";
 import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
+import { freshDatabase } from "#test/postgres.ts";
 
 export const BASE = "b".repeat(40);
 export const HEAD = "a".repeat(40);
@@ -65,12 +66,13 @@ export interface Wall {
 }
 
 /**
- * The core over memory adapters and a real database (embedded unless told), with the sample policies. Nothing of it is a
- * mock. It closes its database.
+ * The core over memory adapters and a database of its own on the real server (unless told), with the sample policies. Nothing
+ * of it is a mock. It closes its database.
  */
 export async function memoryHouse(script: Script = {}, o: { wall?: Wall; database?: Database } = {}) {
   const wall = o.wall ?? null;
-  const database = o.database ?? (await memoryDatabase());
+  const own = o.database === undefined ? await freshDatabase() : null;
+  const database = o.database ?? (await openDatabase(own?.url ?? ""));
   const orgId = await ensureOrg(database.db, "test");
   const policyFiles = await readPolicyFolder(POLICIES);
   const loaded = loadPolicy(policyFiles, { commit: "test" });
@@ -333,6 +335,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
       await reading;
       await core.engine.drain(1_000);
       await database.close();
+      await own?.drop();
     },
   };
 }

@@ -51,6 +51,7 @@ test("another broken state is another alarm", async () => {
 
 test("the end of it is told once, and the same mistake made anew is told again", async () => {
   const first = await broken();
+  expect(await said()).toEqual(["policy_broken"]);
   await Promise.all([mended(first), mended(first)]);
   expect(await said()).toEqual(["policy_broken", "policy_mended"]);
   const again = await broken();
@@ -66,8 +67,12 @@ test("without a channel nothing is posted anywhere", async () => {
 });
 
 test("after a restart the end of every alarm that is still open is told, once", async () => {
-  await mended(await broken("files-a"));
+  const first = await broken("files-a");
+  expect(await said()).toEqual(["policy_broken"]);
+  await mended(first);
+  expect(await said()).toEqual(["policy_broken", "policy_mended"]);
   await broken("files-b");
+  expect(await said()).toEqual(["policy_broken", "policy_mended", "policy_broken"]);
   for (let start = 0; start < 2; start += 1) await policyRestored(house.core, "T0LOCAL", inForce());
   expect(await said()).toEqual(["policy_broken", "policy_mended", "policy_broken", "policy_mended"]);
 });
