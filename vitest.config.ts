@@ -1,8 +1,11 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** unit: pure. integration: real processes, real Postgres, real git. e2e: a whole product and a real browser. */
 export default defineConfig({
   test: {
+    // Much of what they do is waiting for other processes.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
