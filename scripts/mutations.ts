@@ -21,6 +21,7 @@ const word = process.argv[2] ?? "";
 const wanted = MUTATIONS.filter(({ name, file }) => name.includes(word) || file.includes(word));
 const copy = makeCopy(root);
 process.once("exit", copy.remove);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 async function tried(mutation: Mutation): ReturnType<typeof runTests> {
   let restore: () => void;

@@ -131,9 +131,12 @@ export function containsPath(outer: PathGlob, inner: PathGlob): boolean {
   return matchesSegments(outer, inner, (pattern, segment) => segment !== ANY && containsText(pattern, segment));
 }
 
+/** What nearly every path looks like: it is folded already. */
+const PLAIN = /^[\u0020-\u0040\u005b-\u007e]*$/;
+
 /** Case and composition do not make another file: the usual disks of people's machines say so. */
 export function fold(text: string): string {
-  return text.normalize("NFC").toLowerCase();
+  return PLAIN.test(text) ? text : text.normalize("NFC").toLowerCase();
 }
 
 /** Whether a rule limited to some repositories (none: not limited) speaks of this one. */
