@@ -82,6 +82,13 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
       const [row] = await outside(db).select().from(outbox).where(eq(outbox.key, key));
       return row ? toRow(row) : null;
     },
+    async subjects(tx, runId, kind) {
+      const found = await asDb(tx)
+        .selectDistinct({ subject: outbox.subject })
+        .from(outbox)
+        .where(and(eq(outbox.orgId, orgId), eq(outbox.runId, runId), eq(outbox.kind, kind)));
+      return found.flatMap(({ subject }) => subject ?? []);
+    },
   };
 }
 

@@ -94,7 +94,10 @@ export const outbox = pgTable(
     /** The pause before the next try; while somebody shows it, the time of a wish that does not wait for one. */
     notBefore: time("not_before"),
   },
-  (t) => [index("outbox_due").on(t.wantedAt).where(sql`${t.version} > ${t.shownVersion}`)],
+  (t) => [
+    index("outbox_run").on(t.runId, t.kind),
+    index("outbox_due").on(t.wantedAt).where(sql`${t.version} > ${t.shownVersion}`),
+  ],
 );
 
 /** Facts that belong to no run and outlive the process: words that wait for a choice, what the policy's owners are told. */

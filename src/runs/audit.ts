@@ -18,7 +18,7 @@ const LOOK_AGAIN_MS = 60_000;
  * that writes the event, so of several workers one wins. Returns when `signal` aborts; throws when the gateway is away.
  */
 export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
-  const carded = new Map<string, Set<string>>();
+  const carded = new Map<string, ReadonlySet<string>>();
   const looked = new Map<string, Looked>();
   for await (const { next, line } of core.gateway.audit(await core.stores.cursors.get(AUDIT_CURSOR), signal)) {
     const run = line.run === null ? null : await core.stores.runs.get(line.run);
@@ -32,9 +32,14 @@ export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
       if (asked && locked) await askHost(core, tx, locked, asked);
       if (!isBlockedHost(line)) return;
       const name = `${line.host}:${line.port}`;
-      const hosts = carded.get(run.id) ?? new Set();
       const hasQuestion = asked?.kind === "question" || asked?.kind === "asked";
-      if (hosts.size < MOST_CARDS && !hasQuestion) carded.set(run.id, hosts.add(name));
+      let hosts = new Set(carded.get(run.id));
+      if (!hosts.has(name) && hosts.size < MOST_CARDS && !hasQuestion) {
+        // Another worker, or one before us, may have had a card made. The cursor lets one of us in at a time.
+        hosts = new Set(await core.stores.outbox.subjects(tx, run.id, "blocked"));
+        if (hosts.size < MOST_CARDS) hosts.add(name);
+        carded.set(run.id, hosts);
+      }
       if (hosts.has(name)) await tellStep(core, tx, run, "blocked", name);
       await tellStep(core, tx, run, "status");
     });

@@ -251,6 +251,8 @@ export interface OutboxStore {
    */
   later(key: string, afterMs: number): Promise<boolean>;
   get(key: string): Promise<OutboxRow | null>;
+  /** What the run's messages of this kind are about. */
+  subjects(tx: Tx, runId: RunId, kind: string): Promise<readonly string[]>;
 }
 
 /** How far something ordered was read: audit lines, an agent's output. Moves in the same transaction as its events. */

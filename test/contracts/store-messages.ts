@@ -73,6 +73,12 @@ export function messagesContract(name: string, open: () => Promise<Pair>): void 
       await one.outbox.later(`approval:${run.id}`, -1_000);
       expect(await one.outbox.due(60_000, 10)).toMatchObject([{ kind: "approval", place: run.place }]);
       expect(await one.outbox.get(`status:${run.id}`)).toMatchObject({ version: 2, shownVersion: 2 });
+      const about = { key: `blocked:${run.id}`, runId: run.id, place: run.place, kind: "blocked", subject: "h:443" };
+      await one.tx(async (tx) => {
+        await one.outbox.want(tx, about);
+        expect(await one.outbox.subjects(tx, run.id, "blocked")).toEqual(["h:443"]);
+        expect(await one.outbox.subjects(tx, run.id, "status")).toEqual([]);
+      });
     });
 
     test("what is claimed as it is wanted is due for nobody else, and a second claim of it fails", async () => {
@@ -157,8 +163,14 @@ export function messagesContract(name: string, open: () => Promise<Pair>): void 
       const key = `policy:${randomUUID()}`;
       const place = { provider: "slack", workspace: "T0LOCAL", channel: "C0SEC", thread: "" };
       const leaving = new AbortController();
+      let heard = false;
       const told = b.events.changes(leaving.signal)[Symbol.asyncIterator]().next();
-      await a.tx((tx) => a.outbox.want(tx, { key, runId: null, place, kind: "policy", subject: null }));
+      const over = told.finally(() => {
+        heard = true;
+      });
+      // What is wanted before the other process listens is not told to it.
+      while (!heard) await a.tx((tx) => a.outbox.want(tx, { key, runId: null, place, kind: "policy", subject: null }));
+      await over;
       expect(await told).toMatchObject({ done: false, value: "" });
       leaving.abort();
       expect(await b.outbox.due(30_000, 1_000)).toContainEqual(expect.objectContaining({ key, runId: null, place }));
