@@ -65,11 +65,12 @@ async function open(
   const close = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+      // To all of them: npm tells only the shell that it started, and leaves before what that started does.
+      const all = -(child.pid ?? 0);
+      process.kill(all, "SIGTERM");
+      const timer = setTimeout(() => process.kill(all, "SIGKILL"), 20_000);
       await ended;
       clearTimeout(timer);
-      // npm leaves before what it started does.
       while (groupLives(child.pid ?? 0)) await pause(20);
     }
     if (o.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });

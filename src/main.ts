@@ -230,11 +230,17 @@ async function textOf(file: string): Promise<string> {
 }
 
 /** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+/**
+ * The third request ends us at once: one press in a terminal is told to everybody in it, and whoever started us passes it
+ * on, so that it can come twice.
+ */
 function stopRequested(): Promise<void> {
   return new Promise((resolve) => {
+    let requests = 0;
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130));
+      process.on(signal, () => {
+        requests += 1;
+        if (requests > 2) process.exit(130);
         resolve();
       });
     }
