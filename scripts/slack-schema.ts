@@ -5,8 +5,8 @@ import { createGenerator } from "ts-json-schema-generator";
 
 /**
  * Slack's own TypeScript types, as one JSON Schema that the playground holds every call to. Run it after an update of
- * @slack/web-api; `test/playground/schema.int.test.ts` fails until the committed file is what this makes. `--print`
- * writes to the standard output instead.
+ * @slack/web-api; `test/playground/schema.int.test.ts` fails until the committed files are what this makes. `--print`
+ * and `--print-manifest` write one of them to the standard output instead.
  */
 interface Schema {
   $schema?: string;
@@ -53,7 +53,9 @@ const METHODS: Record<string, string> = {
   "usergroups.users.list": "UsergroupsUsersListArguments",
   "users.info": "UsersInfoArguments",
   "users.list": "UsersListArguments",
+  "users.lookupByEmail": "UsersLookupByEmailArguments",
   "views.open": "ViewsOpenArguments",
+  "views.publish": "ViewsPublishArguments",
   "views.push": "ViewsPushArguments",
   "views.update": "ViewsUpdateArguments",
 };
@@ -66,6 +68,7 @@ const REPLACED: Record<string, Schema> = {
   AnyBlock: { $ref: "#/definitions/KnownBlock" },
 };
 
+const MANIFEST_FILE = fileURLToPath(new URL("../test/fixtures/slack/manifest.schema.json", import.meta.url));
 const SCHEMA_FILE = fileURLToPath(new URL("../src/playground/slack/schema/slack.schema.json", import.meta.url));
 
 function packageDir(name: string): string {
@@ -174,15 +177,26 @@ function reachable(definitions: Record<string, Schema>, roots: readonly string[]
   return [...seen].sort();
 }
 
-/** Generates the whole schema: `definitions` of blocks and views by name, and of arguments by method ("chat.update"). */
-function slackSchema(): Schema {
-  const generator = createGenerator({
+function generatorOf() {
+  return createGenerator({
     path: join(packageDir("@slack/web-api"), "{dist/types/request/*.d.ts,../types/dist/**/*.d.ts}"),
     skipTypeCheck: true,
     additionalProperties: false,
     expose: "export",
     jsDoc: "none",
   });
+}
+
+/** An app's manifest, as a call takes it: what a response calls Manifest is another type. */
+function manifestSchema(): Schema {
+  const made = JSON.parse(JSON.stringify(generatorOf().createSchema("AppsManifestValidateArguments"))) as Schema;
+  const { $ref: _, ...schema } = made;
+  return { ...schema, $ref: "#/definitions/Manifest" };
+}
+
+/** Generates the whole schema: `definitions` of blocks and views by name, and of arguments by method ("chat.update"). */
+function slackSchema(): Schema {
+  const generator = generatorOf();
   const definitions: Record<string, Schema> = {};
   const take = (type: string): void => {
     const made = JSON.parse(JSON.stringify(generator.createSchema(type))) as Schema;
@@ -222,6 +236,10 @@ function slackSchema(): Schema {
   };
 }
 
-const text = `${JSON.stringify(slackSchema(), null, 1)}\n`;
-if (process.argv.includes("--print")) process.stdout.write(text);
-else writeFileSync(SCHEMA_FILE, text);
+const written = (schema: Schema) => `${JSON.stringify(schema, null, 1)}\n`;
+if (process.argv.includes("--print-manifest")) process.stdout.write(written(manifestSchema()));
+else if (process.argv.includes("--print")) process.stdout.write(written(slackSchema()));
+else {
+  writeFileSync(SCHEMA_FILE, written(slackSchema()));
+  writeFileSync(MANIFEST_FILE, written(manifestSchema()));
+}

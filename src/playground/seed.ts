@@ -7,7 +7,7 @@ const BOT = "U0AGENT";
 
 const SEED: Seed = {
   team: { id: "T0LOCAL", name: "Acme (local)", domain: "acme-local" },
-  app: { id: "A0AGENT", botId: "B0AGENT", botUser: BOT },
+  app: { id: "A0AGENT", botId: "B0AGENT", botUser: BOT, commands: ["/agent"] },
   users: [
     {
       id: "U0ANA",

@@ -221,7 +221,7 @@ inBrowser("a guest sees the one channel she is in", async () => {
   const page = await visit();
   await page.getByRole("radio", { name: /Dee/ }).check();
   await page.getByLabel("Message #website as Dee").waitFor();
-  expect(await page.getByRole("navigation").getByRole("link").allInnerTexts()).toEqual(["website"]);
+  expect(await page.getByRole("navigation").getByRole("link").allInnerTexts()).toEqual(["website", "agent: Home"]);
 });
 
 inBrowser("an edit elsewhere takes neither the focus nor a draft away", async () => {
@@ -282,3 +282,54 @@ inBrowser("at phone width nothing is wider than the screen and the channels open
   await page.getByRole("link", { name: /data/ }).click();
   await page.getByLabel("Message #data as Ana").waitFor();
 });
+
+inBrowser("the app's Home is a page of its own, for each person another, and its buttons reach the app", async () => {
+  const { bolt } = stage;
+  const pressed: string[] = [];
+  bolt.event("app_home_opened", async ({ event, client }) => {
+    await client.views.publish({
+      user_id: event.user,
+      view: {
+        type: "home",
+        blocks: [
+          { type: "section", text: { type: "mrkdwn", text: `Runs of <@${event.user}>` } },
+          { type: "actions", elements: [button("home_stop", "Stop", { value: "run-1" })] },
+        ],
+      },
+    });
+  });
+  bolt.action("home_stop", async ({ ack, body }) => {
+    await ack();
+    pressed.push(body.user.id);
+  });
+  const page = await visit();
+  await page.getByRole("link", { name: "agent: Home" }).click();
+  await page.getByText("Runs of @Ana").waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await expect.poll(() => pressed).toEqual(["U0ANA"]);
+  await page.getByRole("radio", { name: /Bo/ }).check({ force: true });
+  await page.getByText("Runs of @Bo").waitFor();
+  await page.reload();
+  await page.getByText("Runs of @Bo").waitFor();
+  await page.getByRole("link", { name: "shop" }).click();
+  await page.getByRole("heading", { name: "shop" }).first().waitFor();
+});
+
+inBrowser(
+  "a slash command is sent from the channel's box, its answer is seen by its person alone, and threads take none",
+  async () => {
+    stage.bolt.command("/agent", async ({ ack, command }) => ack(`You said ${command.text}`));
+    const page = await visit();
+    await page.getByLabel(/^Message #shop as Ana/).fill("/agent status of it");
+    await page.keyboard.press("Enter");
+    const said = page.getByRole("log", { name: "Messages in #shop" }).getByText("You said status of it");
+    await said.waitFor();
+    await page.getByRole("radio", { name: /Bo/ }).check({ force: true });
+    await expect.poll(() => said.count()).toBe(0);
+    await page.getByLabel(/^Message #shop as Bo/).fill("@agent hello");
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Reply as Bo").fill("/agent status");
+    await page.keyboard.press("Enter");
+    await page.getByText("/agent does not work in threads").waitFor();
+  },
+);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ServerType, serve } from "@hono/node-server";
 import { App, type Receiver, type ReceiverEvent, verifySlackRequest } from "@slack/bolt";
+import { SocketModeClient } from "@slack/socket-mode";
 import { type Context, Hono } from "hono";
 import { playgroundSeed } from "#playground/seed.ts";
 import { TOKEN_HEADER } from "#playground/slack/paths.ts";
@@ -13,6 +14,21 @@ import type { JsonObject } from "#playground/slack/world.ts";
 export const TOKEN = "start-token-for-tests";
 const SIGNING = "signing-secret-for-tests";
 const BOT_TOKEN = "xoxb-for-tests";
+export const APP_TOKEN = "xapp-for-tests";
+
+/** Slack's two ways to an app. What is tested over one is tested over the other. */
+export const TRANSPORTS = ["http", "socket"] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+const SILENT = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  setLevel() {},
+  setName() {},
+  getLevel: () => "error" as never,
+};
 
 /** What the app was sent, as it came. */
 export interface Heard {
@@ -37,11 +53,27 @@ export interface Stage {
 /** Everything a real product does in its receiver, and no more: verify, hand to Bolt, answer what Bolt acknowledges. */
 function receiver(
   take: (heard: Heard) => Response | Promise<Response> | undefined,
-): Receiver & { handle(c: Context): Promise<Response> } {
+): Receiver & { handle(c: Context): Promise<Response>; plug(apiUrl: string): Promise<SocketModeClient> } {
   let bolt: App | undefined;
   return {
     init(app) {
       bolt = app;
+    },
+    /** Slack's own client holds the socket; an answer that is no 200 is an envelope that is not acknowledged. */
+    async plug(slackApiUrl) {
+      const client = new SocketModeClient({
+        appToken: APP_TOKEN,
+        logger: SILENT,
+        clientOptions: { slackApiUrl, retryConfig: { retries: 0 } },
+      });
+      client.on("slack_event", async ({ body, ack, retry_num, retry_reason }) => {
+        const retryNum = retry_num ? String(retry_num) : undefined;
+        const early = await take({ body, retryNum, retryReason: retryNum && retry_reason });
+        if (early) return early.ok ? ack() : undefined;
+        await bolt?.processEvent({ body, ack });
+      });
+      await client.start();
+      return client;
     },
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
@@ -60,7 +92,10 @@ function receiver(
         return c.body(null, 401);
       }
       const form = c.req.header("content-type")?.startsWith("application/x-www-form-urlencoded");
-      const body = JSON.parse(form ? (new URLSearchParams(raw).get("payload") ?? "") : raw) as JsonObject;
+      const fields = new URLSearchParams(form ? raw : "");
+      const body = fields.has("command")
+        ? Object.fromEntries(fields)
+        : (JSON.parse(form ? (fields.get("payload") ?? "") : raw) as JsonObject);
       const early = take({
         body,
         retryNum: c.req.header("x-slack-retry-num"),
@@ -71,7 +106,8 @@ function receiver(
       const event: ReceiverEvent = {
         body,
         ack: (answer) => {
-          resolve(answer === undefined || answer === "" ? c.body(null, 200) : c.json(answer as object));
+          if (answer === undefined || answer === "") resolve(c.body(null, 200));
+          else resolve(typeof answer === "string" ? c.text(answer) : c.json(answer as object));
           return Promise.resolve();
         },
       };
@@ -82,7 +118,10 @@ function receiver(
 }
 
 /** A playground, a Bolt app behind it, both on one port. */
-export async function openStage(o: Partial<PlaygroundOptions> = {}): Promise<Stage> {
+export async function openStage({
+  over = "http",
+  ...o
+}: Partial<PlaygroundOptions> & { over?: Transport } = {}): Promise<Stage> {
   const root = new Hono();
   const { promise: listening, resolve } = Promise.withResolvers<AddressInfo>();
   const server: ServerType = serve(
@@ -104,18 +143,11 @@ export async function openStage(o: Partial<PlaygroundOptions> = {}): Promise<Sta
     receiver: boltReceiver,
     clientOptions: { slackApiUrl: `${url}/slack-api/`, retryConfig: { retries: 0 } },
     convoStore: false,
-    logger: {
-      debug() {},
-      info() {},
-      warn() {},
-      error() {},
-      setLevel() {},
-      setName() {},
-      getLevel: () => "error" as never,
-    },
+    logger: SILENT,
   });
   root.post("/slack/events", (c) => boltReceiver.handle(c));
   root.post("/slack/interactivity", (c) => boltReceiver.handle(c));
+  root.post("/slack/commands", (c) => boltReceiver.handle(c));
 
   const dataDir = o.dataDir ?? mkdtempSync(join(tmpdir(), "playground-"));
   const playground = startPlayground({
@@ -128,9 +160,12 @@ export async function openStage(o: Partial<PlaygroundOptions> = {}): Promise<Sta
     seed: playgroundSeed(),
     realCredentials: [],
     retryDelaysMs: [0, 0, 0],
+    ...(over === "socket" ? { appToken: APP_TOKEN } : {}),
     ...o,
   });
   root.route("/", playground.app);
+  // Whoever brings an address of their own takes what is sent there themselves.
+  const socket = over === "socket" && o.eventsUrl === undefined ? await boltReceiver.plug(`${url}/slack-api/`) : null;
   playground.begin();
 
   return {
@@ -162,6 +197,7 @@ export async function openStage(o: Partial<PlaygroundOptions> = {}): Promise<Sta
       return { status: response.status, body: (await response.json()) as JsonObject };
     },
     async close() {
+      await socket?.disconnect();
       playground.stop();
       const closed = new Promise((done) => server.close(done));
       if ("closeAllConnections" in server) server.closeAllConnections();

@@ -159,3 +159,38 @@ test("history and replies are read page by page", async () => {
   });
   expect([second.messages?.map((message) => message.text), second.has_more]).toEqual([["1"], false]);
 });
+
+test("a method whose scope was not granted is missing_scope, and every answer says what was", async () => {
+  await stage.control("scopes", { missing: ["chat:write"] });
+  const { client } = stage.bolt;
+  await expect(client.chat.postMessage({ channel: "C0SITE", text: "x" })).rejects.toMatchObject({
+    data: { error: "missing_scope", needed: "chat:write", provided: expect.not.stringContaining("chat:write") },
+  });
+  const { response_metadata } = await client.auth.test();
+  expect(response_metadata?.scopes).not.toContain("chat:write");
+  await stage.control("scopes", { missing: [] });
+  expect((await client.auth.test()).response_metadata?.scopes).toContain("chat:write");
+  await expect(client.chat.postMessage({ channel: "C0SITE", text: "x" })).resolves.toMatchObject({ ok: true });
+});
+
+test("without Socket Mode there is no connection for any token", async () => {
+  expect((await call("apps.connections.open", {})).body).toEqual({ ok: false, error: "not_allowed_token_type" });
+  expect((await call("apps.connections.open", {}, "xapp-1")).body).toEqual({ ok: false, error: "invalid_auth" });
+});
+
+test("a home is published and a modal is opened, never the other way round", async () => {
+  const { client } = stage.bolt;
+  const home = { type: "home" as const, blocks: [{ type: "divider" as const }] };
+  const modal = { ...home, type: "modal" as const, title: { type: "plain_text" as const, text: "Hi" } };
+  await expect(client.views.publish({ user_id: "U0BO", view: modal })).rejects.toThrow("invalid_arguments");
+  await expect(client.views.open({ trigger_id: "1.2.3", view: home })).rejects.toThrow("invalid_arguments");
+  await expect(client.views.publish({ user_id: "U9", view: home })).rejects.toThrow("user_not_found");
+  const long = { ...home, blocks: Array.from({ length: 101 }, () => ({ type: "divider" as const })) };
+  await expect(client.views.publish({ user_id: "U0BO", view: long })).rejects.toThrow("invalid_arguments");
+});
+
+test("a person is found by their address", async () => {
+  const { client } = stage.bolt;
+  expect((await client.users.lookupByEmail({ email: "bo@example.com" })).user?.id).toBe("U0BO");
+  await expect(client.users.lookupByEmail({ email: "no@example.com" })).rejects.toThrow("users_not_found");
+});

@@ -2,10 +2,11 @@
 /** The playground page: everything together. */
 
 import { byId, h } from "./dom.js";
+import { drawHome, leaveHome } from "./home.js";
 import { showModals } from "./modal.js";
-import { drawRoom, drawThread, focusComposer } from "./room.js";
+import { drawRoom, drawThread, focusComposer, leaveRoom } from "./room.js";
 import { drawSide } from "./side.js";
-import { listen, load, markSeen, rememberPerson } from "./state.js";
+import { ask, listen, load, markSeen, rememberPerson } from "./state.js";
 import { drawTop, drawTrouble } from "./top.js";
 
 /** @import { Message } from "./types.js" */
@@ -67,6 +68,7 @@ const answers = (message, ts) =>
 
 /** Keeps the address true, so that a reload or a copied link leads back here. */
 function place() {
+  if (state.home) return history.replaceState(null, "", "/#home");
   const thread = state.thread === null ? "" : `/${state.thread}`;
   history.replaceState(null, "", `/#${state.channel}${thread}`);
 }
@@ -78,8 +80,20 @@ function openSide() {
   if (here instanceof HTMLElement) here.focus();
 }
 
+/** The app hears that somebody looks at its Home, and publishes it then. */
+function goHome() {
+  state.home = true;
+  state.thread = null;
+  expected = null;
+  byId("desk").classList.remove("side-open");
+  place();
+  draw();
+  void ask("home", { user: state.me });
+}
+
 /** @param {string} channel */
 function go(channel) {
+  state.home = false;
   state.channel = channel;
   state.thread = null;
   expected = null;
@@ -100,20 +114,28 @@ function become(user) {
   }
   place();
   draw();
+  if (state.home) void ask("home", { user });
 }
 
 function draw() {
   const channel = state.channels.get(state.channel);
-  document.title = `#${channel?.name ?? ""} · ${state.space.team.name}`;
-  byId("room").setAttribute("aria-label", `#${channel?.name ?? ""}`);
-  drawRoom(state, hooks);
+  const name = state.home ? "Home" : `#${channel?.name ?? ""}`;
+  document.title = `${name} · ${state.space.team.name}`;
+  byId("room").setAttribute("aria-label", name);
+  if (state.home) {
+    leaveRoom();
+    drawHome(state);
+  } else {
+    leaveHome();
+    drawRoom(state, hooks);
+  }
   drawThread(state, hooks);
-  markSeen(state);
+  if (!state.home) markSeen(state);
   drawTop(state, {
     become,
     menu: openSide,
   });
-  drawSide(state, go);
+  drawSide(state, go, goHome);
   drawTrouble(state);
   showModals(state);
 }
@@ -144,8 +166,8 @@ function drawSoon() {
 async function reload() {
   try {
     const fresh = await load();
-    const { me, channel, thread, dismissed } = state;
-    Object.assign(state, fresh, { me, channel, thread, dismissed });
+    const { me, channel, thread, dismissed, home } = state;
+    Object.assign(state, fresh, { me, channel, thread, dismissed, home });
     const root = thread === null ? null : state.messages.get(channel)?.get(thread);
     if (root === undefined) state.thread = null;
     drawSoon();
@@ -178,10 +200,13 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("hashchange", () => {
   const [channel = "", thread] = location.hash.slice(1).split("/");
+  if (channel === "home") return goHome();
   if (!state.channels.get(channel)?.members.includes(state.me)) return;
+  state.home = false;
   state.channel = channel;
   state.thread = thread && state.messages.get(channel)?.has(thread) ? thread : null;
   draw();
 });
 place();
 draw();
+if (state.home) void ask("home", { user: state.me });

@@ -11,7 +11,7 @@ import { ask } from "./state.js";
 const drafts = new Map();
 
 /** What the app hears: a mention, or nothing but a word for stop. */
-const HEARD = /@agent\b|^\s*(?:stop|cancel|kill)\s*[.!]*\s*$/i;
+const HEARD = /@agent\b|^\/agent\b|^\s*(?:stop|cancel|kill)\s*[.!]*\s*$/i;
 
 /**
  * @param {State} state
@@ -48,19 +48,23 @@ export function composer(state, o) {
     const text = area.value.trim();
     if (text === "" || send.getAttribute("aria-busy") === "true") return;
     send.setAttribute("aria-busy", "true");
-    const answer = await ask("message", {
-      channel: state.channel,
-      user: state.me,
-      text,
-      ...(o.thread === null ? {} : { thread_ts: o.thread }),
-    });
+    const [word = ""] = text.split(/\s/);
+    const command = state.space.commands.includes(word) ? word : null;
+    const from = { channel: state.channel, user: state.me };
+    // Slack takes no slash command in a thread either.
+    const answer =
+      command !== null && o.thread !== null
+        ? { ok: false, error: `${command} does not work in threads. Type it in the channel, or mention @agent here.` }
+        : command !== null
+          ? await ask("command", { ...from, command, text: text.slice(command.length).trim() })
+          : await ask("message", { ...from, text, ...(o.thread === null ? {} : { thread_ts: o.thread }) });
     send.removeAttribute("aria-busy");
     problem.hidden = answer.ok === true;
     problem.textContent = answer.ok === true ? "" : String(answer.error);
     if (answer.ok !== true) return;
     area.value = "";
     grow();
-    o.sent(String(answer.ts), text);
+    if (command === null) o.sent(String(answer.ts), text);
   };
   const mention = h(
     "button",

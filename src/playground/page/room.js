@@ -90,6 +90,11 @@ function examples(state, fill, large) {
 /** @type {{ key: string, list: HTMLElement, welcome: HTMLElement, tips: HTMLElement, focus: () => void, fill: (text: string) => void } | null} */
 let room = null;
 
+/** Something else stands in the room's place: it draws itself anew after this. */
+export function leaveRoom() {
+  room = null;
+}
+
 /** @param {State} state @param {Hooks} hooks */
 export function drawRoom(state, hooks) {
   const channel = state.channels.get(state.channel);

@@ -7,8 +7,8 @@ import { unread } from "./state.js";
 
 /** @import { State } from "./state.js" */
 
-/** @param {State} state @param {(channel: string) => void} go */
-export function drawSide(state, go) {
+/** @param {State} state @param {(channel: string) => void} go @param {() => void} goHome */
+export function drawSide(state, go, goHome) {
   const side = byId("side");
   const refocus = focusIn(side);
   const mine = [...state.channels.values()].filter((channel) => channel.members.includes(state.me));
@@ -19,7 +19,7 @@ export function drawSide(state, go) {
       { class: "channels" },
       ...mine.map((channel) => {
         const news = unread(state, state.me, channel.id);
-        const here = channel.id === state.channel;
+        const here = !state.home && channel.id === state.channel;
         return h(
           "li",
           {},
@@ -49,6 +49,29 @@ export function drawSide(state, go) {
           ),
         );
       }),
+    ),
+    h("h2", {}, "Apps"),
+    h(
+      "ul",
+      { class: "channels" },
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          {
+            href: "#home",
+            "aria-current": state.home ? "page" : null,
+            "data-focus": "home",
+            onclick: (/** @type {Event} */ event) => {
+              event.preventDefault();
+              goHome();
+            },
+          },
+          icon("check"),
+          h("span", { class: "channel-name" }, `${state.users.get(state.space.bot)?.real_name ?? "agent"}: Home`),
+        ),
+      ),
     ),
     h(
       "section",

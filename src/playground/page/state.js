@@ -11,6 +11,8 @@
  * @property {Map<string, Group>} groups
  * @property {Map<string, Map<string, Message>>} messages by channel, then ts
  * @property {Map<string, { user: string, view: View }>} views
+ * @property {Map<string, View>} homes the app's Home, by person
+ * @property {boolean} home it is open, in place of the channel
  * @property {Map<string, string>} reads
  * @property {Map<string, Status>} statuses
  * @property {Set<string>} dismissed ephemeral notes put away, by channel and ts
@@ -82,6 +84,8 @@ export async function load() {
     groups: new Map(space.groups.map((group) => [group.id, group])),
     messages,
     views: new Map(space.views.map((open) => [open.view.id, open])),
+    homes: new Map(space.homes.map((home) => [home.user, home.view])),
+    home: location.hash === "#home",
     reads: new Map(Object.entries(space.reads)),
     statuses: new Map(space.statuses.map((status) => [`${status.channel}/${status.threadTs}`, status])),
     dismissed: new Set(),
@@ -134,6 +138,9 @@ function applyChange(state, change) {
       return null;
     case "view":
       state.views.set(change.view.id, { user: change.user, view: change.view });
+      return null;
+    case "home":
+      state.homes.set(change.user, change.view);
       return null;
     case "view.closed":
       for (const id of change.ids) state.views.delete(id);

@@ -133,6 +133,8 @@
  * @property {Group[]} groups
  * @property {Message[]} messages
  * @property {{ user: string, view: View }[]} views
+ * @property {{ user: string, view: View }[]} homes
+ * @property {string[]} commands
  * @property {Record<string, string>} reads
  * @property {Status[]} statuses
  * @property {{ waiting: number }} trouble

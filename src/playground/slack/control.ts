@@ -1,5 +1,7 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import { runCommand } from "./commands.ts";
+import { openHome } from "./homes.ts";
 import type { House } from "./house.ts";
 import { actOnMessage, Impossible, type Outcome, person } from "./interact.ts";
 import { markRead, pressStop, reactAs, write } from "./person.ts";
@@ -39,6 +41,9 @@ const BODIES = {
     name: z.string(),
     remove: z.boolean().optional(),
   }),
+  command: z.strictObject({ channel: z.string(), user: z.string(), command: z.string(), text: z.string().default("") }),
+  home: z.strictObject({ user: z.string() }),
+  scopes: z.strictObject({ missing: z.array(z.string()) }),
   stop: z.strictObject({ channel: z.string(), thread_ts: Ts, user: z.string() }),
   read: z.strictObject({ channel: z.string(), user: z.string(), ts: Ts, thread_ts: Ts.optional() }),
   group: z.strictObject({ group: z.string(), users: z.array(z.string()) }),
@@ -56,6 +61,9 @@ const HELP = [
   "POST /_control/interact {view_id, user, action, values?}",
   'POST /_control/view {user, view_id, values, close?: true | "all"}',
   "POST /_control/reaction {channel, ts, user, name, remove?}",
+  "POST /_control/command {channel, user, command, text?}",
+  "POST /_control/home {user}",
+  "POST /_control/scopes {missing}",
   "POST /_control/stop {channel, thread_ts, user}",
   "POST /_control/read {channel, user, ts, thread_ts?}",
   "POST /_control/group {group, users}",
@@ -63,6 +71,7 @@ const HELP = [
   "POST /_control/reset",
   "GET /_control/messages/:channel",
   "GET /_control/views/:user",
+  "GET /_control/home/:user",
   "GET /_control/log?after=0",
   "GET /_control/users",
   "GET /_control/channels",
@@ -128,6 +137,23 @@ export function controlApi(o: { house: House; triggers: Triggers; api: WebApi; h
     return c.json(outcomeJson(outcome));
   });
 
+  app.post("/command", async (c) => {
+    const given = await read(c, "command", BODIES.command);
+    const origin = new URL(c.req.url).origin;
+    const hookUrl = (hook: string) => `${origin}${o.hookPath}/${hook}`;
+    return c.json(outcomeJson(await runCommand({ house, triggers, hookUrl }, given)));
+  });
+
+  app.post("/home", async (c) => {
+    openHome(house, await read(c, "home", BODIES.home));
+    return c.json({ ok: true });
+  });
+
+  app.post("/scopes", async (c) => {
+    o.api.withhold((await read(c, "scopes", BODIES.scopes)).missing);
+    return c.json({ ok: true });
+  });
+
   app.post("/view", async (c) => {
     const given = await read(c, "view", BODIES.view);
     const who = { user: given.user, viewId: given.view_id };
@@ -171,6 +197,7 @@ export function controlApi(o: { house: House; triggers: Triggers; api: WebApi; h
 
   app.post("/reset", (c) => {
     o.api.clearFaults();
+    o.api.withhold([]);
     journal.commit({ op: "reset" });
     return c.json({ ok: true });
   });
@@ -186,6 +213,11 @@ export function controlApi(o: { house: House; triggers: Triggers; api: WebApi; h
   app.get("/views/:user", (c) => {
     const user = person(house, c.req.param("user"));
     return c.json({ views: viewsOf(world, user.id).map((open) => viewJson(world, open, {})) });
+  });
+
+  app.get("/home/:user", (c) => {
+    const home = world.homes.get(person(house, c.req.param("user")).id);
+    return c.json({ home: home === undefined ? null : viewJson(world, home, {}) });
   });
 
   app.get("/log", (c) => {

@@ -1,6 +1,6 @@
 import { id } from "./ids.ts";
 import type { Journal } from "./journal.ts";
-import { postSigned } from "./sign.ts";
+import type { Wire } from "./wire.ts";
 import type { Delivery, JsonObject } from "./world.ts";
 
 /** Events on their way to the app: written down first, sent, and sent again until answered or given up. */
@@ -19,10 +19,8 @@ export const RETRY_DELAYS_MS: readonly number[] = [0, 60_000, 300_000];
 
 export function startDeliveries(o: {
   journal: Journal;
-  eventsUrl: string;
-  signingSecret: string;
+  wire: Wire;
   subscriptions: readonly string[];
-  answerWithinMs: number;
   retryDelaysMs: readonly number[];
   now: () => number;
 }): Deliveries {
@@ -49,21 +47,12 @@ export function startDeliveries(o: {
     timers.delete(delivery.id);
     if (!world.deliveries.has(delivery.id)) return;
     const about = { event_id: delivery.id, type: delivery.type, retry: delivery.attempt };
-    journal.log("event", { ...about, body: JSON.parse(delivery.body) as unknown });
-    const answer = await postSigned({
-      url: o.eventsUrl,
-      body: delivery.body,
-      contentType: "application/json",
-      secret: o.signingSecret,
-      now: o.now(),
-      withinMs: o.answerWithinMs,
-      headers:
-        delivery.attempt > 0
-          ? {
-              "x-slack-retry-num": String(delivery.attempt),
-              "x-slack-retry-reason": delivery.reason ?? "unknown_error",
-            }
-          : {},
+    const payload = JSON.parse(delivery.body) as JsonObject;
+    journal.log("event", { ...about, body: payload });
+    const answer = await o.wire.send({
+      kind: "events_api",
+      payload,
+      ...(delivery.attempt > 0 ? { retry: { num: delivery.attempt, reason: delivery.reason ?? "unknown_error" } } : {}),
     });
     if (stopped) return;
     const fine = answer.ok && answer.status >= 200 && answer.status < 300;

@@ -1,5 +1,6 @@
 import type { Deliveries } from "./deliver.ts";
 import type { Journal } from "./journal.ts";
+import type { Wire } from "./wire.ts";
 import type { World } from "./world.ts";
 
 /** What every part of the stand-in shares. */
@@ -7,9 +8,7 @@ export interface House {
   readonly world: World;
   readonly journal: Journal;
   readonly deliveries: Deliveries;
-  readonly signingSecret: string;
-  readonly interactivityUrl: string;
-  /** How long the app has to answer; Slack gives 3,000 ms. */
-  readonly answerWithinMs: number;
+  /** The way to the app; it waits for an answer as long as Slack does. */
+  readonly wire: Wire;
   now(): number;
 }

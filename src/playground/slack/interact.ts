@@ -1,7 +1,8 @@
+import { newHook } from "./hook-url.ts";
 import type { House } from "./house.ts";
-import { id, isObject, objects } from "./ids.ts";
+import { isObject, objects } from "./ids.ts";
 import { channelJson, messageJson, viewJson } from "./shape.ts";
-import { postSigned } from "./sign.ts";
+import type { Answer } from "./sign.ts";
 import type { Triggers } from "./triggers.ts";
 import {
   findChannel,
@@ -36,9 +37,6 @@ export interface Act {
   readonly value: string | null;
 }
 
-const HOOK_USES = 5;
-const HOOK_LIVES_MS = 30 * 60_000;
-
 export function person(house: House, user: string): SeedUser {
   const found = findUser(house.world, user);
   if (!found) {
@@ -69,17 +67,17 @@ const common = (house: House, user: SeedUser): JsonObject => ({
 export async function sendInteraction(house: House, payload: JsonObject): Promise<Outcome> {
   const about = { type: payload.type, user: isObject(payload.user) ? payload.user.id : null };
   house.journal.log("interaction", { ...about, payload });
-  const answer = await postSigned({
-    url: house.interactivityUrl,
-    body: new URLSearchParams({ payload: JSON.stringify(payload) }).toString(),
-    contentType: "application/x-www-form-urlencoded",
-    secret: house.signingSecret,
-    now: house.now(),
-    withinMs: house.answerWithinMs,
-  });
+  const answer = await house.wire.send({ kind: "interactive", payload });
+  const outcome = outcomeOf(answer);
+  const { ok, error } = outcome;
+  house.journal.log("interaction.answer", { ...about, ok, ms: answer.ms, ...(ok ? {} : { error }) });
+  return outcome;
+}
+
+/** An answer that is not 200, or none at all, is a failure that Slack's client shows. */
+export function outcomeOf(answer: Answer): Outcome {
   const ok = answer.ok && answer.status === 200;
   const error = ok ? null : answer.ok ? `http ${answer.status}` : answer.reason;
-  house.journal.log("interaction.answer", { ...about, ok, ms: answer.ms, ...(ok ? {} : { error }) });
   return { ok, status: answer.ok ? answer.status : null, body: answer.ok ? answer.body : "", error };
 }
 
@@ -113,23 +111,6 @@ function actionPart(offer: Offered, act: Act, ts: string): JsonObject {
     return act.type === "checkboxes" ? { ...base, selected_options: [chosen] } : { ...base, selected_option: chosen };
   }
   return { ...base, ...(act.value === null ? {} : { value: act.value }) };
-}
-
-function newHook(house: House, user: string, message: Message): string {
-  const hookId = id("H");
-  house.journal.commit({
-    op: "hook",
-    hook: {
-      id: hookId,
-      channel: message.channel,
-      user,
-      messageTs: message.ts,
-      threadTs: message.threadTs,
-      uses: HOOK_USES,
-      expires: house.now() + HOOK_LIVES_MS,
-    },
-  });
-  return hookId;
 }
 
 /** A message this person can see, or a sentence saying why not. */
@@ -185,7 +166,14 @@ export async function actOnMessage(
     channel: { id: message.channel, name: channel ? (channelJson(house.world, channel).name ?? "") : "" },
     ...(ephemeral ? {} : { message: messageJson(house.world, message, { metadata: true }) }),
     state: { values: {} },
-    response_url: o.hookUrl(newHook(house, user.id, message)),
+    response_url: o.hookUrl(
+      newHook(house, {
+        channel: message.channel,
+        user: user.id,
+        messageTs: message.ts,
+        threadTs: message.threadTs,
+      }),
+    ),
     actions: [actionPart(offer, given.act, house.journal.nextTs())],
   };
   return sendInteraction(house, payload);

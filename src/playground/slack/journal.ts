@@ -16,7 +16,17 @@ interface LogEntry {
   readonly seq: number;
   /** ISO 8601. */
   readonly at: string;
-  readonly kind: "person" | "event" | "event.answer" | "interaction" | "interaction.answer" | "api" | "hook";
+  readonly kind:
+    | "person"
+    | "event"
+    | "event.answer"
+    | "interaction"
+    | "interaction.answer"
+    | "command"
+    | "command.answer"
+    | "socket"
+    | "api"
+    | "hook";
   readonly [detail: string]: unknown;
 }
 

@@ -31,6 +31,8 @@ function changes(house: House, op: Op): JsonObject[] {
       return [{ kind: "gone", channel: op.channel, ts: op.ts }];
     case "view":
       return [{ kind: "view", user: op.view.user, view: viewJson(world, op.view, {}) }];
+    case "home":
+      return [{ kind: "home", user: op.home.user, view: viewJson(world, op.home, {}) }];
     case "view.closed":
       return [{ kind: "view.closed", user: op.user, ids: op.ids }];
     case "read":
@@ -70,6 +72,8 @@ export function openLive(house: House): Live {
           .flatMap(({ id }) => messagesOf(world, id))
           .map((message) => controlMessage(world, message)),
         views: [...world.views.values()].map((open) => ({ user: open.user, view: viewJson(world, open, {}) })),
+        homes: [...world.homes.values()].map((home) => ({ user: home.user, view: viewJson(world, home, {}) })),
+        commands: world.seed.app.commands ?? [],
         reads: Object.fromEntries(world.reads),
         statuses: [...world.statuses.values()].map((status) => ({ ...status })),
         trouble: troubleOf(house),

@@ -11,7 +11,7 @@ import { findChannel, findMessage, type Message, messagesOf, type SeedChannel, t
 /** Slack's composer stops here and sends the rest as another message. */
 const TYPED_MOST = 12_000;
 
-function channelFor(house: House, user: SeedUser, given: string): SeedChannel {
+export function channelFor(house: House, user: SeedUser, given: string): SeedChannel {
   const name = given.replace(/^#/, "");
   const channel =
     findChannel(house.world, given) ?? house.world.seed.channels.find((candidate) => candidate.name === name);

@@ -9,9 +9,11 @@ import type { House } from "./house.ts";
 import { openJournal } from "./journal.ts";
 import { openLive } from "./live.ts";
 import { PATHS, PERSON_COOKIE } from "./paths.ts";
+import { openSockets, type Sockets } from "./sockets.ts";
 import { openTriggers } from "./triggers.ts";
 import { warmUp } from "./validate.ts";
 import { type Fault, webApi } from "./web-api.ts";
+import { httpWire } from "./wire.ts";
 import type { JsonObject, Seed } from "./world.ts";
 
 /** What the app's manifest subscribes to. */
@@ -21,6 +23,7 @@ const SUBSCRIPTIONS: readonly string[] = [
   "message.im",
   "reaction_added",
   "reaction_removed",
+  "app_home_opened",
   "agent_session_stopped",
 ];
 
@@ -34,6 +37,10 @@ export interface PlaygroundOptions {
   /** Where the app takes events and interactions, absolute. */
   readonly eventsUrl: string;
   readonly interactivityUrl: string;
+  /** Default: "commands" beside `eventsUrl`. */
+  readonly commandsUrl?: string;
+  /** The app has Socket Mode: everything comes over the sockets that it opens with this token, and nothing over HTTP. */
+  readonly appToken?: string;
   readonly seed: Seed;
   /** Names of settings that point at real services. Any at all, and nothing starts. */
   readonly realCredentials: readonly string[];
@@ -53,6 +60,8 @@ export interface Playground {
   begin(): void;
   /** Makes Web API calls fail: 429 with `retry-after`, or any other status. */
   fault(fault: Fault): void;
+  /** The app's sockets; `null` without Socket Mode. */
+  readonly sockets: Pick<Sockets, "refresh" | "cut" | "count"> | null;
   /** Resolves when every event has been answered or given up. */
   idle(): Promise<void>;
   /** Ends streams and timers and closes the files. Undelivered events stay written down. */
@@ -89,27 +98,36 @@ export function startPlayground(o: PlaygroundOptions): Playground {
   const now = o.now ?? Date.now;
   const answerWithinMs = o.answerWithinMs ?? 3_000;
   const journal = openJournal(o.dataDir, o.seed, now);
+  const sockets =
+    o.appToken === undefined
+      ? null
+      : openSockets({
+          appId: o.seed.app.id,
+          answerWithinMs,
+          now,
+          complain: (what) => journal.log("socket", { ok: false, error: what }),
+        });
+  const wire =
+    sockets ??
+    httpWire({
+      eventsUrl: o.eventsUrl,
+      interactivityUrl: o.interactivityUrl,
+      commandsUrl: o.commandsUrl ?? new URL("commands", o.eventsUrl).href,
+      signingSecret: o.signingSecret,
+      answerWithinMs,
+      now,
+    });
   const deliveries = startDeliveries({
     journal,
-    eventsUrl: o.eventsUrl,
-    signingSecret: o.signingSecret,
+    wire,
     subscriptions: o.subscriptions ?? SUBSCRIPTIONS,
-    answerWithinMs,
     retryDelaysMs: o.retryDelaysMs ?? RETRY_DELAYS_MS,
     now,
   });
-  const { signingSecret, interactivityUrl } = o;
-  const house: House = {
-    world: journal.world,
-    journal,
-    deliveries,
-    signingSecret,
-    interactivityUrl,
-    answerWithinMs,
-    now,
-  };
+  const house: House = { world: journal.world, journal, deliveries, wire, now };
   const triggers = openTriggers(now);
-  const api = webApi({ house, botToken: o.botToken, triggers });
+  const socketMode = sockets === null || o.appToken === undefined ? null : { appToken: o.appToken, sockets };
+  const api = webApi({ house, botToken: o.botToken, triggers, socketMode });
   const live = openLive(house);
   const app = new Hono();
 
@@ -165,9 +183,11 @@ export function startPlayground(o: PlaygroundOptions): Playground {
       warmUp();
     },
     fault: (fault) => api.fault(fault),
+    sockets,
     idle: () => deliveries.idle(),
     stop() {
       deliveries.stop();
+      wire.stop();
       live.stop();
       journal.close();
     },

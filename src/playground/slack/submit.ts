@@ -119,12 +119,14 @@ export async function closeView(
   return { ok: true, response_action: "closed" };
 }
 
-/** A person uses something inside a modal that tells the app at once. */
+/** A person uses something inside a modal, or in the app's Home, that tells the app at once. */
 export async function useInView(
   o: Shared,
   given: { user: string; viewId: string; act: Act; values: GivenValues },
 ): Promise<Outcome> {
-  const open = openFor(o.house, person(o.house, given.user).id, given.viewId);
+  const { id: user } = person(o.house, given.user);
+  const home = o.house.world.homes.get(user);
+  const open = home?.id === given.viewId ? home : openFor(o.house, user, given.viewId);
   const { values } = fill(open.view, given.values);
   const offered = interactive(objects(open.view.blocks));
   return actInView(o, { user: given.user, open, offered, act: given.act, values });

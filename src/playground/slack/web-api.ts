@@ -8,8 +8,11 @@ import { PEOPLE } from "./methods/people.ts";
 import { STREAM } from "./methods/stream.ts";
 import { THREADS } from "./methods/threads.ts";
 import { viewMethods } from "./methods/views.ts";
+import { EVERY_SCOPE, missingScope } from "./scopes.ts";
+import type { Sockets } from "./sockets.ts";
 import type { Triggers } from "./triggers.ts";
 import { checkCall, knowsMethod } from "./validate.ts";
+import type { JsonObject } from "./world.ts";
 
 /** Makes the next calls of a method fail, for tests: 429 as Slack limits, anything else as Slack breaks. */
 export interface Fault {
@@ -24,6 +27,8 @@ export interface WebApi {
   handle(c: Context): Promise<Response>;
   fault(fault: Fault): void;
   clearFaults(): void;
+  /** The app was installed without these scopes. */
+  withhold(scopes: readonly string[]): void;
 }
 
 /** A body as it came: JSON, or the fields of a form. Throws what cannot be read. */
@@ -43,7 +48,15 @@ function sameText(a: string, b: string): boolean {
 }
 
 /** Slack's Web API under one path. Whatever is wrong with a call is HTTP 200 and `ok: false`, as Slack does it. */
-export function webApi(o: { house: House; botToken: string; triggers: Triggers }): WebApi {
+export function webApi(o: {
+  house: House;
+  botToken: string;
+  triggers: Triggers;
+  /** `null`: the app has no app-level token, and Socket Mode is off. */
+  socketMode: { readonly appToken: string; readonly sockets: Sockets } | null;
+}): WebApi {
+  const { socketMode } = o;
+  let granted = EVERY_SCOPE;
   const methods: Readonly<Record<string, Method>> = {
     ...CHAT,
     ...STREAM,
@@ -63,12 +76,30 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
     return fault;
   }
 
-  function answer(method: string, given: Readonly<Record<string, unknown>>, authorization: string, origin: string) {
+  /** For an app-level token alone: https://docs.slack.dev/reference/methods/apps.connections.open */
+  async function openConnection(bearer: string): Promise<JsonObject> {
+    if (sameText(bearer, o.botToken)) return { ok: false, error: "not_allowed_token_type" };
+    if (socketMode === null || !sameText(bearer, socketMode.appToken))
+      return { ok: false, error: bearer ? "invalid_auth" : "not_authed" };
+    return { ok: true, url: await socketMode.sockets.address() };
+  }
+
+  async function answer(
+    method: string,
+    given: Readonly<Record<string, unknown>>,
+    authorization: string,
+    origin: string,
+  ): Promise<JsonObject> {
     const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
-    if (!run || !knowsMethod(method)) return { ok: false, error: "unknown_method", req_method: method };
     const bearer = /^Bearer (.+)$/.exec(authorization)?.[1] ?? (typeof given.token === "string" ? given.token : "");
+    if (method === "apps.connections.open") return openConnection(bearer);
+    if (!run || !knowsMethod(method)) return { ok: false, error: "unknown_method", req_method: method };
+    if (socketMode !== null && method !== "auth.test" && sameText(bearer, socketMode.appToken))
+      return { ok: false, error: "not_allowed_token_type" };
     if (method !== "api.test" && !sameText(bearer, o.botToken))
       return { ok: false, error: bearer ? "invalid_auth" : "not_authed" };
+    const missing = missingScope(method, granted);
+    if (missing !== null) return { ok: false, error: "missing_scope", ...missing };
     const checked = checkCall(method, given);
     if (checked.ok) return run({ house: o.house, args: checked.args, origin });
     const { error, messages } = checked;
@@ -78,6 +109,9 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
   return {
     fault: (fault) => faults.set(fault.method, fault),
     clearFaults: () => faults.clear(),
+    withhold(scopes) {
+      granted = EVERY_SCOPE.filter((scope) => !scopes.includes(scope));
+    },
     async handle(c) {
       const method = c.req.param("method") ?? "";
       const origin = new URL(c.req.url).origin;
@@ -103,7 +137,7 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
         journal.log("api", { method, ok: false, error: "invalid_json", detail: String(error) });
         return c.json({ ok: false, error: "invalid_json" });
       }
-      const body = answer(method, given, c.req.header("authorization") ?? "", origin);
+      const body = await answer(method, given, c.req.header("authorization") ?? "", origin);
       const { token: _, ...args } = given;
       journal.log("api", {
         method,
@@ -117,7 +151,7 @@ export function webApi(o: { house: House; botToken: string; triggers: Triggers }
             }),
         ...("ts" in body ? { ts: body.ts } : {}),
       });
-      return c.json(body);
+      return c.json(body, 200, { "x-oauth-scopes": granted.join(",") });
     },
   };
 }

@@ -43,7 +43,13 @@ export interface SeedGroup {
 
 export interface Seed {
   readonly team: { readonly id: string; readonly name: string; readonly domain: string };
-  readonly app: { readonly id: string; readonly botId: string; readonly botUser: string };
+  readonly app: {
+    readonly id: string;
+    readonly botId: string;
+    readonly botUser: string;
+    /** Its slash commands: "/agent". */
+    readonly commands?: readonly string[];
+  };
   readonly users: readonly SeedUser[];
   readonly channels: readonly SeedChannel[];
   readonly groups: readonly SeedGroup[];
@@ -130,6 +136,7 @@ export type Op =
   | { readonly op: "message"; readonly message: Message }
   | { readonly op: "gone"; readonly channel: string; readonly ts: string }
   | { readonly op: "view"; readonly view: OpenView }
+  | { readonly op: "home"; readonly home: OpenView }
   | { readonly op: "view.closed"; readonly user: string; readonly ids: readonly string[] }
   | { readonly op: "delivery"; readonly delivery: Delivery }
   | { readonly op: "delivered"; readonly id: string }
@@ -144,6 +151,8 @@ export interface World {
   /** By channel, then by ts. Ephemeral ones too. */
   readonly messages: Map<string, Map<string, Message>>;
   readonly views: Map<string, OpenView>;
+  /** The app's Home by person. */
+  readonly homes: Map<string, OpenView>;
   readonly deliveries: Map<string, Delivery>;
   readonly hooks: Map<string, Hook>;
   /** By `${user} ${place}`, where a place is a channel or `${channel}/${thread}`. */
@@ -159,6 +168,7 @@ export function newWorld(seed: Seed): World {
     seed,
     messages: new Map(),
     views: new Map(),
+    homes: new Map(),
     deliveries: new Map(),
     hooks: new Map(),
     reads: new Map(),
@@ -184,6 +194,9 @@ export function apply(world: World, op: Op): void {
     case "view":
       world.views.set(op.view.id, op.view);
       return;
+    case "home":
+      world.homes.set(op.home.user, op.home);
+      return;
     case "view.closed":
       for (const id of op.ids) world.views.delete(id);
       return;
@@ -208,8 +221,9 @@ export function apply(world: World, op: Op): void {
       return;
     }
     case "reset":
-      for (const map of [world.messages, world.views, world.deliveries, world.hooks, world.reads, world.statuses])
+      for (const map of [world.messages, world.views, world.homes, world.deliveries, world.hooks, world.reads])
         map.clear();
+      world.statuses.clear();
       for (const group of world.seed.groups) world.groups.set(group.id, group);
       return;
   }
@@ -220,6 +234,7 @@ export function* snapshot(world: World): Generator<Op> {
   for (const channel of world.messages.values())
     for (const message of channel.values()) yield { op: "message", message };
   for (const view of world.views.values()) yield { op: "view", view };
+  for (const home of world.homes.values()) yield { op: "home", home };
   for (const delivery of world.deliveries.values()) yield { op: "delivery", delivery };
   for (const hook of world.hooks.values()) yield { op: "hook", hook };
   for (const [key, ts] of world.reads) {

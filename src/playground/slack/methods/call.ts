@@ -1,5 +1,5 @@
 import type { House } from "#playground/slack/house.ts";
-import { findChannel, findUser, type JsonObject, type SeedChannel } from "#playground/slack/world.ts";
+import { findChannel, findUser, isDirect, type JsonObject, type SeedChannel } from "#playground/slack/world.ts";
 
 /** One checked Web API call. `args` fit Slack's types. */
 export interface Call {
@@ -24,10 +24,12 @@ export const optional = (call: Call, name: string): string | null => str(call, n
 
 export const flag = (call: Call, name: string): boolean => call.args[name] === true;
 
-/** A channel by id, or by "#name" as `chat.*` allows. */
+/** A channel by id, by "#name", or by a person whose direct message with the app it is, as `chat.*` allows. */
 export function channelOf(call: Call, name = "channel"): SeedChannel | undefined {
   const given = str(call, name);
   const { world } = call.house;
+  const direct = (channel: SeedChannel) => isDirect(channel.id) && channel.members.includes(given);
+  if (/^U/.test(given)) return world.seed.channels.find(direct);
   return findChannel(world, given) ?? world.seed.channels.find((channel) => `#${channel.name}` === given);
 }
 

@@ -43,6 +43,12 @@ const usersList: Method = (call) => {
   return { ok: true, members: items, cache_ts: CREATED, response_metadata: { next_cursor: next } };
 };
 
+const lookupByEmail: Method = (call) => {
+  const { world } = call.house;
+  const found = world.seed.users.find((user) => !user.isBot && `${user.name}@example.com` === str(call, "email"));
+  return found ? { ok: true, user: userJson(world, found) } : refuse("users_not_found");
+};
+
 const groupsList: Method = (call) => {
   const { world } = call.house;
   const withUsers = flag(call, "include_users");
@@ -77,6 +83,7 @@ export const PEOPLE: Readonly<Record<string, Method>> = {
   "auth.test": authTest,
   "users.info": usersInfo,
   "users.list": usersList,
+  "users.lookupByEmail": lookupByEmail,
   "usergroups.list": groupsList,
   "usergroups.users.list": groupUsers,
   "bots.info": botsInfo,

@@ -1,15 +1,21 @@
+import { publishHome } from "#playground/slack/homes.ts";
 import { isObject } from "#playground/slack/ids.ts";
 import { openView, replaceView, STACK_MOST } from "#playground/slack/modals.ts";
 import { viewJson } from "#playground/slack/shape.ts";
 import type { Triggers } from "#playground/slack/triggers.ts";
 import { type JsonObject, viewsOf } from "#playground/slack/world.ts";
-import { type Call, type Method, refuse, str } from "./call.ts";
+import { type Call, knownUser, type Method, refuse, str } from "./call.ts";
 
 const viewOf = (call: Call): JsonObject => (isObject(call.args.view) ? call.args.view : {});
+
+const onlyType = (type: string): JsonObject => ({
+  response_metadata: { messages: [`[ERROR] must be "${type}" [json-pointer:/view/type]`] },
+});
 
 /** `views.*`. A trigger is used up by the first call that brings it, also when that call is refused later. */
 export function viewMethods(triggers: Triggers): Readonly<Record<string, Method>> {
   const open: Method = (call) => {
+    if (viewOf(call).type !== "modal") return refuse("invalid_arguments", onlyType("modal"));
     const trigger = triggers.use(str(call, "trigger_id"));
     if (typeof trigger === "string") return refuse(trigger);
     const made = openView(call.house, { user: trigger.user, view: viewOf(call), on: null });
@@ -38,5 +44,15 @@ export function viewMethods(triggers: Triggers): Readonly<Record<string, Method>
     return { ok: true, view: viewJson(world, replaceView(call.house, known, viewOf(call)), {}) };
   };
 
-  return { "views.open": open, "views.push": push, "views.update": update };
+  const publish: Method = (call) => {
+    const { world } = call.house;
+    if (viewOf(call).type !== "home") return refuse("invalid_arguments", onlyType("home"));
+    const user = knownUser(call, str(call, "user_id"));
+    if (!user || user.isBot) return refuse("user_not_found");
+    const hash = str(call, "hash");
+    if (hash !== "" && hash !== world.homes.get(user.id)?.hash) return refuse("hash_conflict");
+    return { ok: true, view: viewJson(world, publishHome(call.house, user.id, viewOf(call)), {}) };
+  };
+
+  return { "views.publish": publish, "views.open": open, "views.push": push, "views.update": update };
 }
