@@ -61,6 +61,15 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
         .orderBy(asc(approvals.openedAt), asc(approvals.id));
       return rows.map(toApproval);
     },
+    async pending(limit) {
+      const rows = await outside(db)
+        .select()
+        .from(approvals)
+        .where(and(eq(approvals.orgId, orgId), eq(approvals.status, "pending")))
+        .orderBy(asc(approvals.openedAt), asc(approvals.id))
+        .limit(limit);
+      return rows.map(toApproval);
+    },
     async vote(tx, vote) {
       const cast = await asDb(tx)
         .insert(approvalVotes)

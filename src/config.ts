@@ -4,6 +4,7 @@ import { Secret } from "#ports/secret.ts";
 import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
 import { type PolicyRepository, policyRepositoryOf } from "./policy-place.ts";
+import { type SlackPlace, slackOf } from "./slack-place.ts";
 
 const secret = (name: string) =>
   z
@@ -73,7 +74,12 @@ const Environment = z.object({
   SLACK_BOT_TOKEN: secret("slack_bot_token").describe(
     "Bot token of a real Slack workspace; the local Slack page when absent.",
   ),
-  SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe("Signing secret of the Slack app."),
+  SLACK_APP_TOKEN: secret("slack_app_token").describe(
+    "App-level token with connections:write: Slack's requests come over a socket of ours, and no public address is needed.",
+  ),
+  SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe(
+    "Signing secret of the Slack app: its requests come to PUBLIC_URL/slack; not used beside SLACK_APP_TOKEN.",
+  ),
   SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
   GITHUB_APP_ID: z.coerce
     .number({ error: "is not a number" })
@@ -200,12 +206,8 @@ export interface Config {
   readonly daytona: DaytonaPlace | null;
   /** `null`: the gateway is for sandboxes of this machine alone. */
   readonly publicDoor: DoorPlace | null;
-  readonly slack: {
-    readonly botToken: Secret;
-    readonly signingSecret: Secret;
-    /** Ends in "/"; `null`: slack.com's. */
-    readonly apiUrl: string | null;
-  } | null;
+  /** `null`: the local page stands in for it. */
+  readonly slack: SlackPlace | null;
   /** Names of variables that belong to real outside services: the local Slack page refuses to start beside them. */
   readonly realCredentials: readonly string[];
   readonly logLevel: string;
@@ -273,17 +275,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     throw new ConfigError(`the environment cannot be used: ${lines.join("; ")}`);
   }
   const e = parsed.data;
-  if ((e.SLACK_BOT_TOKEN === undefined) !== (e.SLACK_SIGNING_SECRET === undefined)) {
-    throw new ConfigError(
-      "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET go together: set both, or neither for the local Slack page",
-    );
-  }
+  const slack = slackOf(e);
+  if (typeof slack === "string") throw new ConfigError(slack);
   const realCredentials = Object.keys(env)
     .filter((name) => REAL.test(name) && env[name])
     .sort();
-  if (e.SLACK_BOT_TOKEN === undefined && realCredentials.length > 0) {
+  if (slack === null && realCredentials.length > 0) {
     throw new ConfigError(
-      `${realCredentials.join(", ")}: real credentials, and on the local Slack page one person acts as everybody. Unset them, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET`,
+      `${realCredentials.join(", ")}: real credentials, and on the local Slack page one person acts as everybody. Unset them, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN`,
     );
   }
   if (e.PUBLIC_URL !== undefined && new URL(e.PUBLIC_URL).pathname !== "/") {
@@ -293,12 +292,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   }
   if (e.SLACK_BOT_TOKEN === undefined && e.PUBLIC_URL !== undefined) {
     throw new ConfigError(
-      "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",
+      "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN",
     );
   }
   if (e.SLACK_BOT_TOKEN === undefined && !LOOPBACK.test(e.HOST)) {
     throw new ConfigError(
-      `HOST=${e.HOST}: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET`,
+      `HOST=${e.HOST}: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN`,
     );
   }
   const dataDir = path.resolve(cwd, e.COUNTERSIGN_DATA);
@@ -357,14 +356,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     bwrap: e.BWRAP_PATH ?? null,
     daytona,
     publicDoor,
-    slack:
-      e.SLACK_BOT_TOKEN && e.SLACK_SIGNING_SECRET
-        ? {
-            botToken: e.SLACK_BOT_TOKEN,
-            signingSecret: e.SLACK_SIGNING_SECRET,
-            apiUrl: e.SLACK_API_URL?.replace(/\/?$/, "/") ?? null,
-          }
-        : null,
+    slack,
     realCredentials,
     logLevel: e.LOG_LEVEL,
     toolEnv: Object.fromEntries(

@@ -19,9 +19,10 @@ import { authorsOfPull } from "#runs/authors.ts";
 import { choose } from "#runs/choose.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
+import { home, teamPolicy } from "#runs/home.ts";
 import { pullRequestChanged } from "#runs/review.ts";
-import { foresee } from "#runs/standing.ts";
-import { stop } from "#runs/stop.ts";
+import { barred, foresee } from "#runs/standing.ts";
+import { stop, stopNumbered } from "#runs/stop.ts";
 import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
 import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.ts";
@@ -32,6 +33,7 @@ import { pageLook } from "#surfaces/web/look.ts";
 import { webPages } from "#surfaces/web/pages.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
+import { loop } from "./loops.ts";
 import type { Workspace } from "./parts.ts";
 import { runPages } from "./run-pages.ts";
 
@@ -93,7 +95,8 @@ export async function openFront(o: {
         })
       : null;
 
-  const { access, identity } = o.workspace ?? {
+  const { access, identity, socket } = o.workspace ?? {
+    socket: null,
     access: slackAccess({
       botToken,
       signingSecret,
@@ -111,6 +114,7 @@ export async function openFront(o: {
     idp,
   });
   const now = () => core.clock.now();
+  const chat = slackChat({ urgent, progress, botId: identity.botId, now, log: core.log });
   const surface = slackSurface({
     urgent,
     reads,
@@ -123,7 +127,12 @@ export async function openFront(o: {
       askAgain: (ask) => askAgain(core, ask),
       stop: (which) => stop(core, which),
       choose: (choice) => choose(core, choice),
+      barred: (where) => barred(core, where),
+      home: (account) => home(core, account),
+      teamPolicy: (of) => teamPolicy(core, of),
+      stopNumbered: (which) => stopNumbered(core, which),
     },
+    show: chat.show,
     inbox: core.stores.inbox,
     directory,
     now,
@@ -180,8 +189,9 @@ export async function openFront(o: {
   if (playground) pages.route("/", playground.app);
   else pages.get("/", ...gate, (c) => c.redirect("/runs"));
 
+  let unplug: (() => Promise<void>) | null = null;
   return {
-    chat: slackChat({ urgent, progress, botId: identity.botId, now, log: core.log }),
+    chat,
     directory,
     workspace: identity.workspace,
     accountOf: (id) =>
@@ -190,25 +200,33 @@ export async function openFront(o: {
         : null,
     accountOfGithub: async (id) => (await idp?.ofGithub([id], identity.workspace))?.[0] ?? null,
     pages,
-    welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, { local, forge: o.forge }),
-    begin: () => playground?.begin(),
+    welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, o.forge),
+    begin() {
+      playground?.begin();
+      if (socket !== null) unplug = loop(core.log, "Slack's socket", (signal) => socket.hold(surface.take, signal));
+    },
     redrive: async () => {
       await Promise.all([surface.redrive(), webhooks?.redrive()]);
     },
     close: async () => {
       playground?.stop();
+      await unplug?.();
       await Promise.all([surface.drain(), webhooks?.drain()]);
+      await chat.settled();
     },
   };
 }
 
-function welcomeOf(
-  config: Config,
-  baseUrl: string,
-  token: string,
-  own: readonly string[],
-  { local, forge }: { local: boolean; forge: Forge },
-): string {
+/** Where people talk to us, and which of two ways is used when both are set up. */
+function chatOf(slack: Config["slack"]): string {
+  if (slack === null) return "a local page that works like Slack";
+  if (slack.intake.by === "http") return "your Slack workspace, over HTTP (set SLACK_APP_TOKEN for Socket Mode)";
+  const both =
+    slack.intake.unused === null ? "" : ": SLACK_APP_TOKEN comes before SLACK_SIGNING_SECRET; unset it for HTTP";
+  return `your Slack workspace, over Socket Mode${both}`;
+}
+
+function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly string[], forge: Forge): string {
   const agent =
     config.agent === "demo"
       ? "demo: scripted model (set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY for a real one)"
@@ -218,7 +236,7 @@ function welcomeOf(
     `  Countersign is ready: open ${baseUrl}/?token=${token}`,
     "",
     `  agent     ${agent}`,
-    `  chat      ${local ? "a local page that works like Slack" : "your Slack workspace"}`,
+    `  chat      ${chatOf(config.slack)}`,
     ...(forge.github === null ? [] : [`  code      GitHub, as App ${forge.github.appId}`]),
     ...(own.length > 0 ? [`  yours     ${own.join(", ")}: ask in #yours`] : []),
     `  data      ${config.dataDir}`,

@@ -45,6 +45,7 @@ import {
 import { gatewaySockets, serviceFile } from "./places.ts";
 import { openPolicyFeed, policyInForce } from "./policy-source.ts";
 import { keptSecrets, siteOf } from "./site.ts";
+import { slackSecrets } from "./slack-place.ts";
 
 export const ROLES = ["web", "worker"] as const;
 export type Role = (typeof ROLES)[number];
@@ -154,9 +155,8 @@ export async function openHouse(
         [
           config.models.openai.key,
           config.models.anthropic.key,
-          config.slack?.botToken,
+          ...slackSecrets(config.slack),
           config.people.githubToken,
-          config.slack?.signingSecret,
           config.policyRepository?.token,
           config.policyWebhook,
           github?.privateKey,

@@ -6,6 +6,7 @@ import { serve as listen } from "@hono/node-server";
 import { ErrorCode } from "@slack/web-api";
 import { installImage } from "#adapters/agent/install.ts";
 import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
+import { type SlackSocket, slackSocket } from "#adapters/directory/slack-socket.ts";
 import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { daytonaSandboxes } from "#adapters/sandbox/daytona/provider.ts";
@@ -100,24 +101,38 @@ export function bind(site: Site, config: Config): Promise<{ port: number; close:
 export interface Workspace {
   readonly access: SlackAccess;
   readonly identity: SlackIdentity;
+  /** `null`: Slack's requests come over HTTP. */
+  readonly socket: SlackSocket | null;
 }
 
 /** `null`: the local page stands in for it. Asked before anything is started: a bad token leaves nothing behind. */
 export async function openWorkspace(config: Config, log: Core["log"]): Promise<Workspace | null> {
   if (config.slack === null) return null;
-  const { apiUrl, ...secrets } = config.slack;
-  const access = slackAccess({ ...secrets, ...(apiUrl === null ? {} : { slackApiUrl: apiUrl }), log });
+  const { botToken, intake, apiUrl } = config.slack;
+  const at = apiUrl === null ? {} : { slackApiUrl: apiUrl };
+  const signingSecret = intake.by === "http" ? intake.signingSecret : null;
+  const access = slackAccess({ botToken, signingSecret, ...at, log });
+  const socket = intake.by === "socket" ? slackSocket({ appToken: intake.appToken, ...at, log }) : null;
+  const identity = await asked(
+    slackIdentity(access.urgent),
+    (why) =>
+      `Slack refuses SLACK_BOT_TOKEN (${why}): copy the Bot User OAuth Token of the installed app, it starts with xoxb-`,
+  );
+  await asked(
+    socket?.probe() ?? Promise.resolve(),
+    (why) =>
+      `Slack refuses SLACK_APP_TOKEN (${why}): it is an app-level token with the scope connections:write, it starts with xapp-, and the app has Socket Mode enabled`,
+  );
+  return { access, identity, socket };
+}
+
+async function asked<T>(call: Promise<T>, refused: (why: string) => string): Promise<T> {
   try {
-    return { access, identity: await slackIdentity(access.urgent) };
+    return await call;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const refused = cause instanceof Error && "code" in cause && cause.code === ErrorCode.PlatformError;
-    throw new StartError(
-      refused
-        ? `Slack refuses SLACK_BOT_TOKEN (${why}): copy the Bot User OAuth Token of the installed app, it starts with xoxb-`
-        : `the Slack workspace cannot be used: ${why}`,
-      { cause },
-    );
+    const platform = cause instanceof Error && "code" in cause && cause.code === ErrorCode.PlatformError;
+    throw new StartError(platform ? refused(why) : `the Slack workspace cannot be used: ${why}`, { cause });
   }
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { apiOf, hostInUrl, parseConfig } from "#config.ts";
 import { gatewayConfiguration } from "#gateway-role.ts";
 import { siteOf } from "#site.ts";
+import { slackSecrets } from "#slack-place.ts";
 
 const parse = (env: Record<string, string>) => parseConfig(env, "/srv");
 
@@ -31,7 +32,16 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "a name that begins like loopback is not loopback": [{ HOST: "127.example.com" }, /HOST=127\.example\.com/],
   "real credentials are refused beside the local Slack page, where one person acts as everybody": [
     { LINEAR_API_KEY: "lin_1", GITHUB_APP_ID: "7" },
-    /^GITHUB_APP_ID, LINEAR_API_KEY: .*the local Slack page.*Unset them, or set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET/,
+    /^GITHUB_APP_ID, LINEAR_API_KEY: .*the local Slack page.*Unset them, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN/,
+  ],
+  "a bot token without a way for Slack's requests is told both ways": [
+    { SLACK_BOT_TOKEN: "xoxb-1" },
+    /^SLACK_BOT_TOKEN alone hears nothing: set SLACK_APP_TOKEN \(Socket Mode.*SLACK_SIGNING_SECRET with PUBLIC_URL \(HTTP\)$/,
+  ],
+  "an app token needs the bot's": [{ SLACK_APP_TOKEN: "xapp-1" }, /^SLACK_APP_TOKEN needs SLACK_BOT_TOKEN/],
+  "a signing secret needs the bot's token": [
+    { SLACK_SIGNING_SECRET: "s" },
+    /^SLACK_SIGNING_SECRET needs SLACK_BOT_TOKEN/,
   ],
   "a secret's variable that could be read as two names is refused": [
     { COUNTERSIGN_SECRET_cms__read: "v" },
@@ -117,6 +127,20 @@ const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
 test("real credentials are no obstacle to a real workspace, and an empty one is none", () => {
   expect(parse({ ...slack, LINEAR_API_KEY: "lin_1" }).slack).not.toBeNull();
   expect(parse({ LINEAR_API_KEY: "" }).slack).toBeNull();
+});
+
+test("an app token means Socket Mode, a signing secret HTTP, and of both Socket Mode", () => {
+  const intake = (env: Record<string, string>) => parse({ SLACK_BOT_TOKEN: "xoxb-1", ...env }).slack?.intake;
+  expect(intake({ SLACK_APP_TOKEN: "xapp-1" })).toMatchObject({ by: "socket", unused: null });
+  expect(intake({ SLACK_SIGNING_SECRET: "s" })).toMatchObject({ by: "http" });
+  const both = parse({ ...slack, SLACK_APP_TOKEN: "xapp-1" }).slack;
+  expect(both?.intake).toMatchObject({ by: "socket", unused: { name: "slack_signing_secret" } });
+  // Whatever is configured is kept out of the record, used or not.
+  expect(slackSecrets(both).map(({ name }) => name)).toEqual([
+    "slack_bot_token",
+    "slack_app_token",
+    "slack_signing_secret",
+  ]);
 });
 
 test("with a real workspace any address may be listened on", () => {

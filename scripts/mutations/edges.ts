@@ -87,9 +87,16 @@ export const EDGES: readonly Mutation[] = [
   {
     name: "a repeated delivery is heard again",
     file: "src/surfaces/slack/receiver.ts",
-    find: "if (!fresh) return c.body(null, 200);",
+    find: "if (!fresh) return undefined;",
     replace: "",
     red: slack("the same event twice is heard once"),
+  },
+  {
+    name: "an envelope of a socket is acknowledged before it is kept",
+    file: "src/surfaces/slack/receiver.ts",
+    find: "      const answer = TAKEN.includes(type) && isBody(body) ? await accept(body) : undefined;",
+    replace: "      const answer = undefined;\n      if (TAKEN.includes(type) && isBody(body)) void accept(body);",
+    red: slack("over a socket it is kept before it is acknowledged, and heard once however often it comes"),
   },
   {
     name: "the playground answers to any Host",

@@ -130,7 +130,7 @@ async function fromRecipe(
 }
 
 /** What the channel's team may do, as its policy says it. */
-function policyOf(core: Core, here: Standing): View {
+export function policyOf(core: Core, here: Standing): View {
   const current = core.policy();
   if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
   const { commit, digest } = current.policy;

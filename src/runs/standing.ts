@@ -7,6 +7,7 @@ import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import type { Refusal } from "./refusal.ts";
 import { sameAccount } from "./seat.ts";
+import type { View } from "./view.ts";
 
 /** Whether and for which team a person may speak to us somewhere. */
 export interface Standing {
@@ -49,6 +50,12 @@ export async function standing(
   if ("deny" in routed) return { refused: { code: "no_mapping", channel: heard.place.channel, fix: routed.fix } };
   const because = `this channel belongs to team ${routed.team} (${routed.at})`;
   return member(core, policy, heard, { team: routed.team, at: routed.at, because });
+}
+
+/** Why this person may ask for nothing here; `null`: they may, for a team or for one that they are yet to choose. */
+export async function barred(core: Core, heard: Where): Promise<View | null> {
+  const here = await standing(core, heard);
+  return "refused" in here ? { kind: "refused", refusal: here.refused } : null;
 }
 
 /** As a member of one team, wherever it is said. */

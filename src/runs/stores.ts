@@ -115,6 +115,8 @@ export interface ApprovalStore {
   lock(tx: Tx, id: string): Promise<Approval | null>;
   ofRun(runId: RunId): Promise<readonly Approval[]>;
   pendingOf(tx: Tx, runId: RunId): Promise<readonly Approval[]>;
+  /** Of every run, oldest first. */
+  pending(limit: number): Promise<readonly Approval[]>;
   /** `false` when this person has voted on it before. */
   vote(tx: Tx, vote: Omit<Vote, "at"> & { account: ExternalId; choice: Choice }): Promise<boolean>;
   votes(tx: Tx, approvalId: string): Promise<readonly (Vote & { account: ExternalId })[]>;

@@ -1,6 +1,7 @@
 import type { Capability } from "#policy/capabilities.ts";
 import type { Explanation } from "#policy/explain.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
+import type { Place } from "#ports/chat.ts";
 import type { Gate } from "./approval.ts";
 import type { ApprovalFacts, AskFacts, RunFacts } from "./facts.ts";
 import type { Reason, ShownRule } from "./reason.ts";
@@ -147,6 +148,8 @@ export type View =
       readonly digest: string;
       readonly says: readonly Capability[];
     }
+  /** A request that was made without a message of its own: it begins the thread that its run is followed in. */
+  | { readonly kind: "asked"; readonly by: string; readonly text: string; readonly at: Date }
   /** For one person: what policy would say. `explanation`: `null` when the question was not understood. */
   | {
       readonly kind: "can";
@@ -156,6 +159,28 @@ export type View =
       /** Whose policy it is: who can change the answer. */
       readonly owners: string | null;
     };
+
+/** For one person, in a place of their own: what waits for them, what they asked for, what they may look up. */
+export interface HomeView {
+  readonly kind: "home";
+  /** Open questions that they may answer now, oldest first. `card`: where its buttons are; `null` while it is not shown. */
+  readonly waiting: readonly {
+    readonly run: RunTitle;
+    readonly asker: string;
+    readonly text: string;
+    readonly gate: Gate;
+    readonly expiresAt: Date;
+    readonly card: (Place & { readonly messageId: string }) | null;
+  }[];
+  /** Who may answer could not be read of every question: there may be more. */
+  readonly unread: boolean;
+  readonly runs: readonly (RunTitle & { readonly state: string; readonly text: string; readonly over: boolean })[];
+  /** The teams that they are in now. */
+  readonly teams: readonly string[];
+  /** In force; `null`: it cannot be read. */
+  readonly policy: { readonly commit: string; readonly digest: string } | null;
+  readonly runsUrl: string;
+}
 
 /** Under this name a view has the people of a question: its group, or the owners of its paths. */
 export const peopleOf = ({ from, owners }: Pick<AskFacts, "from" | "owners">): string =>

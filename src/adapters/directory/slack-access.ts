@@ -4,7 +4,8 @@ import type { Secret } from "#ports/secret.ts";
 
 export interface SlackAccessOptions {
   readonly botToken: Secret;
-  readonly signingSecret: Secret;
+  /** `null`: Slack's requests come over a socket of ours, and none is taken over HTTP. */
+  readonly signingSecret: Secret | null;
   /** Another address than Slack's, for the playground: "http://127.0.0.1:3000/api/". */
   readonly slackApiUrl?: string;
   /** A proxy, or a stand-in in tests. */
@@ -14,7 +15,7 @@ export interface SlackAccessOptions {
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Everything that needs the two secrets, with the secrets inside. */
+/** Everything that needs the bot token and the signing secret, with the secrets inside. */
 export interface SlackAccess {
   /** For what a person waits for: approvals, answers to clicks, people, modals. */
   readonly urgent: WebClient;
@@ -22,8 +23,8 @@ export interface SlackAccess {
   readonly progress: WebClient;
   /** For questions about people, groups and channels: one that got no answer is asked once more, as nothing comes of it. */
   readonly reads: WebClient;
-  /** HMAC-SHA256 of a text under the signing secret. */
-  readonly hmac: (text: string) => Buffer;
+  /** HMAC-SHA256 of a text under the signing secret; `null` without one. */
+  readonly hmac: ((text: string) => Buffer) | null;
 }
 
 /** Who we are on Slack. */
@@ -57,7 +58,7 @@ export function slackAccess(options: SlackAccessOptions): SlackAccess {
     urgent: client(0),
     progress: client(0),
     reads: client(1),
-    hmac: (text) => createHmac("sha256", signingSecret.reveal()).update(text).digest(),
+    hmac: signingSecret === null ? null : (text) => createHmac("sha256", signingSecret.reveal()).update(text).digest(),
   };
 }
 
@@ -68,8 +69,14 @@ export async function slackIdentity(client: WebClient): Promise<SlackIdentity> {
   return { workspace: team_id, botUserId: user_id, botId: bot_id, url: url?.replace(/\/$/, "") ?? null };
 }
 
+/** How a token begins, which says of what kind it is and no more; "" when that is like none of Slack's. */
+export const tokenKind = (token: Secret): string => /^x[a-z]{3}[-.]/.exec(token.reveal())?.[0] ?? "";
+
+/** Slack's signing secrets are 32 hexadecimal digits. */
+export const fitsSigningSecret = (secret: Secret): boolean => /^[0-9a-f]{32}$/.test(secret.reveal());
+
 /** Slack's packages log bodies at debug; only what went wrong passes. */
-function slackLogger(log: SlackAccessOptions["log"]): Logger {
+export function slackLogger(log: SlackAccessOptions["log"]): Logger {
   const pass =
     (level: string) =>
     (...parts: unknown[]) =>

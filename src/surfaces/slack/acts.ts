@@ -8,8 +8,13 @@ export const ACTS = {
   chooseTeam: "choose_team",
 } as const;
 
+/** The same in the app's Home, where a press comes without a channel. */
+export const HOME_ACTS = { stop: "home_stop", policy: "home_policy" } as const;
+
+export const HOME_BUTTONS: readonly string[] = Object.values(HOME_ACTS);
+
 /** Link buttons tell us of their click too; nothing is done about it. */
-export const OPEN = { run: "open_run", pullRequest: "open_pull_request" } as const;
+export const OPEN = { run: "open_run", pullRequest: "open_pull_request", card: "open_card" } as const;
 
 export const BUTTONS: readonly string[] = Object.values(ACTS);
 

@@ -1,17 +1,20 @@
 import { App } from "@slack/bolt";
 import { LogLevel, type WebClient } from "@slack/web-api";
 import type { Hono } from "hono";
-import type { Place } from "#ports/chat.ts";
+import type { Chat, Place } from "#ports/chat.ts";
 import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
 import type { InboxStore } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
 import { ACTS, DENY_MODAL, unpackAsked, unpackChoice } from "./acts.ts";
-import { card, section } from "./cards/blocks.ts";
+import { type Card, card, section } from "./cards/blocks.ts";
 import { render } from "./cards/render.ts";
 import { channelFacts } from "./channel-facts.ts";
 import { type Click, clickOf, whereabouts } from "./clicks.ts";
+import { hearCommands } from "./command.ts";
 import { denyModal, readDeny } from "./deny-modal.ts";
-import { slackReceiver } from "./receiver.ts";
+import type { Desk } from "./desk.ts";
+import { hearNative } from "./home.ts";
+import { type Envelope, slackReceiver } from "./receiver.ts";
 import { speech } from "./speech.ts";
 import { spokenOf } from "./spoken.ts";
 import type { SlackVerbs } from "./verbs.ts";
@@ -22,11 +25,13 @@ export interface SlackSurfaceOptions {
   /** For answers to people, modals and channel facts. */
   readonly urgent: WebClient;
   readonly reads: WebClient;
-  /** HMAC-SHA256 of a text under the signing secret. */
-  readonly hmac: (text: string) => Buffer;
+  /** HMAC-SHA256 of a text under the signing secret; `null`: Slack's requests come over a socket alone. */
+  readonly hmac: ((text: string) => Buffer) | null;
   /** Who we are: `auth.test`. */
-  readonly identity: { readonly workspace: string; readonly botUserId: string; readonly botId: string };
+  readonly identity: Desk["identity"];
   readonly verbs: SlackVerbs;
+  /** Of the chat port: what a command began is posted once, whatever happens between. */
+  readonly show: Chat<View>["show"];
   readonly inbox: InboxStore;
   readonly directory: Directory;
   readonly now: () => Date;
@@ -36,8 +41,10 @@ export interface SlackSurfaceOptions {
 }
 
 export interface SlackSurface {
-  /** POST /slack/events and /slack/interactivity. */
+  /** POST /slack/events, /slack/interactivity and /slack/commands. */
   readonly routes: Hono;
+  /** The same over a socket. Never rejects. */
+  take(envelope: Envelope): Promise<void>;
   /** Takes up what a crash left in the inbox; how many deliveries. Call it every few seconds on a worker. */
   redrive(): Promise<number>;
   /** Resolves when every listener that runs now has finished. */
@@ -77,11 +84,13 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
 
   const placed = (channel: string, thread: string): Place => ({ provider: "slack", workspace, channel, thread });
 
-  const tell = (place: Place, user: string, view: View, inThread = true) =>
-    whisper(urgent, log, { place, user, inThread }, render(view, now()));
+  const note = (at: { place: Place; user: string; inThread: boolean }, what: View | Card) =>
+    whisper(urgent, log, at, "blocks" in what ? what : render(what, now()));
+
+  const tell = (place: Place, user: string, view: View, inThread = true) => note({ place, user, inThread }, view);
 
   const say = (at: { place: Place; user: string; inThread: boolean }, text: string) =>
-    whisper(urgent, log, at, card(text, [section(text)]));
+    note(at, card(text, [section(text)]));
 
   /** `null`: it cannot be known who this is, so nothing may be done. */
   async function accountOf(user: string): Promise<Account | null> {
@@ -137,6 +146,14 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     const view = account === null ? REFUSED_UNKNOWN : await verb({ click, account, place });
     if (view !== null) await tell(place, click.user, view);
   }
+
+  const desk: Desk = {
+    ...{ urgent, verbs, identity, log, now, placed, accountOf, factsOf, note },
+    show: options.show,
+    unknown: REFUSED_UNKNOWN,
+  };
+  hearCommands(app, desk);
+  hearNative(app, desk);
 
   app.event("app_mention", ({ body }) => listen(body));
   app.event("message", ({ body }) => listen(body));
@@ -223,7 +240,7 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     );
   }
 
-  return { routes: intake.routes, redrive: intake.redrive, drain: intake.drain };
+  return { routes: intake.routes, take: intake.take, redrive: intake.redrive, drain: intake.drain };
 }
 
 /** Words that nobody addressed to us are answered only when they did something here. */

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { commandOf } from "./commands.ts";
 import { readDeny } from "./deny-modal.ts";
+import { stoppedOf } from "./native.ts";
 import { spokenOf } from "./spoken.ts";
 
 const Act = z.object({
@@ -59,6 +61,10 @@ export function whereabouts(body: unknown): Whereabouts | null {
   }
   const click = clickOf(body);
   if (click) return { user: click.user, channel: click.channel, thread: click.thread, inThread: true };
+  const command = commandOf(body);
+  if (command) return { user: command.user, channel: command.channel, thread: "", inThread: false };
+  const stopped = stoppedOf(body);
+  if (stopped) return { user: stopped.user, channel: stopped.channel, thread: stopped.thread, inThread: true };
   const submitted = z.object({ user: z.object({ id: z.string() }), view: z.unknown() }).safeParse(body);
   const read = submitted.success ? readDeny(submitted.data.view) : null;
   if (!submitted.success || read === null) return null;

@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { BUTTONS, DENY_MODAL } from "./acts.ts";
+import { BUTTONS, DENY_MODAL, HOME_BUTTONS } from "./acts.ts";
 import { clickOf } from "./clicks.ts";
+import { commandOf } from "./commands.ts";
 import { complaintAbout } from "./deny-modal.ts";
+import { homeClickOf, openedOf, stoppedOf } from "./native.ts";
 import { spokenOf } from "./spoken.ts";
 
 /** One thing that Slack told us and that we act on, with the key under which a second telling is a repeat. */
@@ -29,9 +31,9 @@ const Submitted = z.object({
 
 /**
  * Picks out what we act on; nothing else is kept. Mentions and messages are keyed by channel and time: Slack gives a
- * repeat the same ones even when the event id differs. Clicks have no event id.
+ * repeat the same ones even when the event id differs. Clicks and commands have no event id.
  */
-export function sort(body: Readonly<Record<string, unknown>>): Sorted {
+export function sort(body: Readonly<Record<string, unknown>>, now: Date): Sorted {
   const spoken = spokenOf(body);
   if (spoken !== null) return act(`said:${spoken.workspace}:${spoken.channel}:${spoken.ts}`, body);
   const clicked = Clicked.safeParse(body);
@@ -39,6 +41,18 @@ export function sort(body: Readonly<Record<string, unknown>>): Sorted {
   if (clicked.success && click !== null && BUTTONS.includes(click.action)) {
     return act(`click:${clicked.data.team?.id ?? "-"}:${click.user}:${click.at}:${click.action}`, body);
   }
+  const atHome = homeClickOf(body);
+  if (atHome !== null && HOME_BUTTONS.includes(atHome.action))
+    return act(`click:${atHome.workspace}:${atHome.user}:${atHome.at}:${atHome.action}`, body);
+  const opened = openedOf(body);
+  if (opened !== null) return act(`home:${opened.workspace}:${opened.event}`, body);
+  const stopped = stoppedOf(body);
+  if (stopped !== null)
+    return act(`stopped:${stopped.workspace}:${stopped.channel}:${stopped.thread}:${stopped.user}:${stopped.at}`, body);
+  const command = commandOf(body);
+  // Slack does not say when it was typed; whoever takes it up again later has to know.
+  if (command !== null)
+    return act(`command:${command.workspace}:${command.trigger}`, { ...body, received_at: now.toISOString() });
   const submitted = Submitted.safeParse(body);
   if (submitted.success) {
     const { user, view } = submitted.data;

@@ -6,6 +6,7 @@ import { type Budget, budget, type Urgency } from "./budget.ts";
 import type { Card } from "./cards/blocks.ts";
 import { render } from "./cards/render.ts";
 import { failureOf } from "./failure.ts";
+import { sessions } from "./sessions.ts";
 import { type Log, whisper } from "./whisper.ts";
 
 /** Under this name the key travels in a message's metadata. */
@@ -48,7 +49,15 @@ interface Shown {
 }
 
 /** The chat port over Slack: one message per key, posted once, edited in place. */
-export function slackChat({ urgent, progress, botId, now, log, ...options }: SlackChatOptions): Chat<View> {
+export function slackChat({
+  urgent,
+  progress,
+  botId,
+  now,
+  log,
+  ...options
+}: SlackChatOptions): Chat<View> & { readonly settled: () => Promise<void> } {
+  const session = sessions({ client: progress, now, log });
   const allowance = options.budget ?? budget(() => now().getTime());
   const shownBefore = new Map<string, Shown>();
   const doubtful = new Set<string>();
@@ -173,24 +182,31 @@ export function slackChat({ urgent, progress, botId, now, log, ...options }: Sla
     });
   }
 
-  return {
-    async show(key, place, view, messageId) {
-      const card = render(view, now());
-      // An empty id is of something that had nothing to show before.
-      const shown = messageId || null;
-      if (shown !== null && (await edit(key, place, view, card, shown)) === "done") return { messageId: shown };
-      if (shown === null && mayHaveBeenPosted(key, view)) {
-        const found = await find(key, place, bornAt(view));
-        if (found !== null) {
-          // When the edit must wait, the key stays in doubt and the next try looks it up again.
-          doubtful.add(key);
-          const edited = await edit(key, place, view, card, found);
-          doubtful.delete(key);
-          if (edited === "done") return { messageId: found };
-        }
+  async function showOne(key: string, place: Place, view: View, given: string | null): Promise<string> {
+    const card = render(view, now());
+    // An empty id is of something that had nothing to show before.
+    const shown = given || null;
+    if (shown !== null && (await edit(key, place, view, card, shown)) === "done") return shown;
+    if (shown === null && mayHaveBeenPosted(key, view)) {
+      const found = await find(key, place, bornAt(view));
+      if (found !== null) {
+        // When the edit must wait, the key stays in doubt and the next try looks it up again.
+        doubtful.add(key);
+        const edited = await edit(key, place, view, card, found);
+        doubtful.delete(key);
+        if (edited === "done") return found;
       }
-      return { messageId: await post(key, place, view, card) };
+    }
+    return post(key, place, view, card);
+  }
+
+  return {
+    async show(key, place, view, shown) {
+      const messageId = await showOne(key, place, view, shown);
+      session.follow(place, view);
+      return { messageId };
     },
+    settled: session.settled,
     async whisper(place, to, view) {
       try {
         await whisper(urgent, log, { place, user: to.id, inThread: true }, render(view, now()));
@@ -224,6 +240,7 @@ function bornAt(view: View): Date | null {
       return view.approval.openedAt;
     case "policy_broken":
     case "policy_mended":
+    case "asked":
       return view.at;
     default:
       return null;

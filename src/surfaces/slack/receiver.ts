@@ -14,8 +14,8 @@ const SKEW_MOST_SEC = 300;
 const BODY_MOST_BYTES = 1024 * 1024;
 
 export interface ReceiverOptions {
-  /** HMAC-SHA256 of a text under the signing secret. */
-  readonly hmac: (text: string) => Buffer;
+  /** HMAC-SHA256 of a text under the signing secret; `null`: nothing is taken over HTTP. */
+  readonly hmac: ((text: string) => Buffer) | null;
   readonly inbox: InboxStore;
   readonly now: () => Date;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -29,8 +29,10 @@ export interface ReceiverOptions {
 
 export interface SlackReceiver {
   readonly receiver: Receiver;
-  /** POST /slack/events and /slack/interactivity. */
+  /** POST /slack/events, /slack/interactivity and /slack/commands; none without a signing secret. */
   readonly routes: Hono;
+  /** Takes what came over a socket: kept first, acknowledged then. Never rejects. */
+  take(envelope: Envelope): Promise<void>;
   /** Takes up what a crash or a failure left in the inbox. Resolves when all of it was tried; how many there were. */
   redrive(): Promise<number>;
   /** Resolves when every listener that runs now has finished. */
@@ -38,10 +40,23 @@ export interface SlackReceiver {
 }
 
 type Answer = string | Readonly<Record<string, unknown>> | undefined;
+type Body = Readonly<Record<string, unknown>>;
+
+/** One message of a socket: https://docs.slack.dev/apis/events-api/using-socket-mode */
+export interface Envelope {
+  /** "events_api", "interactive", "slash_commands". */
+  readonly type: string;
+  /** What HTTP would have brought. */
+  readonly body: unknown;
+  /** Rejects when the socket has ended: Slack sends it again. */
+  ack(answer?: Answer): Promise<void>;
+}
+
+const TAKEN: readonly string[] = ["events_api", "interactive", "slash_commands"];
 
 /**
- * Takes Slack's requests in. The order is the promise: signature, then a durable row, then the acknowledgement, then
- * the work. Bolt acknowledges events before its listeners run, so the row cannot be left to a listener.
+ * Takes Slack's requests in, over HTTP and over a socket alike. The order is the promise: signature, then a durable row,
+ * then the acknowledgement, then the work. Bolt acknowledges events before its listeners run, so the row cannot be left to a listener.
  */
 export function slackReceiver({
   hmac,
@@ -56,7 +71,8 @@ export function slackReceiver({
   const kept = deliveries({ source: SOURCE, name: "Slack", inbox, log, leftBehindMs });
 
   function signed(raw: string, time: string | undefined, signature: string | undefined): boolean {
-    if (!time || !signature || !/^\d{1,12}$/.test(time) || !/^v0=[0-9a-f]{64}$/.test(signature)) return false;
+    if (hmac === null || !time || !signature || !/^\d{1,12}$/.test(time) || !/^v0=[0-9a-f]{64}$/.test(signature))
+      return false;
     const expected = hmac(`v0:${time}:${raw}`);
     const given = Buffer.from(signature.slice(3), "hex");
     const same = given.length === expected.length && timingSafeEqual(given, expected);
@@ -87,38 +103,53 @@ export function slackReceiver({
     const body = parse(raw, form);
     if (body === null) return c.text("not understood", 400);
     if (body.type === "url_verification") return c.json({ challenge: body.challenge });
-    const sorted = sort(body);
-    if (sorted.kind === "ignore") return c.body(null, 200);
-    if (sorted.kind === "answer") return c.json(sorted.answer);
-    onTaken(sorted.delivery.body);
-    let fresh: boolean;
     try {
-      fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);
+      const answer = await accept(body);
+      return answer === undefined || answer === ""
+        ? c.body(null, 200)
+        : typeof answer === "string"
+          ? c.text(answer)
+          : c.json(answer);
     } catch (error) {
       // Not kept is not accepted: Slack tries an event again, and shows the person who clicked that it failed.
       log("a Slack request could not be kept", { level: "error", error: String(error) });
       return c.text("try again", 500);
     }
-    if (!fresh) return c.body(null, 200);
-    const answered = Promise.withResolvers<Response>();
-    const work = start(sorted.delivery, async (answer) =>
-      answered.resolve(
-        answer === undefined || answer === ""
-          ? c.body(null, 200)
-          : typeof answer === "string"
-            ? c.text(answer)
-            : c.json(answer),
-      ),
-    );
+  }
+
+  /** Keeps what a body of Slack's says and starts the work. Resolves with the answer; throws when it could not be kept. */
+  async function accept(body: Body): Promise<Answer> {
+    const sorted = sort(body, now());
+    if (sorted.kind === "ignore") return undefined;
+    if (sorted.kind === "answer") return sorted.answer;
+    onTaken(sorted.delivery.body);
+    const fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);
+    if (!fresh) return undefined;
+    const answered = Promise.withResolvers<Answer>();
+    const work = start(sorted.delivery, async (answer) => answered.resolve(answer));
     // Kept is accepted: what failed is ours to try again, not Slack's.
-    void work.then(() => answered.resolve(c.body(null, 200)));
+    void work.then(() => answered.resolve(undefined));
     return answered.promise;
+  }
+
+  async function takeEnvelope({ type, body, ack }: Envelope): Promise<void> {
+    try {
+      // What we do not know is acknowledged too, or Slack would send it again and again.
+      const answer = TAKEN.includes(type) && isBody(body) ? await accept(body) : undefined;
+      await ack(answer);
+    } catch (error) {
+      log("a Slack envelope could not be kept or acknowledged; Slack sends it again", {
+        level: "error",
+        type,
+        error: String(error),
+      });
+    }
   }
 
   const routes = new Hono();
   const limit = bodyLimit({ maxSize: BODY_MOST_BYTES });
-  routes.post("/slack/events", limit, take);
-  routes.post("/slack/interactivity", limit, take);
+  if (hmac !== null)
+    for (const path of ["/slack/events", "/slack/interactivity", "/slack/commands"]) routes.post(path, limit, take);
 
   return {
     receiver: {
@@ -129,6 +160,7 @@ export function slackReceiver({
       stop: async () => {},
     },
     routes,
+    take: takeEnvelope,
     redrive: () => kept.redrive((row) => start(deliveryOf(row), async () => {})),
     drain: kept.drain,
   };
@@ -136,13 +168,15 @@ export function slackReceiver({
 
 const deliveryOf = (row: InboxRow): Delivery => ({ id: row.deliveryId, body: row.body as Delivery["body"] });
 
-function parse(raw: string, form: boolean): Readonly<Record<string, unknown>> | null {
+const isBody = (value: unknown): value is Body => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** JSON, a form with JSON in `payload`, or the plain form of a slash command. */
+function parse(raw: string, form: boolean): Body | null {
+  const fields = form ? new URLSearchParams(raw) : null;
+  if (fields?.has("command")) return Object.fromEntries(fields);
   try {
-    const text = form ? new URLSearchParams(raw).get("payload") : raw;
-    const value: unknown = JSON.parse(text ?? "null");
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
-      : null;
+    const value: unknown = JSON.parse((fields === null ? raw : fields.get("payload")) ?? "null");
+    return isBody(value) ? value : null;
   } catch {
     return null;
   }

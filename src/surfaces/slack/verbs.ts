@@ -2,7 +2,7 @@ import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Choice } from "#runs/approval.ts";
 import type { Heard } from "#runs/hear.ts";
-import type { View } from "#runs/view.ts";
+import type { HomeView, View } from "#runs/view.ts";
 
 /** What a click or a modal may do. `main.ts` hands over the core's verbs with their `Core` bound. */
 export interface SlackVerbs {
@@ -21,5 +21,11 @@ export interface SlackVerbs {
   askAgain(o: { readonly approvalId: string; readonly account: Account; readonly place: Place }): Promise<View>;
   /** Which team a direct message is for. `null`: what came of it is seen in its thread. */
   choose(o: { readonly key: string; readonly team: string; readonly account: Account }): Promise<View | null>;
+  /** Why this person may ask for nothing here; `null`: they may. */
+  barred(where: Pick<Heard, "account" | "place" | "shared" | "direct">): Promise<View | null>;
+  /** What this person has to decide and has asked for. */
+  home(account: Account): Promise<HomeView>;
+  teamPolicy(o: { readonly account: Account; readonly team: string }): Promise<View>;
+  stopNumbered(o: { readonly number: number; readonly account: Account; readonly place: Place }): Promise<View>;
   stop(o: { readonly runId: string; readonly account: Account; readonly place: Place }): Promise<View>;
 }

@@ -17,7 +17,8 @@ export type Log = (message: string, fields?: Readonly<Record<string, unknown>>) 
 
 /**
  * A note that one person sees: in a direct message a reply that stays. `inThread`: Slack shows an ephemeral reply only in a thread that has replies, so an
- * answer to a channel's first message goes beside it. Throws Slack's error when a later try may succeed.
+ * answer to a channel's first message goes beside it. What belongs to no thread and cannot be shown where it was asked comes
+ * in a direct message. Throws Slack's error when a later try may succeed.
  */
 export async function whisper(
   client: WebClient,
@@ -27,10 +28,10 @@ export async function whisper(
 ): Promise<void> {
   const { place, user, inThread } = at;
   try {
-    if (isDirect(place.channel)) {
+    if (isDirect(place.channel) || place.channel === user) {
       await client.chat.postMessage({
         channel: place.channel,
-        thread_ts: place.thread,
+        ...(place.thread === "" ? {} : { thread_ts: place.thread }),
         text: card.text,
         blocks: card.blocks,
         unfurl_links: false,
@@ -48,6 +49,9 @@ export async function whisper(
   } catch (error) {
     const failure = failureOf(error);
     if (failure.kind !== "refused" || !GONE.includes(failure.error)) throw error;
+    // A command can be typed where we are not: its answer then comes in a direct message.
+    if (place.thread === "" && place.channel !== user)
+      return whisper(client, log, { place: { ...place, channel: user }, user, inThread: false }, card);
     log("a note could not reach its person", { user, channel: place.channel, error: failure.error });
   }
 }

@@ -15,9 +15,12 @@ import { askAgain } from "#runs/ask-again.ts";
 import { choose } from "#runs/choose.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
-import { stop } from "#runs/stop.ts";
+import { home, teamPolicy } from "#runs/home.ts";
+import { barred } from "#runs/standing.ts";
+import { stop, stopNumbered } from "#runs/stop.ts";
 import { vote } from "#runs/vote.ts";
 import { type SlackSurface, slackSurface } from "#surfaces/slack/app.ts";
+import { slackChat } from "#surfaces/slack/out.ts";
 import { memoryHouse } from "#test/runs/memory-house.ts";
 
 /** A direct message over Slack's protocol and Bolt, with the core's own verbs behind it. */
@@ -47,7 +50,7 @@ beforeAll(async () => {
     realCredentials: [],
   });
   closing.push(() => playground.stop());
-  const { urgent, reads, hmac } = slackAccess({
+  const { urgent, progress, reads, hmac } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-playground"),
     signingSecret: new Secret("slack_signing_secret", "signing"),
     slackApiUrl: `${url}${PATHS.webApi}`,
@@ -73,7 +76,12 @@ beforeAll(async () => {
       askAgain: (ask) => askAgain(core, ask),
       stop: (which) => stop(core, which),
       choose: (choice) => choose(core, choice),
+      barred: (where) => barred(core, where),
+      home: (account) => home(core, account),
+      teamPolicy: (of) => teamPolicy(core, of),
+      stopNumbered: (which) => stopNumbered(core, which),
     },
+    show: slackChat({ urgent, progress, botId: identity.botId, now: () => new Date(), log: () => {} }).show,
   });
   const routes = new Hono();
   routes.route("/", surface.routes);

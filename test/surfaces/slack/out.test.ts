@@ -5,7 +5,7 @@ import { Secret } from "#ports/secret.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import { chatContract } from "#test/contracts/chat.ts";
 import * as story from "#test/fixtures/run-events.ts";
-import { BOT_ID, slackDouble, WORKSPACE } from "#test/fixtures/slack/double.ts";
+import { BOT_ID, type SlackDouble, slackDouble, WORKSPACE } from "#test/fixtures/slack/double.ts";
 import { policyViews } from "./views.ts";
 
 const place: Place = { provider: "slack", workspace: WORKSPACE, channel: "C0SHOP", thread: "1700000000.000100" };
@@ -30,6 +30,10 @@ function world() {
   clock.now = JUST_THEN;
   return { double, clock, lines, made, chat };
 }
+
+/** What was asked of Slack to show a message: its thread's session comes after it, and nobody waits for that. */
+const shownBy = (double: SlackDouble) =>
+  double.calls.map((call) => call.method).filter((method) => !method.startsWith("agents."));
 
 chatContract("slack", () => {
   const { double, clock, made, chat } = world();
@@ -76,14 +80,14 @@ test("a message is a reply in the thread, with its key where people do not see i
 test("the first message of a fresh request costs one call", async () => {
   const { double, chat } = world();
   await chat.show(KEY, place, story.statusOf(story.accepted), null);
-  expect(double.calls.map((call) => call.method)).toEqual(["chat.postMessage"]);
+  expect(shownBy(double)).toEqual(["chat.postMessage"]);
 });
 
 test("an older one is looked for before it is posted", async () => {
   const { double, clock, chat } = world();
   clock.now += 60_000;
   await chat.show(KEY, place, story.statusOf(story.accepted), null);
-  expect(double.calls.map((call) => call.method)).toEqual(["conversations.replies", "chat.postMessage"]);
+  expect(shownBy(double)).toEqual(["conversations.replies", "chat.postMessage"]);
 });
 
 test("one that was wanted before we began is looked for, however young", async () => {
@@ -220,4 +224,57 @@ test("a whisper goes into the thread; to somebody who left the channel it is let
   expect(lines).toEqual(["a note could not reach its person"]);
   double.fail("chat.postEphemeral", { retryAfterSec: 3 });
   await expect(chat.whisper(place, to, view)).rejects.toMatchObject({ retryAfterMs: 3_000 });
+});
+
+test("a thread's session follows its run: at work, waiting for people, and at rest", async () => {
+  const { double, chat } = world();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  for (const part of [story.waiting, story.working, story.checking, story.inReview]) {
+    await chat.show(KEY, place, story.statusOf(part), messageId).catch((error: unknown) => {
+      if (!(error instanceof ChatUnavailable)) throw error;
+    });
+    await chat.settled();
+  }
+  const told = double.of("agents.sessions.setStatus");
+  expect(told.map(({ status }) => status)).toEqual(["processing", "suspended", "processing", "active"]);
+  expect(told[0]).toMatchObject({
+    channel_id: "C0SHOP",
+    thread_ts: place.thread,
+    title: expect.stringMatching(/^Run \d+: /),
+  });
+});
+
+test("a long run says again that it works before Slack forgets it", async () => {
+  const { double, clock, chat } = world();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.preparing), null);
+  clock.now += 20 * 60_000;
+  await chat.show(KEY, place, story.statusOf(story.working), messageId);
+  await chat.settled();
+  expect(double.of("agents.sessions.setStatus")).toHaveLength(1);
+  clock.now += 20 * 60_000;
+  await chat.show(KEY, place, story.statusOf(story.checking), messageId);
+  await chat.settled();
+  expect(double.of("agents.sessions.setStatus")).toHaveLength(2);
+});
+
+test("where the app is no agent, that is said once, and messages go on", async () => {
+  const { double, lines, chat } = world();
+  double.fail("agents.sessions.setStatus", { error: "not_authorized" });
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.accepted), null);
+  await chat.settled();
+  await chat.show(KEY, place, story.statusOf(story.waiting), messageId);
+  await chat.settled();
+  expect(double.of("agents.sessions.setStatus")).toHaveLength(1);
+  expect(lines.filter((line) => line.includes("no agent sessions"))).toHaveLength(1);
+  expect(double.of("chat.update")).toHaveLength(1);
+});
+
+test("a session that could not be told is told with the next change", async () => {
+  const { double, chat } = world();
+  double.fail("agents.sessions.setStatus", { retryAfterSec: 5 });
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.waiting), null);
+  await chat.settled();
+  await chat.show(KEY, place, story.statusOf(story.working), messageId);
+  await chat.settled();
+  expect(double.of("agents.sessions.setStatus").map(({ status }) => status)).toEqual(["suspended", "processing"]);
 });

@@ -246,3 +246,63 @@ test("a restart does not hear again what was finished", async () => {
   expect(await another().redrive()).toBe(0);
   expect(calls).toHaveLength(1);
 });
+
+test("over a socket what cannot be kept is not acknowledged: Slack sends it again", async () => {
+  const { post, calls, log } = await slackWorld(database, {
+    over: "socket",
+    inbox: (inbox) => ({ ...inbox, insertOnce: () => Promise.reject(new Error("the database is away")) }),
+  });
+  expect((await post(mention())).status).toBe(500);
+  expect(calls).toEqual([]);
+  expect(log[0]?.message).toContain("could not be kept");
+});
+
+test("over a socket it is kept before it is acknowledged, and heard once however often it comes", async () => {
+  const order: string[] = [];
+  const { surface, calls } = await slackWorld(database, {
+    inbox: (inbox) => ({
+      ...inbox,
+      async insertOnce(...args) {
+        const fresh = await inbox.insertOnce(...args);
+        order.push("kept");
+        return fresh;
+      },
+    }),
+  });
+  const envelope = {
+    type: "events_api",
+    body: mention(),
+    ack: async () => void order.push("acknowledged"),
+  };
+  // Two sockets may bring the same.
+  await Promise.all([surface.take(envelope), surface.take(envelope)]);
+  await surface.drain();
+  expect([order[0], order.toSorted()]).toEqual(["kept", ["acknowledged", "acknowledged", "kept", "kept"]]);
+  expect(calls).toHaveLength(1);
+});
+
+test("a socket that ends before the acknowledgement loses nothing", async () => {
+  const { surface, calls, log } = await slackWorld(database);
+  const ack = () => Promise.reject(new Error("the socket has ended"));
+  await surface.take({ type: "events_api", body: mention(), ack });
+  await surface.drain();
+  expect(calls).toHaveLength(1);
+  expect(log[0]?.message).toContain("Slack sends it again");
+});
+
+test.each([
+  ["an envelope of another kind", { type: "news", body: mention() }],
+  ["an envelope without a body", { type: "events_api", body: null }],
+  ["an envelope with a list", { type: "interactive", body: [] }],
+])("%s is acknowledged, so that it comes no more, and not kept", async (_what, given) => {
+  const { surface, calls, left } = await slackWorld(database);
+  const acknowledged: unknown[] = [];
+  await surface.take({ ...given, ack: async (answer) => void acknowledged.push(answer) });
+  expect([acknowledged, calls, await left()]).toEqual([[undefined], [], []]);
+});
+
+test("without a signing secret there is no door over HTTP", async () => {
+  const { post } = await slackWorld(database, { unsigned: true });
+  for (const path of ["/slack/events", "/slack/interactivity", "/slack/commands"])
+    expect((await post(mention(), { path })).status, path).toBe(404);
+});

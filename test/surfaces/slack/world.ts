@@ -7,14 +7,26 @@ import { ensureOrg } from "#db/orgs.ts";
 import { stores } from "#db/stores.ts";
 import { Secret } from "#ports/secret.ts";
 import type { InboxStore } from "#runs/stores.ts";
-import type { View } from "#runs/view.ts";
+import type { HomeView, View } from "#runs/view.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
+import { slackChat } from "#surfaces/slack/out.ts";
 import type { SlackVerbs } from "#surfaces/slack/verbs.ts";
 import { title } from "#test/fixtures/run-events.ts";
 import { BOT_ID, BOT_USER, slackDouble, WORKSPACE } from "#test/fixtures/slack/double.ts";
+import type { Transport } from "#test/playground/stage.ts";
 
 export const NOW = new Date("2026-11-24T14:00:00.000Z");
 const SECRET = "s3cret";
+
+export const EMPTY_HOME: HomeView = {
+  kind: "home",
+  waiting: [],
+  unread: false,
+  runs: [],
+  teams: [],
+  policy: null,
+  runsUrl: "http://countersign.test/runs",
+};
 
 export interface VerbCall {
   readonly verb: keyof SlackVerbs;
@@ -22,7 +34,16 @@ export interface VerbCall {
 }
 
 /** A surface with a real Bolt App, a real inbox and Slack's double; the verbs note what they are asked and answer. */
-export async function slackWorld(database: Database, o: { inbox?: (real: InboxStore) => InboxStore } = {}) {
+export async function slackWorld(
+  database: Database,
+  o: {
+    inbox?: (real: InboxStore) => InboxStore;
+    over?: Transport;
+    /** Without a signing secret. */
+    unsigned?: boolean;
+  } = {},
+) {
+  const { over = "http" } = o;
   const orgId = await ensureOrg(database.db, `org ${randomUUID()}`);
   const real = stores(database, { orgId }).inbox;
   const inbox = o.inbox?.(real) ?? real;
@@ -37,7 +58,12 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
   }
   const calls: VerbCall[] = [];
   const log: { message: string; fields: Readonly<Record<string, unknown>> }[] = [];
-  const say: { view: View | null; throws: number } = { view: null, throws: 0 };
+  const say: { view: View | null; throws: number; barred: View | null; home: HomeView } = {
+    view: null,
+    throws: 0,
+    barred: null,
+    home: EMPTY_HOME,
+  };
   const answer = async (call: VerbCall, view: View): Promise<View> => {
     calls.push(call);
     if (say.throws > 0) {
@@ -62,10 +88,20 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
     askAgain: (asked) => answer({ verb: "askAgain", with: { ...asked } }, noted("asked_again")),
     stop: (stopped) => answer({ verb: "stop", with: { ...stopped } }, noted("stopping")),
     choose: (chosen) => answer({ verb: "choose", with: { ...chosen } }, noted("stopping")),
+    barred: async (where) => {
+      await answer({ verb: "barred", with: { ...where } }, noted("stopping"));
+      return say.barred;
+    },
+    home: async (account) => {
+      await answer({ verb: "home", with: { ...account } }, noted("stopping"));
+      return say.home;
+    },
+    teamPolicy: (asked) => answer({ verb: "teamPolicy", with: { ...asked } }, noted("stopping")),
+    stopNumbered: (stopped) => answer({ verb: "stopNumbered", with: { ...stopped } }, noted("stopping")),
   };
-  const { urgent, reads, hmac } = slackAccess({
+  const { urgent, progress, reads, hmac } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
-    signingSecret: new Secret("slack_signing_secret", SECRET),
+    signingSecret: o.unsigned === true ? null : new Secret("slack_signing_secret", SECRET),
     slackApiUrl: "http://slack.test/api/",
     fetch: double.fetch,
     log: () => {},
@@ -75,8 +111,9 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
       urgent,
       reads,
       hmac,
-      identity: { workspace: WORKSPACE, botUserId: BOT_USER, botId: BOT_ID },
+      identity: { workspace: WORKSPACE, botUserId: BOT_USER, botId: BOT_ID, url: "https://acme.slack.test" },
       verbs,
+      show: slackChat({ urgent, progress, botId: BOT_ID, now: () => NOW, log: () => {} }).show,
       inbox: its,
       directory,
       now: () => NOW,
@@ -85,11 +122,26 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
     });
   const surface = made();
 
+  /** The same over a socket: what is not acknowledged is an answer of 500. */
+  async function envelope(body: object | string, interactive: boolean): Promise<Response> {
+    let response = new Response("not acknowledged", { status: 500 });
+    await surface.take({
+      type: interactive ? "interactive" : "command" in Object(body) ? "slash_commands" : "events_api",
+      body,
+      async ack(answer) {
+        response = answer === undefined || answer === "" ? new Response("") : Response.json(answer);
+      },
+    });
+    await surface.drain();
+    return response;
+  }
+
   /** Sends as Slack sends, and waits until the listeners have finished. */
   async function post(
     body: object | string,
     o: { form?: boolean; headers?: Record<string, string>; path?: string } = {},
   ) {
+    if (over === "socket") return envelope(body, o.form === true);
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const raw = o.form ? new URLSearchParams({ payload: text }).toString() : text;
     const time = String(NOW.getTime() / 1000);
@@ -117,6 +169,23 @@ export async function slackWorld(database: Database, o: { inbox?: (real: InboxSt
     log,
     say,
     post,
+    /** A slash command as Slack sends it: a plain form, or an envelope of its own. */
+    async command(fields: Readonly<Record<string, string>>) {
+      if (over === "socket") return envelope(fields, false);
+      const raw = new URLSearchParams(fields).toString();
+      const time = String(NOW.getTime() / 1000);
+      const response = await surface.routes.request("/slack/commands", {
+        method: "POST",
+        body: raw,
+        headers: {
+          "content-type": "application/x-www-form-urlencoded",
+          "x-slack-request-timestamp": time,
+          "x-slack-signature": signature(raw, time),
+        },
+      });
+      await surface.drain();
+      return response;
+    },
     click: (o: Parameters<typeof clicked>[0]) => post(clicked(o), { form: true }),
     /** Claims of a dead worker run out. */
     release: () => database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`),
@@ -189,6 +258,46 @@ export function clicked(o: { action: string; value?: string; user?: string; at?:
     ...o.body,
   };
 }
+
+export function typed(text: string, o: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return {
+    token: "verification",
+    team_id: WORKSPACE,
+    team_domain: "local",
+    channel_id: "C0SHOP",
+    channel_name: "shop",
+    user_id: "U0ANA",
+    user_name: "ana",
+    command: "/agent",
+    text,
+    api_app_id: "A0AGENT",
+    is_enterprise_install: "false",
+    response_url: "https://hooks.slack.test/commands/secret",
+    trigger_id: newTs(),
+    ...o,
+  };
+}
+
+/** A press in the app's Home. */
+export const pressedAtHome = (action: string, value: string, user = "U0ANA") => ({
+  type: "block_actions",
+  token: "verification",
+  trigger_id: "1.2.3",
+  team: { id: WORKSPACE, domain: "local" },
+  user: { id: user, team_id: WORKSPACE },
+  api_app_id: "A0AGENT",
+  container: { type: "view", view_id: "V1" },
+  view: { id: "V1", type: "home", hash: "h" },
+  actions: [{ type: "button", action_id: action, block_id: "home_3", value, action_ts: newTs() }],
+});
+
+export const eventBody = (event: Readonly<Record<string, unknown>>) => ({
+  token: "verification",
+  team_id: WORKSPACE,
+  type: "event_callback",
+  event_id: `Ev${newTs()}`,
+  event,
+});
 
 export function submitted(o: { reason: string; memory: string; hash?: string }) {
   return {

@@ -103,6 +103,11 @@ export function listCard({ whose, runs }: Of<"list">): Card {
   );
 }
 
+/** What a person asked for by a command, for everybody: the run is followed in the thread below it. */
+export function askedCard({ by, text }: Of<"asked">): Card {
+  return card(`${said(by, 60)} asks: ${said(text, 200)}`, [section(`${said(by, 60)} asks:`, quoted(text, 1_000))]);
+}
+
 /** In a direct message, for somebody in several teams: which one the words are for. */
 export function chooseTeamCard({ key, teams, text }: Of<"choose_team">): Card {
   return card("You are in several teams, so nothing was started yet. Choose the team that your message is for.", [

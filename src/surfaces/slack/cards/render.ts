@@ -1,7 +1,7 @@
 import type { View } from "#runs/view.ts";
 import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
-import { blockedCard, chooseTeamCard, helpCard, listCard, notedCard, refusedCard } from "./notes.ts";
+import { askedCard, blockedCard, chooseTeamCard, helpCard, listCard, notedCard, refusedCard } from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
 import { canCard, policyBrokenCard, policyCard, policyMendedCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
@@ -49,6 +49,8 @@ export function render(view: View, now: Date): Card {
       return policyMendedCard(view);
     case "can":
       return canCard(view);
+    case "asked":
+      return askedCard(view);
     default:
       return view satisfies never;
   }
