@@ -157,13 +157,13 @@ async function openPostgres(url: string, o: OpenOptions): Promise<Database> {
 }
 
 /** The address without its password. */
-function place(url: string): string {
+export function place(url: string): string {
   const at = new URL(url);
   return `Postgres at ${at.hostname}:${at.port || 5432}${at.pathname}`;
 }
 
 /** Node reports a refused connection as an AggregateError with no message of its own. */
-function reason(error: unknown): string {
+export function reason(error: unknown): string {
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message;
   return error instanceof Error ? error.message : String(error);
 }

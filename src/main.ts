@@ -58,6 +58,11 @@ const COMMANDS: readonly Command[] = [
     run: github,
   },
   {
+    words: ["doctor"],
+    help: async () => (await import("#command/doctor.ts")).DOCTOR_HELP,
+    run: doctor,
+  },
+  {
     words: ["help"],
     help: "  countersign help\n      This, and every setting.",
     run: async () => {
@@ -173,6 +178,15 @@ async function github(args: readonly string[]): Promise<number> {
     error: (text) => console.error(text),
     stop: stopRequested(),
   });
+}
+
+async function doctor(args: readonly string[]): Promise<number> {
+  const [{ doctorCommand }, { examinationsOf }] = await Promise.all([
+    import("#command/doctor.ts"),
+    import("./doctor.ts"),
+  ]);
+  const examinations = examinationsOf(process.env, process.cwd());
+  return doctorCommand(args, { examinations, out: (text) => console.log(text) });
 }
 
 async function verify(args: readonly string[]): Promise<number> {

@@ -1,0 +1,175 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { doctorCommand, type Examination, fine, wrong } from "#command/doctor.ts";
+import { examinationsOf } from "#doctor.ts";
+import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
+import { scopesNeeded } from "#surfaces/slack/needs.ts";
+import { command } from "#test/command.ts";
+import { APP_TOKEN, openStage, type Stage } from "#test/playground/stage.ts";
+
+/** Against a workspace whose app lacks what each test takes away. */
+let stage: Stage;
+let folder = "";
+const SIGNING = "0123456789abcdef0123456789abcdef";
+beforeAll(async () => {
+  const away = repositoryChannel({ id: "C0AWAY", name: "away", topic: "The bot was not invited." });
+  stage = await openStage({
+    over: "socket",
+    eventsUrl: "http://127.0.0.1:1/unused",
+    seed: playgroundSeed([{ ...away, members: ["U0ANA"] }]),
+  });
+  folder = mkdtempSync(path.join(tmpdir(), "countersign-doctor-"));
+  const policies = path.join(folder, "policies");
+  cpSync(path.resolve(import.meta.dirname, "../../policies"), policies, { recursive: true });
+  const org = path.join(policies, "org.yaml");
+  const text = readFileSync(org, "utf8")
+    .replace("C0SHOP: shop,", "C0SHOP: shop, C0AWAY: shop, C0GONE: shop,")
+    .replace("groups:\n", "groups:\n  ghosts: { slack_usergroup: S0GHOSTS }\n");
+  writeFileSync(org, text);
+});
+afterAll(async () => {
+  await stage.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Report {
+  readonly ok: boolean;
+  readonly examined: readonly {
+    readonly of: string;
+    readonly findings: readonly {
+      readonly level: string;
+      readonly id: string;
+      readonly what: string;
+      readonly fix: string | null;
+    }[];
+  }[];
+}
+
+const settings = (env: Readonly<Record<string, string>>) => ({
+  COUNTERSIGN_DATA: path.join(folder, "data"),
+  COUNTERSIGN_POLICIES: path.join(folder, "policies"),
+  SLACK_BOT_TOKEN: "xoxb-for-tests",
+  SLACK_APP_TOKEN: APP_TOKEN,
+  SLACK_API_URL: `${stage.url}/slack-api/`,
+  ...env,
+});
+
+/** The same as the command does, in this process. */
+async function doctor(env: Readonly<Record<string, string>> = {}) {
+  const said: string[] = [];
+  const examinations = examinationsOf(settings(env), folder);
+  const code = await doctorCommand(["--json"], { examinations, out: (text) => said.push(text) });
+  return { code, ...read(said.join("")) };
+}
+
+function read(said: string) {
+  const report = JSON.parse(said) as Report;
+  const slack = report.examined.find(({ of }) => of === "Slack")?.findings ?? [];
+  const wrongs = slack.filter(({ level }) => level === "wrong");
+  return { report, slack, wrongs, ids: wrongs.map(({ id }) => id) };
+}
+const withhold = (missing: readonly string[]) => stage.control("scopes", { missing });
+
+test("it names routed channels and groups that are not there, each with its place and fix", async () => {
+  await withhold([]);
+  const run = command(["doctor", "--json"], settings({}));
+  expect(await run.ended).toBe(1);
+  const { slack, wrongs, ids } = read(run.words());
+  expect(ids.sort()).toEqual([
+    "slack.channel.gone.C0GONE",
+    "slack.channel.gone.C0YOURS",
+    "slack.channel.not_member.C0AWAY",
+    "slack.usergroup.gone.S0GHOSTS",
+  ]);
+  expect(wrongs.find(({ id }) => id.includes("C0AWAY"))).toMatchObject({
+    what: expect.stringMatching(/#away \(C0AWAY\) \(org\.yaml:\d+:\d+\)/),
+    fix: 'Type "/invite @agent" in it.',
+  });
+  expect(slack.map(({ id }) => id)).toEqual(
+    expect.arrayContaining(["slack.scopes", "slack.app_token", "slack.channel.C0SHOP", "slack.usergroup.S0LEADS"]),
+  );
+});
+
+test.each([...scopesNeeded().keys()])(
+  "it names the missing scope %s and what does not work without it",
+  async (scope) => {
+    await withhold([scope]);
+    const { code, wrongs } = await doctor();
+    await withhold([]);
+    expect(code).toBe(1);
+    expect(wrongs.find(({ id }) => id === `slack.scope.${scope}`)).toMatchObject({
+      what: expect.stringMatching(new RegExp(`^The bot scope ${scope} is missing, so \\S`)),
+      fix: expect.stringContaining("Bot Token Scopes"),
+    });
+  },
+);
+
+test.each([
+  ["a user token for the bot's", { SLACK_BOT_TOKEN: "xoxp-1" }, "slack.bot_token.kind", "that is a user token"],
+  [
+    "a token that is rotated",
+    { SLACK_BOT_TOKEN: "xoxe.xoxb-1" },
+    "slack.bot_token.kind",
+    "that is a token that is rotated",
+  ],
+  ["a bot token that Slack refuses", { SLACK_BOT_TOKEN: "xoxb-wrong" }, "slack.bot_token", "invalid_auth"],
+  ["a bot token for the app's", { SLACK_APP_TOKEN: "xoxb-for-tests" }, "slack.app_token.kind", "that is a bot token"],
+  ["an app token that Slack refuses", { SLACK_APP_TOKEN: "xapp-wrong" }, "slack.app_token", "invalid_auth"],
+])("it tells %s", async (_what, env, id, says) => {
+  const { wrongs, report } = await doctor(env);
+  expect(wrongs.find((one) => one.id === id)?.what).toContain(says);
+  // What it says of a token is how it begins, and no more.
+  expect(JSON.stringify(report)).not.toMatch(/xoxb-for-tests|xapp-for-tests|xoxb-wrong|xapp-wrong|xoxe\.xoxb/);
+});
+
+describe("over HTTP", () => {
+  const http = { SLACK_APP_TOKEN: "", SLACK_SIGNING_SECRET: SIGNING, PUBLIC_URL: "https://agents.example.com" };
+  test("it tells a signing secret that has not the form of one, and a missing address", async () => {
+    expect((await doctor(http)).ids.filter((id) => /signing|public/.test(id))).toEqual([]);
+    const bad = await doctor({ ...http, SLACK_SIGNING_SECRET: "xoxb-mistaken", PUBLIC_URL: "" });
+    expect(bad.ids.filter((id) => /signing|public/.test(id))).toEqual(["slack.signing_secret", "slack.public_url"]);
+    expect(JSON.stringify(bad.report)).not.toContain("xoxb-mistaken");
+  });
+});
+
+test("settings that cannot be read are one finding, and nothing else is looked at", async () => {
+  const { code, report } = await doctor({ SLACK_APP_TOKEN: "" });
+  expect(code).toBe(1);
+  expect(report.examined.map(({ of }) => of)).toEqual(["Settings"]);
+  expect(report.examined[0]?.findings[0]?.what).toContain("SLACK_BOT_TOKEN alone hears nothing");
+});
+
+test("a database that is down and a policy that does not load are found without starting anything", async () => {
+  const { report } = await doctor({
+    DATABASE_URL: "postgres://u:s3cret@127.0.0.1:1/x",
+    COUNTERSIGN_POLICIES: path.join(folder, "nowhere"),
+  });
+  const of = (name: string) => report.examined.find((one) => one.of === name)?.findings[0];
+  expect(of("Database")).toMatchObject({ level: "wrong", what: expect.stringContaining("does not let us in") });
+  expect(of("Policy")).toMatchObject({ level: "wrong", id: "policy.folder" });
+  expect(JSON.stringify(report)).not.toContain("s3cret");
+});
+
+test("without any setting nothing is wrong, and it says so in words", async () => {
+  const run = command(["doctor"], { COUNTERSIGN_DATA: path.join(folder, "fresh") });
+  const code = await run.ended;
+  expect(run.words()).toMatch(/Slack\n {2}note {3}No Slack workspace/);
+  expect([code, /Nothing is wrong|thing is wrong/.test(run.words())]).toEqual([
+    /Nothing is wrong/.test(run.words()) ? 0 : 1,
+    true,
+  ]);
+});
+
+test("what an examination throws is a finding, and the next ones are made", async () => {
+  const said: string[] = [];
+  const examinations: Examination[] = [
+    { of: "First", look: () => Promise.reject(new Error("it is not there")) },
+    { of: "Second", look: async () => [fine("second", "All is well."), wrong("third", "One is not.", "Mend it.")] },
+  ];
+  expect(await doctorCommand([], { examinations, out: (text) => said.push(text) })).toBe(1);
+  expect(said.join()).toMatch(
+    /WRONG {2}it is not there[\s\S]*ok {5}All is well\.[\s\S]*-> Mend it\.[\s\S]*2 things are wrong\./,
+  );
+});
