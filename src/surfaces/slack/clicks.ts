@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { commandOf } from "./commands.ts";
 import { readDeny } from "./deny-modal.ts";
-import { stoppedOf } from "./native.ts";
+import { homeClickOf, stoppedOf } from "./native.ts";
 import { spokenOf } from "./spoken.ts";
 
 const Act = z.object({
@@ -63,6 +63,9 @@ export function whereabouts(body: unknown): Whereabouts | null {
   if (click) return { user: click.user, channel: click.channel, thread: click.thread, inThread: true };
   const command = commandOf(body);
   if (command) return { user: command.user, channel: command.channel, thread: "", inThread: false };
+  const atHome = homeClickOf(body);
+  // The Home has no channel: a direct message is the person's own.
+  if (atHome) return { user: atHome.user, channel: atHome.user, thread: "", inThread: false };
   const stopped = stoppedOf(body);
   if (stopped) return { user: stopped.user, channel: stopped.channel, thread: stopped.thread, inThread: true };
   const submitted = z.object({ user: z.object({ id: z.string() }), view: z.unknown() }).safeParse(body);

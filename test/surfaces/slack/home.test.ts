@@ -67,6 +67,20 @@ describe.each(TRANSPORTS)("over %s", (over) => {
     expect(JSON.stringify(double.homes[0])).toContain("Stopping");
   });
 
+  test("a Stop in the Home that fails is said in a direct message, and done by the next try", async () => {
+    const { post, say, surface, calls, double, left, release } = await slackWorld(database, { over });
+    say.throws = 1;
+    await post(pressedAtHome("home_stop", title.id), { form: true });
+    expect(double.messages[0]?.args).toMatchObject({
+      channel: "U0ANA",
+      text: expect.stringContaining("we try again by ourselves"),
+    });
+    await release();
+    await surface.redrive();
+    expect(calls.map(({ verb }) => verb)).toEqual(["stop", "stop", "home"]);
+    expect(await left()).toEqual([]);
+  });
+
   test("the policy of a team opens over the Home, in a form that Slack takes", async () => {
     const { post, say, calls, double } = await slackWorld(database, { over });
     say.view = { kind: "policy", team: "shop", commit: "abc", digest: "sha256:00", says: [] };
