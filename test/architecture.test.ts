@@ -1,47 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-
-/**
- * The borders. A folder may import itself with "./", what its row names, and nothing else. "*" is any package,
- * "node:" any built-in module. Changing a row is an architectural decision: write an ADR.
- */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  "src/policy": ["zod", "yaml", "unbash", "node:crypto"],
-  "src/ports": ["#policy", "zod", "node:util"],
-  "src/runs": ["#policy", "#ports", "zod", "node:crypto"],
-  "src/gateway": ["#policy", "#ports", "*"],
-  "src/runner": ["node:"],
-  "src/hosted": ["#runner", "node:"],
-  "src/adapters": ["#policy", "#ports", "#runner", "#hosted", "*"],
-  "src/surfaces": ["#runs", "#policy", "#ports", "*"],
-  "src/playground": ["*"],
-  "src/command": ["#policy", "#ports", "#adapters/policy", "node:"],
-  db: ["#runs", "#policy", "#ports", "*"],
-  images: ["node:"],
-};
-
-/** Files at the top of `src` that wire the rest together (docs/adr/0002). Nothing imports them. */
-const ROOTS = [
-  "main",
-  "house",
-  "parts",
-  "loops",
-  "front",
-  "forge",
-  "github-place",
-  "doctor",
-  "hosted-place",
-  "slack-place",
-  "run-pages",
-  "gateway-role",
-  "places",
-  "config",
-  "site",
-  "decisions",
-  "policy-place",
-  "policy-source",
-].map((name) => `src/${name}.ts`);
+import { imports, MAY_IMPORT, ROOTS, root, sources } from "./borders.ts";
 
 /** The only files that may turn a Secret into text. */
 const MAY_REVEAL: readonly RegExp[] = [
@@ -50,24 +10,6 @@ const MAY_REVEAL: readonly RegExp[] = [
   /^src\/ports\/secret\.ts$/,
   /^src\/(house|front|decisions)\.ts$/,
 ];
-
-const root = path.resolve(import.meta.dirname, "..");
-
-function sources(folder: string): string[] {
-  return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
-    .filter(
-      (entry) => entry.isFile() && /\.(ts|mts|js|mjs)$/.test(entry.name) && !entry.parentPath.includes("node_modules"),
-    )
-    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
-    .sort();
-}
-
-function imports(file: string): string[] {
-  const text = readFileSync(path.join(root, file), "utf8");
-  const forms =
-    /^[ \t]*(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']|^[ \t]*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm;
-  return [...text.matchAll(forms)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
-}
 
 function allowed(row: readonly string[], folder: string, specifier: string): boolean {
   if (specifier.startsWith("./")) return true;
