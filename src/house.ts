@@ -138,6 +138,7 @@ export async function openHouse(
     directory: {
       account: (id) => front.directory.account(id),
       members: (group, workspace) => front.directory.members(group, workspace),
+      channelMembers: (channel) => front.directory.channelMembers(channel),
     },
     policy: policyInForce(() => feed?.watch ?? null, siteOf(config, new Date())),
     gateway,

@@ -33,6 +33,11 @@ export interface Directory {
    * that are known to be its people's; a group of which none is known is unavailable, never empty.
    */
   members(group: GroupRef | OwnerRef, workspace: string): Promise<readonly ExternalId[]>;
+  /**
+   * Accounts in a channel or a direct message, for who may read what was said there: of the last half minute, no older.
+   * A channel that is not there, or that we are not in, is unavailable, never empty.
+   */
+  channelMembers(channel: ExternalId): Promise<readonly ExternalId[]>;
 }
 
 export class DirectoryUnavailable extends Error {

@@ -59,6 +59,14 @@ function belongs(ask: OpenAsk, now: MembersNow, account: ExternalId): boolean {
   );
 }
 
+/** Whoever the question is put to now: in its group then and now, and whom those have named. `null`: that is not known, and so nobody. */
+export function askedOf(ask: OpenAsk, now: MembersNow | null): readonly ExternalId[] {
+  if (now === null) return [];
+  const asked = [...ask.members, ...(ask.escalated?.members ?? [])].filter((one) => belongs(ask, now, one));
+  const named = (ask.delegates ?? []).filter(({ by }) => isIn(by.account, asked)).map(({ to }) => to.account);
+  return [...asked, ...named];
+}
+
 /** Whose place a person was given. It ends when whoever gave it leaves the group, or becomes an author. */
 function given(ask: OpenAsk, now: MembersNow, who: Who, isAuthor: (who: Who) => boolean): Delegate | undefined {
   return ask.delegates?.find(

@@ -84,6 +84,7 @@ directoryContract("an identity provider's file", () => {
     leads,
     gone: { idp: "nobodys" },
     put: workspace.put,
+    channel: workspace.channel,
     group: (_, members) => write(body({ leads: members.map(idOf) })),
     cut: () => {
       workspace.fail("the network is down");
@@ -104,6 +105,7 @@ directoryContract("GitHub's teams", () => {
     workspace: WORKSPACE,
     leads: { github_team: "acme/leads" },
     put: workspace.put,
+    channel: workspace.channel,
     group: (_, members) =>
       void teams.set(
         "acme/leads",

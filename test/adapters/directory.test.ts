@@ -23,6 +23,7 @@ directoryContract("memory", () => {
     workspace: WORKSPACE,
     put: directory.put,
     group: directory.group,
+    channel: directory.channel,
     cut: () => directory.fail("the network is down"),
     later: () => {},
   };
@@ -39,12 +40,14 @@ directoryContract("slack", () => {
     group: (ref, members) => {
       if ("slack_usergroup" in ref) double.groups.set(ref.slack_usergroup, members);
     },
+    channel: (id, members) => void double.members.set(id, members),
     cut: () => {
+      double.fail("conversations.members", { lost: "before" }, 10);
       double.fail("users.info", { lost: "before" }, 10);
       double.fail("usergroups.users.list", { lost: "before" }, 10);
     },
     later: () => {
-      now += 5_001;
+      now += 30_001;
     },
   };
 });
@@ -101,6 +104,20 @@ test("no cache setting can hold an answer longer than five seconds", async () =>
   clock.now = 5_001;
   await directory.members({ slack_usergroup: "S0LEADS" }, WORKSPACE);
   expect(double.of("usergroups.users.list")).toHaveLength(2);
+});
+
+test("who is in a channel is asked again after half a minute, and of no other provider's channel", async () => {
+  const { double, clock, directory } = slackWorld();
+  double.members.set("C0SHOP", ["U0BO"]);
+  const look = (provider = "slack", workspace = WORKSPACE) =>
+    directory.channelMembers({ provider, workspace, id: "C0SHOP" });
+  for (const at of [0, 29_999, 30_001]) {
+    clock.now = at;
+    await look();
+  }
+  expect(double.of("conversations.members")).toHaveLength(2);
+  await expect(look("linear")).rejects.toThrow(DirectoryUnavailable);
+  await expect(look("slack", "T0OTHER")).rejects.toThrow(DirectoryUnavailable);
 });
 
 test("a failure is not remembered: the next look asks again", async () => {

@@ -12,6 +12,7 @@ export interface DirectoryWorld {
   readonly gone?: GroupRef;
   put(account: Account): void;
   group(ref: GroupRef, members: readonly string[]): void;
+  channel(id: string, members: readonly string[]): void;
   /** The source stops answering. */
   cut(): void;
   /** Lets any permitted cache run out. */
@@ -93,10 +94,36 @@ export function directoryContract(name: string, world: () => DirectoryWorld): vo
       }
     });
 
-    test("a source that does not answer is unavailable, for people and for groups", async () => {
-      const { directory, workspace, put, group, cut, later, leads = LEADS } = world();
+    test("everybody in a channel is an account of the workspace, also in one of many people", async () => {
+      const { directory, workspace, channel } = world();
+      channel("C0SHOP", ["U0ANA", "U0BO", "U0CY"]);
+      expect(await directory.channelMembers({ provider: "slack", workspace, id: "C0SHOP" })).toEqual(
+        ["U0ANA", "U0BO", "U0CY"].map((id) => ({ provider: "slack", workspace, id })),
+      );
+    });
+
+    test("a person who left a channel is out of it half a minute later", async () => {
+      const { directory, workspace, channel, later } = world();
+      const look = async () =>
+        (await directory.channelMembers({ provider: "slack", workspace, id: "C0SHOP" })).map(({ id }) => id);
+      channel("C0SHOP", ["U0BO", "U0CY"]);
+      await look();
+      channel("C0SHOP", ["U0CY"]);
+      later();
+      expect(await look()).toEqual(["U0CY"]);
+    });
+
+    test("a channel that nobody knows is unavailable, never empty", async () => {
+      const { directory, workspace } = world();
+      const look = directory.channelMembers({ provider: "slack", workspace, id: "C0GONE" });
+      await expect(look).rejects.toThrow(DirectoryUnavailable);
+    });
+
+    test("a source that does not answer is unavailable, for people, groups and channels", async () => {
+      const { directory, workspace, put, group, channel, cut, later, leads = LEADS } = world();
       put(person(workspace, "U0ANA"));
       group(leads, ["U0ANA"]);
+      channel("C0SHOP", ["U0ANA"]);
       await directory.members(leads, workspace);
       cut();
       later();
@@ -104,6 +131,8 @@ export function directoryContract(name: string, world: () => DirectoryWorld): vo
         DirectoryUnavailable,
       );
       await expect(directory.members(leads, workspace)).rejects.toThrow(DirectoryUnavailable);
+      const inChannel = directory.channelMembers({ provider: "slack", workspace, id: "C0SHOP" });
+      await expect(inChannel).rejects.toThrow(DirectoryUnavailable);
     });
   });
 }

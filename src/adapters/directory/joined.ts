@@ -27,6 +27,7 @@ export function joinedDirectory({ workspace, github, idp }: JoinedOptions): Dire
 
   return {
     account: (id) => workspace.account(id),
+    channelMembers: (channel) => workspace.channelMembers(channel),
     async members(group, on) {
       if ("idp" in group) {
         if (idp === null) throw new DirectoryUnavailable(NO_IDP);

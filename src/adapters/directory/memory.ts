@@ -11,6 +11,8 @@ export interface MemoryDirectory extends Directory {
   put(account: Account): void;
   /** Replaces the members of a group; the ids are accounts' ids on every workspace. */
   group(ref: GroupRef | OwnerRef, members: readonly string[]): void;
+  /** Replaces the members of a channel, on every workspace. */
+  channel(id: string, members: readonly string[]): void;
   /** While set, every answer is `DirectoryUnavailable` with this message. */
   fail(message: string | null): void;
 }
@@ -21,6 +23,7 @@ const nameOf = (ref: GroupRef | OwnerRef): string => JSON.stringify(Object.entri
 export function memoryDirectory(provider = "slack"): MemoryDirectory {
   const accounts = new Map<string, Account>();
   const groups = new Map<string, readonly string[]>();
+  const channels = new Map<string, readonly string[]>();
   let problem: string | null = null;
   const key = (id: ExternalId) => `${id.provider} ${id.workspace} ${id.id}`;
   const alive = () => {
@@ -32,6 +35,9 @@ export function memoryDirectory(provider = "slack"): MemoryDirectory {
     },
     group(ref, members) {
       groups.set(nameOf(ref), members);
+    },
+    channel(id, members) {
+      channels.set(id, members);
     },
     fail(message) {
       problem = message;
@@ -45,6 +51,12 @@ export function memoryDirectory(provider = "slack"): MemoryDirectory {
       const ids = "people" in ref ? ref.people : groups.get(nameOf(ref));
       if (ids === undefined) throw new DirectoryUnavailable(`there is no group ${nameOf(ref)}`);
       return ids.map((id) => ({ provider, workspace, id }));
+    },
+    async channelMembers({ workspace, id }) {
+      alive();
+      const ids = channels.get(id);
+      if (ids === undefined) throw new DirectoryUnavailable(`there is no channel ${id}`);
+      return ids.map((member) => ({ provider, workspace, id: member }));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { ErrorCode, type WebClient } from "@slack/web-api";
 import { z } from "zod";
 import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
-import { heldAnswers } from "./held.ts";
+import { heldAnswers, READ_MOST_MS } from "./held.ts";
 
 const flag = z.boolean().optional().default(false);
 
@@ -44,6 +44,15 @@ const errorOf = (error: unknown): string | null =>
     ? ((error.data as { error?: string }).error ?? null)
     : null;
 
+/** What we read of conversations.members: https://docs.slack.dev/reference/methods/conversations.members */
+const ChannelPage = z.object({
+  members: z.array(z.string()),
+  response_metadata: z.object({ next_cursor: z.string().optional() }).optional(),
+});
+/** The most that Slack gives at once, and how often we ask: a channel of more people than this is read by nobody. */
+const CHANNEL_PAGE = 1_000;
+const CHANNEL_PAGES_MOST = 50;
+
 /** Errors of users.info that say "no such account" rather than "cannot know". */
 const NO_SUCH_USER: readonly string[] = ["user_not_found", "user_not_visible", "users_not_found"];
 
@@ -59,6 +68,7 @@ export interface SlackDirectoryOptions {
 /** People and groups as Slack knows them this moment. Anything that it does not answer plainly is `DirectoryUnavailable`. */
 export function slackDirectory({ client, workspace, cacheMs, now }: SlackDirectoryOptions): Directory {
   const ask = heldAnswers({ cacheMs, now });
+  const askToRead = heldAnswers({ cacheMs: READ_MOST_MS, mostMs: READ_MOST_MS, now });
 
   async function account(id: string): Promise<Account | null> {
     let reply: { user?: unknown };
@@ -113,6 +123,27 @@ export function slackDirectory({ client, workspace, cacheMs, now }: SlackDirecto
     return users.data;
   }
 
+  async function channel(id: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    let cursor = "";
+    for (let page = 0; page < CHANNEL_PAGES_MOST; page += 1) {
+      let reply: unknown;
+      try {
+        reply = await client.conversations.members({ channel: id, limit: CHANNEL_PAGE, ...(cursor ? { cursor } : {}) });
+      } catch (cause) {
+        throw new DirectoryUnavailable(`Slack did not say who is in ${id}: ${words(cause)}`, { cause });
+      }
+      const read = ChannelPage.safeParse(reply);
+      if (!read.success) {
+        throw new DirectoryUnavailable(`Slack's answer about ${id} cannot be read`, { cause: read.error });
+      }
+      found.push(...read.data.members);
+      cursor = read.data.response_metadata?.next_cursor ?? "";
+      if (cursor === "") return found;
+    }
+    throw new DirectoryUnavailable(`Slack did not say who is in ${id}: its list does not end`);
+  }
+
   return {
     async account(id) {
       if (id.provider !== "slack" || id.workspace !== workspace) return null;
@@ -128,6 +159,15 @@ export function slackDirectory({ client, workspace, cacheMs, now }: SlackDirecto
       }
       const { slack_usergroup: id } = group;
       return named(await ask(`group ${id}`, () => usergroup(id)));
+    },
+    async channelMembers({ provider, workspace: on, id }) {
+      if (provider !== "slack" || on !== workspace) {
+        throw new DirectoryUnavailable(
+          `this directory knows Slack's channels of ${workspace}, not ${provider}'s of ${on}`,
+        );
+      }
+      const ids = await askToRead(id, () => channel(id));
+      return ids.map((member) => ({ provider: "slack", workspace, id: member }));
     },
   };
 }

@@ -1,0 +1,77 @@
+import type { Policy } from "#policy/policy.ts";
+import type { Account, ExternalId } from "#ports/directory.ts";
+import { membersNow, membersOf } from "./ask.ts";
+import type { Core } from "./core.ts";
+import { mayRead } from "./may-read.ts";
+import type { Run } from "./run.ts";
+import { askedOf } from "./seat.ts";
+
+/**
+ * Which of these runs this person may read, in the same order. Channels and groups are asked live; one that does not
+ * answer lets nobody in, and is logged.
+ */
+export async function readable(core: Core, viewer: Account, runs: readonly Run[]): Promise<readonly Run[]> {
+  if (viewer.kind !== "member" || runs.length === 0) return [];
+  const silent = new Set<string>();
+  /** `null`: nobody could say. */
+  const asked = async <T>(what: string, ask: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await ask();
+    } catch (cause) {
+      silent.add(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      return null;
+    }
+  };
+  const people = new Map<string, Promise<readonly ExternalId[] | null>>();
+  const placeOf = (run: Run): Promise<readonly ExternalId[] | null> => {
+    const { provider, channel } = run.place;
+    const key = provider === "slack" ? channel : run.id;
+    const place = people.get(key) ?? asked(`${provider} ${key}`, () => peopleOf(core, run));
+    people.set(key, place);
+    return place;
+  };
+  const current = core.policy();
+  const policy = current.ok ? current.policy : null;
+  const here = { place: { provider: viewer.provider, workspace: viewer.workspace, channel: "", thread: "" } };
+  const auditors = await asked("auditors", () => auditorsNow(core, policy, here));
+  // Nothing else is asked for those who may read all of them.
+  if (mayRead({ viewer, place: null, asked: [], auditors }) !== null) return runs;
+
+  const approversOf = async (run: Run): Promise<readonly ExternalId[]> => {
+    const approvals = policy === null ? [] : await core.stores.approvals.ofRun(run.id);
+    const asks = approvals.flatMap((approval) => approval.asks);
+    const found = await Promise.all(
+      asks.map((ask) => policy && asked(ask.from, () => membersNow(core, policy, here, ask))),
+    );
+    return asks.flatMap((ask, index) => askedOf(ask, found[index] ?? null));
+  };
+  const may = await Promise.all(
+    runs.map(async (run) => {
+      const place = await placeOf(run);
+      if (mayRead({ viewer, place, asked: [], auditors: null }) !== null) return true;
+      return mayRead({ viewer, place: null, asked: await approversOf(run), auditors: null }) !== null;
+    }),
+  );
+  if (silent.size > 0) core.log("who may read a run could not be asked", { of: [...silent] });
+  return runs.filter((_, index) => may[index]);
+}
+
+async function auditorsNow(
+  core: Core,
+  policy: Policy | null,
+  here: Pick<Run, "place">,
+): Promise<readonly ExternalId[] | null> {
+  return policy === null || policy.auditors === null ? null : membersOf(core, policy, here, policy.auditors);
+}
+
+/** A ticket has no members that we could ask about: whoever wrote in it stands for it. */
+async function peopleOf(core: Core, { id, place }: Run): Promise<readonly ExternalId[]> {
+  const { provider, workspace, channel } = place;
+  if (provider === "slack") return core.directory.channelMembers({ provider, workspace, id: channel });
+  return core.store.tx(async (tx) => {
+    const accounts: ExternalId[] = [];
+    for (const person of await core.stores.people.authors(tx, id))
+      accounts.push(...(await core.stores.people.identities(tx, person.id)));
+    return accounts;
+  });
+}

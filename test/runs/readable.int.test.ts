@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Account } from "#ports/directory.ts";
+import { readable } from "#runs/readable.ts";
+import type { Run } from "#runs/run.ts";
+import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";
+
+let house: Awaited<ReturnType<typeof memoryHouse>>;
+let run: Run;
+/** Works elsewhere: in no channel of the shop. */
+const FIN = person("U0FIN", "Fin");
+const EVE = person("U0EVE", "Eve");
+
+beforeEach(async () => {
+  house = await memoryHouse();
+  house.directory.channel("C0SHOP", [ANA.id, CY.id]);
+  house.directory.channel("C0DATA", [FIN.id]);
+  await house.say(ANA, "append a line to README.md");
+  run = await house.until("waiting");
+  await house.question(run);
+});
+afterEach(async () => {
+  await house.close();
+});
+
+const reads = async (who: Account) => (await readable(house.core, who, [run])).length === 1;
+
+test("a run is read by the members of its channel and by whoever is asked about it, and by nobody else", async () => {
+  expect(await reads(ANA)).toBe(true);
+  expect(await reads(CY)).toBe(true);
+  expect(await reads(BO)).toBe(true);
+  expect(await reads(FIN)).toBe(false);
+});
+
+test("a guest of the channel reads nothing, and a member who has left it nothing more", async () => {
+  house.directory.channel("C0SHOP", [CY.id, DEE.id]);
+  expect(await reads(DEE)).toBe(false);
+  expect(await reads(ANA)).toBe(false);
+  expect(await reads({ ...CY, kind: "deactivated" })).toBe(false);
+});
+
+test("an approver who has left the group reads no more, and one who joined it later did not before", async () => {
+  house.directory.group({ slack_usergroup: "S0LEADS" }, [FIN.id]);
+  expect(await reads(BO)).toBe(false);
+  expect(await reads(FIN)).toBe(false);
+});
+
+test("somebody who was named to answer reads what they are to answer for", async () => {
+  const approval = await house.question(run);
+  const asks = approval.asks.map((ask) => ({
+    ...ask,
+    delegates: [
+      {
+        by: { person: { id: "p-bo", name: "Bo" }, account: BO },
+        to: { person: { id: "p-fin", name: "Fin" }, account: FIN },
+      },
+    ],
+  }));
+  await house.core.store.tx((tx) => house.core.stores.approvals.amend(tx, approval.id, asks));
+  expect(await reads(FIN)).toBe(true);
+  house.directory.group({ slack_usergroup: "S0LEADS" }, [CY.id]);
+  expect(await reads(FIN)).toBe(false);
+});
+
+test("an auditor reads every run, as policy says now", async () => {
+  expect(await reads(EVE)).toBe(false);
+  house.policy.edit("org.yaml", "routing:", "  audit: { people: [U0EVE] }\nrouting:");
+  house.policy.edit("org.yaml", "owners:", "auditors: group:audit\nowners:");
+  expect(await reads(EVE)).toBe(true);
+  expect(await reads({ ...EVE, kind: "guest" })).toBe(false);
+  house.policy.current = { ok: false, problem: "broken" };
+  expect(await reads(EVE)).toBe(false);
+});
+
+test("while the directory does not answer nobody reads anything, and that is logged once", async () => {
+  house.directory.fail("the network is down");
+  expect(await reads(ANA)).toBe(false);
+  expect(await reads(BO)).toBe(false);
+  expect(house.logged.filter((line) => line.startsWith("who may read a run could not be asked"))).toHaveLength(2);
+});
+
+test("of many runs each channel is asked about once, and the order stays", async () => {
+  const { channelMembers } = house.directory;
+  const asked: string[] = [];
+  house.core.directory.channelMembers = async (channel) => {
+    asked.push(channel.id);
+    return channelMembers(channel);
+  };
+  const elsewhere = { ...run, id: "018f0000-0000-7000-8000-000000000001", place: { ...run.place, channel: "C0DATA" } };
+  const many = [elsewhere, run, { ...run, number: 2 }];
+  expect(await readable(house.core, CY, many)).toEqual([run, { ...run, number: 2 }]);
+  expect(asked.toSorted()).toEqual(["C0DATA", "C0SHOP"]);
+});
+
+test("a run of a ticket is read by who wrote in it, since a ticket has no members to ask about", async () => {
+  const ticket = { ...run, place: { ...run.place, provider: "linear", workspace: "lin-1", channel: "SHOP-12" } };
+  const reader = async (who: Account) => (await readable(house.core, who, [ticket])).length === 1;
+  expect(await reader(ANA)).toBe(true);
+  expect(await reader(BO)).toBe(true);
+  expect(await reader(CY)).toBe(false);
+});
