@@ -3,6 +3,7 @@ import { identities, installations, orgs, people, policies } from "./schema/orgs
 import { installationHeads, receipts, runEvents, runHeads } from "./schema/record.ts";
 import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
 import { monthSpending, runBudgets } from "./schema/spending.ts";
+import { sessions } from "./schema/web.ts";
 import { cursors, effectState, effects, inbox, nodes, notes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
 
 /**
@@ -31,6 +32,7 @@ export const schema = {
   sandboxes,
   outbox,
   notes,
+  sessions,
   cursors,
   nodes,
   runState,

@@ -12,6 +12,7 @@ import { policyArchive } from "./policies.ts";
 import { receiptStore } from "./receipts.ts";
 import { runStore } from "./runs.ts";
 import { sandboxStore } from "./sandboxes.ts";
+import { sessionStore } from "./sessions.ts";
 import { shareStore } from "./spending.ts";
 import { turnStore } from "./turns.ts";
 
@@ -32,6 +33,7 @@ export function stores(database: Database, o: { readonly orgId: string }): Store
     receipts: receiptStore(db, o.orgId),
     policies: policyArchive(db, o.orgId),
     notes: noteStore(db, o.orgId),
+    sessions: sessionStore(db, o.orgId),
     shares: shareStore(db, o.orgId),
   };
 }

@@ -4,6 +4,7 @@ import { Secret } from "#ports/secret.ts";
 import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
 import { type PolicyRepository, policyRepositoryOf } from "./policy-place.ts";
+import { type SignInPlace, signInOf } from "./sign-in-place.ts";
 import { type SlackPlace, slackOf } from "./slack-place.ts";
 
 const secret = (name: string) =>
@@ -80,6 +81,14 @@ const Environment = z.object({
   SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe(
     "Signing secret of the Slack app: its requests come to PUBLIC_URL/slack; not used beside SLACK_APP_TOKEN.",
   ),
+  SLACK_CLIENT_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Client ID of the Slack app: people sign in to the pages with Slack; without it the start link opens them.",
+    ),
+  SLACK_CLIENT_SECRET: secret("slack_client_secret").describe("Client secret of the Slack app."),
   SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
   GITHUB_APP_ID: z.coerce
     .number({ error: "is not a number" })
@@ -208,6 +217,8 @@ export interface Config {
   readonly publicDoor: DoorPlace | null;
   /** `null`: the local page stands in for it. */
   readonly slack: SlackPlace | null;
+  /** `null`: the start link opens the pages. */
+  readonly signIn: SignInPlace | null;
   /** Names of variables that belong to real outside services: the local Slack page refuses to start beside them. */
   readonly realCredentials: readonly string[];
   readonly logLevel: string;
@@ -316,6 +327,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   if (typeof daytona === "string") throw new ConfigError(daytona);
   const publicDoor = doorOf(e, cwd);
   if (typeof publicDoor === "string") throw new ConfigError(publicDoor);
+  const signIn = signInOf(e);
+  if (typeof signIn === "string") throw new ConfigError(signIn);
   const named = e.COUNTERSIGN_POLICIES;
   const policyRepository = named === undefined ? null : policyRepositoryOf(named, e.COUNTERSIGN_POLICIES_TOKEN ?? null);
   if (typeof policyRepository === "string") throw new ConfigError(`COUNTERSIGN_POLICIES ${policyRepository}`);
@@ -357,6 +370,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     daytona,
     publicDoor,
     slack,
+    signIn,
     realCredentials,
     logLevel: e.LOG_LEVEL,
     toolEnv: Object.fromEntries(

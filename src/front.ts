@@ -28,14 +28,13 @@ import { vote } from "#runs/vote.ts";
 import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
-import { startGate } from "#surfaces/web/gate.ts";
+import { ownName, startGate } from "#surfaces/web/gate.ts";
 import { pageLook } from "#surfaces/web/look.ts";
-import { webPages } from "#surfaces/web/pages.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
 import { loop } from "./loops.ts";
 import type { Workspace } from "./parts.ts";
-import { runPages } from "./run-pages.ts";
+import { runRoutes } from "./run-pages.ts";
 
 /** The side that people see: chat, pages, and the local stand-ins for both when there is no real Slack. */
 export interface Front {
@@ -143,17 +142,9 @@ export async function openFront(o: {
   const pages = new Hono();
   pages.get("/health", (c) => c.json({ ok: true }));
   pages.route("/", surface.routes);
-  pages.use("/runs", ...gate);
-  pages.use("/runs/*", ...gate);
-  pages.route(
-    "/",
-    webPages({
-      ...runPages(core, { workspaceUrl: identity.url, repositoryUrl: o.forge.repositoryUrl }),
-      // The gate above has asked for the start token; nobody comes here without it.
-      mayView: () => true,
-      signIn: null,
-    }),
-  );
+  const { signIn } = config;
+  const elsewhere = { workspaceUrl: identity.url, repositoryUrl: o.forge.repositoryUrl };
+  pages.route("/", runRoutes({ core, elsewhere, gate, signIn, directory, workspace: identity.workspace }));
   const { local: localHost, github } = o.forge;
   if (localHost !== null) {
     pages.use("/code/*", ...gate);
@@ -187,7 +178,8 @@ export async function openFront(o: {
         });
   if (webhooks !== null) pages.route("/", webhooks.routes);
   if (playground) pages.route("/", playground.app);
-  else pages.get("/", ...gate, (c) => c.redirect("/runs"));
+  else if (signIn === null) pages.get("/", ...gate, (c) => c.redirect("/runs"));
+  else pages.get("/", ownName(core.baseUrl), (c) => c.redirect("/runs"));
 
   let unplug: (() => Promise<void>) | null = null;
   return {
@@ -233,11 +225,14 @@ function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly
       : `OpenCode with ${config.model}`;
   return [
     "",
-    `  Countersign is ready: open ${baseUrl}/?token=${token}`,
+    config.signIn === null
+      ? `  Countersign is ready: open ${baseUrl}/?token=${token}`
+      : `  Countersign is ready: open ${baseUrl}/ and sign in with Slack`,
     "",
     `  agent     ${agent}`,
     `  chat      ${chatOf(config.slack)}`,
     ...(forge.github === null ? [] : [`  code      GitHub, as App ${forge.github.appId}`]),
+    ...(config.signIn !== null && forge.local !== null ? [`  code      ${baseUrl}/code?token=${token}`] : []),
     ...(own.length > 0 ? [`  yours     ${own.join(", ")}: ask in #yours`] : []),
     `  data      ${config.dataDir}`,
     "  stop      Ctrl-C; runs go on where they were at the next start",

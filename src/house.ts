@@ -158,6 +158,7 @@ export async function openHouse(
           config.models.anthropic.key,
           ...slackSecrets(config.slack),
           config.people.githubToken,
+          config.signIn?.clientSecret,
           config.policyRepository?.token,
           config.policyWebhook,
           github?.privateKey,

@@ -1,12 +1,22 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import { slackSignIn } from "#adapters/directory/slack-sign-in.ts";
+import type { Directory } from "#ports/directory.ts";
 import type { Core } from "#runs/core.ts";
 import { eventsOf } from "#runs/look.ts";
+import { readable } from "#runs/readable.ts";
 import type { Run } from "#runs/run.ts";
 import { unpublished } from "#runs/unpublished.ts";
 import { runLine, runPage } from "#surfaces/web/fold.ts";
-import type { RunPages } from "#surfaces/web/pages.ts";
+import { ownName } from "#surfaces/web/gate.ts";
+import { type RunPages, webPages } from "#surfaces/web/pages.ts";
 import type { RunPage } from "#surfaces/web/run-view.ts";
+import { webSessions } from "#surfaces/web/session.ts";
+import { SIGNED_IN_AT, signInLink, signInRoutes } from "#surfaces/web/sign-in.ts";
+import type { SignInPlace } from "./sign-in-place.ts";
 
 const LISTED = 100;
+/** Of so many the newest that a person may read are listed. */
+const LOOKED_THROUGH = 500;
 
 /** Where what a page speaks of is shown. */
 interface Elsewhere {
@@ -15,18 +25,53 @@ interface Elsewhere {
   readonly repositoryUrl: (repo: string) => string;
 }
 
+/** Everything under /runs, and the way in: who may read a run, by signing in; without that whoever has passed `gate`. */
+export function runRoutes(o: {
+  core: Core;
+  elsewhere: Elsewhere;
+  gate: readonly MiddlewareHandler[];
+  signIn: SignInPlace | null;
+  directory: Directory;
+  /** The one whose people may sign in. */
+  workspace: string;
+}): Hono {
+  const app = new Hono();
+  const shown = runPages(o.core, o.elsewhere);
+  if (o.signIn === null) {
+    app.use("/runs/*", ...o.gate);
+    // The gate has asked for the start token; nobody comes here without it.
+    return app.route("/", webPages({ ...shown, visitor: async () => "start link", signIn: null }));
+  }
+  const { directory, workspace } = o;
+  const { baseUrl, log } = o.core;
+  for (const where of ["/runs/*", "/signin/*"]) app.use(where, ownName(baseUrl));
+  const https = new URL(baseUrl).protocol === "https:";
+  const sessions = webSessions({ store: o.core.stores.sessions, directory, https });
+  const signIn = slackSignIn({ ...o.signIn, redirectUrl: `${baseUrl}${SIGNED_IN_AT}`, workspace });
+  app.route("/", signInRoutes({ signIn, sessions, directory, workspace, baseUrl, log }));
+  const link = (path: string) => ({ text: "Sign in with Slack", href: signInLink(path) });
+  return app.route("/", webPages({ ...shown, visitor: sessions.visitor, signIn: link }));
+}
+
 /** What the run pages show, out of the record. */
-export function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "mayView" | "signIn"> {
+function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "visitor" | "signIn"> {
   const load = async (runId: string): Promise<RunPage | null> => {
     const run = await core.stores.runs.get(runId);
     return run ? pageOf(core, run, elsewhere) : null;
   };
   return {
     load,
-    async list() {
-      const runs = await core.stores.runs.recent(core.orgId, LISTED);
+    async list(visitor) {
+      const runs =
+        visitor === "start link"
+          ? await core.stores.runs.recent(core.orgId, LISTED)
+          : (await readable(core, visitor, await core.stores.runs.recent(core.orgId, LOOKED_THROUGH))).slice(0, LISTED);
       const spent = await core.stores.events.spent(runs.map((run) => run.id));
       return runs.map((run) => runLine(run, spent.get(run.id)));
+    },
+    async mayRead(runId, visitor) {
+      const run = await core.stores.runs.get(runId);
+      return run !== null && (visitor === "start link" || (await readable(core, visitor, [run])).length > 0);
     },
     receipt: (runId) => core.stores.receipts.get(runId),
 

@@ -49,6 +49,7 @@ export function siteOf(config: Config, now: Date): SiteConfig {
       ...(config.people.githubToken !== null && config.people.idpFile !== null ? (["github"] as const) : []),
       ...(config.people.idpFile !== null ? (["idp"] as const) : []),
     ],
+    signIn: config.signIn !== null,
     today: now.toISOString().slice(0, 10),
   };
 }

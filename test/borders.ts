@@ -41,6 +41,7 @@ export const ROOTS = [
   "decisions",
   "policy-place",
   "policy-source",
+  "sign-in-place",
 ].map((name) => `src/${name}.ts`);
 
 export const root = path.resolve(import.meta.dirname, "..");

@@ -59,6 +59,22 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
     { COUNTERSIGN_GITHUB_HOSTS: "git.example.com" },
     /COUNTERSIGN_GITHUB_HOSTS names the web host and the API's/,
   ],
+  "half of what sign-in needs is no sign-in": [
+    { ...WORKSPACE, SLACK_CLIENT_ID: "1.2", PUBLIC_URL: "https://agents.example.com" },
+    /^SLACK_CLIENT_ID and SLACK_CLIENT_SECRET go together/,
+  ],
+  "who signs in has to come back somewhere": [
+    { ...WORKSPACE, SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "s" },
+    /^SLACK_CLIENT_ID needs PUBLIC_URL: .*PUBLIC_URL\/signin\/slack/,
+  ],
+  "nobody signs in over a wire that others read": [
+    { ...WORKSPACE, SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "s", PUBLIC_URL: "http://agents.example.com" },
+    /^SLACK_CLIENT_ID needs an https:\/\/ PUBLIC_URL/,
+  ],
+  "on the local Slack page nobody signs in": [
+    { SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "s" },
+    /^SLACK_CLIENT_ID, SLACK_CLIENT_SECRET: real credentials/,
+  ],
   "a GitHub App without its key is no App": [
     { ...WORKSPACE, GITHUB_APP_ID: "7" },
     /^GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY/,
@@ -239,4 +255,19 @@ test("sandboxes are on this machine unless a key says Daytona, and the gateway l
   });
   expect(JSON.stringify(elsewhere)).not.toContain("dtn_1");
   expect(gatewayConfiguration(elsewhere)).not.toBe(gatewayConfiguration(parse({})));
+});
+
+test("people sign in at the workspace whose API is asked, and the secret does not show", () => {
+  const app = {
+    ...WORKSPACE,
+    SLACK_CLIENT_ID: "1.2",
+    SLACK_CLIENT_SECRET: "hush",
+    PUBLIC_URL: "https://agents.example.com",
+  };
+  expect(parse(WORKSPACE).signIn).toBeNull();
+  const { signIn } = parse(app);
+  expect(signIn).toMatchObject({ clientId: "1.2", issuer: "https://slack.com" });
+  expect(JSON.stringify(signIn)).not.toContain("hush");
+  expect(parse({ ...app, SLACK_API_URL: "https://slack-gov.com/api/" }).signIn?.issuer).toBe("https://slack-gov.com");
+  expect(parse({ ...app, PUBLIC_URL: "http://127.0.0.1:3000" }).signIn?.issuer).toBe("https://slack.com");
 });

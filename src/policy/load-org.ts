@@ -108,8 +108,9 @@ export function peopleWarnings({ reading: { source, site }, shape }: Org): Polic
     }
     return [];
   });
-  const message = "has no effect in this version yet: whoever has the start link reads every run";
-  return shape.auditors === undefined
+  const message =
+    "has no effect here: nobody signs in (SLACK_CLIENT_ID), and whoever has the start link reads every run";
+  return shape.auditors === undefined || site.signIn !== false
     ? groups
     : [...groups, { at: source.keyAt(["auditors"]), message: `"auditors" ${message}` }];
 }

@@ -16,6 +16,8 @@ export interface SiteConfig {
   readonly today?: string;
   /** What a person can prove here. Absent: only that the chat account is theirs. */
   readonly assurances?: readonly ("chat" | "step_up")[];
+  /** Whether people sign in to the pages here. Absent: not known. */
+  readonly signIn?: boolean;
   /** "owner/name" of the repository the policy comes from, by each name it has: never granted to a run. */
   readonly policyRepos?: readonly string[];
 }

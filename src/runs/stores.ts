@@ -27,6 +27,7 @@ export interface Stores {
   readonly policies: PolicyArchive;
   readonly shares: ShareStore;
   readonly notes: NoteStore;
+  readonly sessions: SessionStore;
 }
 
 export interface RunStore {
@@ -277,6 +278,15 @@ export interface PolicyArchive {
   get(digest: string): Promise<Policy | null>;
   /** The files that a digest was made of; `null` when nobody kept them. */
   sources(digest: string): Promise<Readonly<Record<string, string>> | null>;
+}
+
+/** Browsers in which somebody has signed in. Only a digest of what the browser holds is kept. */
+export interface SessionStore {
+  /** Throws when there is one under this digest. */
+  open(session: { readonly digest: string; readonly account: ExternalId; readonly ttlMs: number }): Promise<void>;
+  /** Whose it is; `null`: there is none, or its time is over. */
+  account(digest: string): Promise<ExternalId | null>;
+  end(digest: string): Promise<void>;
 }
 
 /** Facts that belong to no run: words that wait for a choice, what the policy's owners are told. */

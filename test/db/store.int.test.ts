@@ -1,5 +1,6 @@
 import { memoryDatabase } from "#db/memory.ts";
 import { openDatabase } from "#db/open.ts";
+import { sessionsContract } from "#test/contracts/sessions.ts";
 import { sharesContract } from "#test/contracts/shares.ts";
 import { storeContract } from "#test/contracts/store.ts";
 import { messagesContract } from "#test/contracts/store-messages.ts";
@@ -34,3 +35,5 @@ messagesContract("PGlite, messages", pglite);
 messagesContract("Postgres, messages", postgres);
 sharesContract("PGlite, shares", pglite);
 sharesContract("Postgres, shares", postgres);
+sessionsContract("PGlite, sessions", pglite);
+sessionsContract("Postgres, sessions", postgres);

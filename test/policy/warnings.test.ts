@@ -83,9 +83,12 @@ test("a group of whom nobody here can say who is in it is said, once it is known
   ]);
 });
 
-test("auditors are read, and that nothing lets them in yet is said", () => {
-  expect(ofOrg(`${ORG}auditors: group:leads\n`)).toEqual([
-    'org.yaml:10:1 "auditors" has no effect in this version yet: whoever has the start link reads every run',
+test("auditors are read, and where nobody signs in it is said that they see no more than others", () => {
+  const org = `${ORG}auditors: group:leads\n`;
+  expect(ofOrg(org, { signIn: true })).toEqual([]);
+  expect(ofOrg(org)).toEqual([]);
+  expect(ofOrg(org, { signIn: false })).toEqual([
+    'org.yaml:10:1 "auditors" has no effect here: nobody signs in (SLACK_CLIENT_ID), and whoever has the start link reads every run',
   ]);
 });
 

@@ -56,7 +56,8 @@ describe.skipIf(noBrowser())("in a browser", () => {
         }
       },
       receipt: async () => null,
-      mayView: () => true,
+      visitor: async () => "start link",
+      mayRead: async () => true,
       signIn: null,
     });
     const up = Promise.withResolvers<AddressInfo>();

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import type { RunPages } from "#surfaces/web/pages.ts";
 import { webPages } from "#surfaces/web/pages.ts";
 import type { RunPage } from "#surfaces/web/run-view.ts";
@@ -11,7 +12,8 @@ const pagesOf = (o: Partial<RunPages> = {}) =>
     async *watch() {},
     receipt: async () => '{"payloadType":"application/vnd.in-toto+json"}',
     patch: async () => ({ patch: "diff --git a/a b/a\n" }),
-    mayView: (request) => request.headers.get("cookie") === "start=yes",
+    visitor: async (request) => (request.headers.get("cookie") === "start=yes" ? "start link" : null),
+    mayRead: async () => true,
     signIn: null,
     ...o,
   });
@@ -47,9 +49,9 @@ test("who has no access reads what to do", async () => {
   expect(await (await pagesOf().request("/runs")).text()).toContain(
     "Open the link that was printed where Countersign was started.",
   );
-  const signIn = { text: "Sign in with Slack", href: "/auth/slack" };
-  expect(await (await pagesOf({ signIn }).request("/runs")).text()).toContain(
-    '<a class="btn" href="/auth/slack">Sign in with Slack</a>',
+  const signIn = (path: string) => ({ text: "Sign in with Slack", href: `/signin?to=${path}` });
+  expect(await (await pagesOf({ signIn }).request("/runs/run-142")).text()).toContain(
+    '<a class="btn" href="/signin?to=/runs/run-142">Sign in with Slack</a>',
   );
 });
 
@@ -181,4 +183,77 @@ test.each([
   const answer = await pages.request("/runs/run-143/changes.patch", { headers });
   expect(answer.status).toBe(status);
   expect(await answer.text()).toContain(words);
+});
+
+const CY: Account = { provider: "slack", workspace: "T1", id: "U0CY", name: "Cy", kind: "member", email: null };
+
+test("a run that is not theirs and one that is not there are the same to who is signed in, everywhere", async () => {
+  const loaded: string[] = [];
+  const app = pagesOf({
+    visitor: async () => CY,
+    mayRead: async () => false,
+    async load(id) {
+      loaded.push(id);
+      return mergedRun;
+    },
+  });
+  for (const below of ["", "/receipt.json", "/changes.patch", "/events"]) {
+    const [hidden, none] = await Promise.all([app.request(`/runs/run-142${below}`), app.request(`/runs/none${below}`)]);
+    expect(hidden.status, below).toBe(below === "/events" ? 204 : 404);
+    expect([none.status, await none.text()]).toEqual([hidden.status, await hidden.text()]);
+    expect([...none.headers]).toEqual([...hidden.headers]);
+  }
+  expect(loaded).toEqual([]);
+});
+
+test("the list is asked for on behalf of who is signed in, and says who that is", async () => {
+  const asked: unknown[] = [];
+  const app = pagesOf({
+    visitor: async () => CY,
+    async list(visitor) {
+      asked.push(visitor);
+      return [];
+    },
+  });
+  const page = await (await app.request("/runs")).text();
+  expect(page).toContain('Signed in as <a href="/signin">Cy</a>');
+  expect(page).toContain("There is no run that you may see.");
+  expect(asked).toEqual([CY]);
+});
+
+test("while it cannot be known who somebody is nothing is shown, whether a run exists or not", async () => {
+  const app = pagesOf({
+    visitor: async () => {
+      throw new DirectoryUnavailable("the network is down");
+    },
+  });
+  const answers = await Promise.all(["/runs", "/runs/run-142", "/runs/none"].map((path) => app.request(path)));
+  expect(answers.map(({ status }) => status)).toEqual([503, 503, 503]);
+  expect(new Set(await Promise.all(answers.map((answer) => answer.text()))).size).toBe(1);
+});
+
+test.each([
+  ["signs out", { visitor: async (times: number) => (times > 1 ? null : CY), mayRead: async () => true }],
+  ["leaves the channel", { visitor: async () => CY, mayRead: async (times: number) => times <= 1 }],
+  [
+    "cannot be known any more",
+    {
+      visitor: async (times: number) => {
+        if (times > 1) throw new DirectoryUnavailable("the network is down");
+        return CY;
+      },
+      mayRead: async () => true,
+    },
+  ],
+])("a stream of a person who %s ends before the next change is sent", async (_what, says) => {
+  const times = { visitor: 0, mayRead: 0 };
+  const app = pagesOf({
+    load: async () => workingRun,
+    async *watch() {
+      yield later;
+    },
+    visitor: async () => says.visitor(++times.visitor),
+    mayRead: async () => says.mayRead(++times.mayRead),
+  });
+  expect(await events(app, `/runs/${workingRun.id}/events?version=1`)).toEqual([]);
 });

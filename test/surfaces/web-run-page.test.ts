@@ -145,7 +145,7 @@ test("fragments are the page: each is in it as it would be sent", () => {
 });
 
 test("the index says of each run who asked for it, what it cost and how many tokens it took", () => {
-  const rows = [...renderRunIndex(runLines).matchAll(/<tr role="row">(.*?)<\/tr>/gs)].map(([, cells = ""]) =>
+  const rows = [...renderRunIndex(runLines, null).matchAll(/<tr role="row">(.*?)<\/tr>/gs)].map(([, cells = ""]) =>
     [...cells.matchAll(/<t[dh][^>]*>(.*?)<\/t[dh]>/gs)].map(([, cell = ""]) => seen(cell).trim()).slice(2, 4),
   );
   expect(rows).toEqual([
@@ -157,8 +157,8 @@ test("the index says of each run who asked for it, what it cost and how many tok
 });
 
 test("the index lists runs with their state in words, and says what to do when there is none", () => {
-  const text = seen(renderRunIndex(runLines));
+  const text = seen(renderRunIndex(runLines, null));
   expect(text).toMatch(/143 Load the new cart fixtures acme\/shop · .*? Ana in payments/);
   expect(text).toContain("handed off");
-  expect(seen(renderRunIndex([]))).toContain("Write to @agent in a channel");
+  expect(seen(renderRunIndex([], null))).toContain("Write to @agent in a channel");
 });

@@ -8,6 +8,7 @@ import { useHook } from "./hooks.ts";
 import type { House } from "./house.ts";
 import { openJournal } from "./journal.ts";
 import { openLive } from "./live.ts";
+import { type OpenidApp, openidRoutes } from "./openid.ts";
 import { PATHS, PERSON_COOKIE } from "./paths.ts";
 import { openSockets, type Sockets } from "./sockets.ts";
 import { openTriggers } from "./triggers.ts";
@@ -50,6 +51,8 @@ export interface PlaygroundOptions {
   /** Default 3,000. */
   readonly answerWithinMs?: number;
   readonly retryDelaysMs?: readonly number[];
+  /** People can sign in to other pages with their account here; absent: they cannot. */
+  readonly openid?: OpenidApp;
   readonly now?: () => number;
 }
 
@@ -163,6 +166,9 @@ export function startPlayground(o: PlaygroundOptions): Playground {
 
   app.use(`${PATHS.control}/*`, ...forScripts);
   app.route(PATHS.control, controlApi({ house, triggers, api, hookPath: PATHS.hooks }));
+
+  // Before the Web API: it knows these methods by no token of the app's.
+  if (o.openid !== undefined) app.route("/", openidRoutes({ house, app: o.openid, token: o.token }));
 
   app.use(`${PATHS.webApi}*`, loopbackOnly);
   app.post(`${PATHS.webApi}:method`, (c) => api.handle(c));

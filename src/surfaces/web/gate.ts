@@ -8,6 +8,20 @@ const COOKIE_DAYS = 90;
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 /**
+ * Answers under our own name and this machine's alone: a page of another site can make its own name point at us, and the
+ * name it uses gives it away. `baseUrl`: where people open us.
+ */
+export function ownName(baseUrl: string): MiddlewareHandler {
+  const home = new URL(baseUrl);
+  return async (c, next) => {
+    const host = c.req.header("host") ?? "";
+    if (host === home.host || LOOPBACK.test(host)) return next();
+    const words = `This was opened as "${host}". Countersign answers as ${home.host}; PUBLIC_URL names another address.`;
+    return c.body(renderNote({ title: "Not at this address", words: [words] }), 403, PAGE_HEADERS);
+  };
+}
+
+/**
  * Lets in who has opened the printed start link once in this browser, under our own name or this machine's. For pages
  * beside a real workspace; whatever may act as somebody else asks for more. `baseUrl`: where people open us.
  */
@@ -15,14 +29,6 @@ export function startGate(o: { token: string; baseUrl: string }): readonly [Midd
   const home = new URL(o.baseUrl);
   // Not the token itself: a cookie that leaks does not become a link.
   const kept = createHash("sha256").update(`pages:${o.token}`).digest("base64url");
-
-  /** A page of another site can make its own name point at us; the name it uses gives it away. */
-  const ownName: MiddlewareHandler = async (c, next) => {
-    const host = c.req.header("host") ?? "";
-    if (host === home.host || LOOPBACK.test(host)) return next();
-    const words = `This was opened as "${host}". Countersign answers as ${home.host}; PUBLIC_URL names another address.`;
-    return c.body(renderNote({ title: "Not at this address", words: [words] }), 403, PAGE_HEADERS);
-  };
 
   const startToken: MiddlewareHandler = async (c, next) => {
     if (c.req.method === "GET" && same(c.req.query("token"), o.token)) {
@@ -44,7 +50,7 @@ export function startGate(o: { token: string; baseUrl: string }): readonly [Midd
     return c.body(renderNote({ title: "This page needs the start link", words }), 401, PAGE_HEADERS);
   };
 
-  return [ownName, startToken];
+  return [ownName(o.baseUrl), startToken];
 }
 
 function same(given: string | undefined, expected: string): boolean {

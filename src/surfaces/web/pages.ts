@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
+import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import { isFinal } from "#runs/state.ts";
 import type { Unpublished } from "#runs/unpublished.ts";
 import { PAGE_HEADERS, renderNote } from "./frame.ts";
@@ -17,21 +18,26 @@ const NO_PATCH = {
   away: "has a change, and what keeps it does not answer right now. Try again in a minute.",
 } as const;
 
+/** Whose browser it is: a person's, or one that has opened the start link, which shows everything. */
+export type Visitor = Account | "start link";
+
 /** What the run pages are made of and who may see them. */
 export interface RunPages {
   load(runId: string): Promise<RunPage | null>;
-  /** Newest first. */
-  list(): Promise<readonly RunLine[]>;
+  /** What this visitor may see, newest first. */
+  list(visitor: Visitor): Promise<readonly RunLine[]>;
   /** The page as it is, then each time it changed. Ends when `signal` fires; it may end earlier, the browser returns. */
   watch(runId: string, signal: AbortSignal): AsyncIterable<RunPage>;
   /** The signed receipt as it was signed; `null` while there is none. */
   receipt(runId: string): Promise<string | null>;
   /** The unpublished change of a run, as a unified diff, or why there is none to be had. */
   patch(runId: string): Promise<Unpublished>;
-  /** By start token or sign-in. Nothing is shown without it, not even whether a run exists. */
-  mayView(request: Request): boolean | Promise<boolean>;
-  /** Where a person without access goes; `null` when the way in is the link printed at the start. */
-  signIn: { text: string; href: string } | null;
+  /** By start token or sign-in; `null`: nobody, and nothing is shown. Throws `DirectoryUnavailable`. */
+  visitor(request: Request): Promise<Visitor | null>;
+  /** `false` also for a run that is not there: one answer for both, so that no page tells whether a run exists. */
+  mayRead(runId: string, visitor: Visitor): Promise<boolean>;
+  /** Where a person who is not signed in goes from a path; `null` when the way in is the link printed at the start. */
+  signIn: ((path: string) => { text: string; href: string }) | null;
 }
 
 const RUN_ID = /^[A-Za-z0-9_-]{1,64}$/;
@@ -44,8 +50,8 @@ const LIVE = readFileSync(new URL("./live.js", import.meta.url), "utf8");
 const LIVE_TAG = `"${createHash("sha256").update(LIVE).digest("base64url").slice(0, 16)}"`;
 
 /** `/runs`, `/runs/:id`, its events and its receipt. Mount at the root: the pages link to each other by these paths. */
-export function webPages(o: RunPages): Hono {
-  const app = new Hono();
+export function webPages(o: RunPages): Hono<Visited> {
+  const app = new Hono<Visited>();
 
   app.get("/runs/live.js", (c) => {
     if (c.req.header("if-none-match") === LIVE_TAG) return c.body(null, 304, { etag: LIVE_TAG });
@@ -58,7 +64,17 @@ export function webPages(o: RunPages): Hono {
   });
 
   app.use("/runs/*", async (c, next) => {
-    if (await o.mayView(c.req.raw)) return next();
+    let visitor: Visitor | null;
+    try {
+      visitor = await o.visitor(c.req.raw);
+    } catch (error) {
+      if (!(error instanceof DirectoryUnavailable)) throw error;
+      return c.body(renderNote(NOBODY_SAYS), 503, PAGE_HEADERS);
+    }
+    if (visitor !== null) {
+      c.set("visitor", visitor);
+      return next();
+    }
     const words = ["Runs show what people asked for and what the agent did, so they are not public."];
     const page =
       o.signIn === null
@@ -69,20 +85,23 @@ export function webPages(o: RunPages): Hono {
               "Open the link that was printed where Countersign was started. This page opens after that.",
             ],
           })
-        : renderNote({ title: "Sign in to see this page", words, action: o.signIn });
+        : renderNote({ title: "Sign in to see this page", words, action: o.signIn(c.req.path) });
     return c.body(page, 401, PAGE_HEADERS);
   });
 
-  app.get("/runs", async (c) => c.body(renderRunIndex(await o.list()), 200, PAGE_HEADERS));
+  app.get("/runs", async (c) => {
+    const visitor = c.get("visitor");
+    return c.body(renderRunIndex(await o.list(visitor), whoOf(visitor)), 200, PAGE_HEADERS);
+  });
 
   app.get("/runs/:id", async (c) => {
-    const page = await find(o, c.req.param("id"));
-    return page === null ? c.body(noRun(), 404, PAGE_HEADERS) : c.body(renderRunPage(page), 200, PAGE_HEADERS);
+    const page = await find(o, c);
+    return page === null ? nothing(c) : c.body(renderRunPage(page), 200, PAGE_HEADERS);
   });
 
   app.get("/runs/:id/receipt.json", async (c) => {
-    const page = await find(o, c.req.param("id"));
-    if (page === null) return c.body(noRun(), 404, PAGE_HEADERS);
+    const page = await find(o, c);
+    if (page === null) return nothing(c);
     const receipt = await o.receipt(page.id);
     if (receipt === null) {
       const words = [`Run ${page.number} has no signed receipt yet. It is signed when the run has a result.`];
@@ -98,8 +117,8 @@ export function webPages(o: RunPages): Hono {
   });
 
   app.get("/runs/:id/changes.patch", async (c) => {
-    const page = await find(o, c.req.param("id"));
-    if (page === null) return c.body(noRun(), 404, PAGE_HEADERS);
+    const page = await find(o, c);
+    if (page === null) return nothing(c);
     const found: Unpublished = page.patch === null ? { patch: null, why: "none" } : await o.patch(page.id);
     if (page.patch === null || found.patch === null) {
       const why = found.patch === null ? found.why : "none";
@@ -117,7 +136,7 @@ export function webPages(o: RunPages): Hono {
   });
 
   app.get("/runs/:id/events", async (c) => {
-    const page = await find(o, c.req.param("id"));
+    const page = await find(o, c);
     if (page === null) return c.body(null, 204);
     const known = c.req.header("last-event-id") ?? c.req.query("version") ?? "";
     c.header("x-accel-buffering", "no");
@@ -127,7 +146,8 @@ export function webPages(o: RunPages): Hono {
       stream.onAbort(() => end.abort());
       const pulse = setInterval(() => void stream.write(": still here\n\n"), KEEP_ALIVE_MS);
       try {
-        await sendChanges(o.watch(page.id, signal), signal, known, (message) => stream.writeSSE(message));
+        const may = () => mayStill(o, c.req.raw, page.id);
+        await sendChanges(o.watch(page.id, signal), signal, known, may, (message) => stream.writeSSE(message));
       } finally {
         clearInterval(pulse);
         end.abort();
@@ -144,12 +164,13 @@ async function sendChanges(
   pages: AsyncIterable<RunPage>,
   signal: AbortSignal,
   known: string,
+  may: () => Promise<boolean>,
   send: (message: { event: string; id: string; data: string }) => Promise<void>,
 ): Promise<void> {
   const sent = new Map<string, string>();
   let first = true;
   for await (const page of pages) {
-    if (signal.aborted) return;
+    if (signal.aborted || !(await may())) return;
     const all = renderRunFragment(page);
     const has = first && known === String(page.version);
     first = false;
@@ -166,18 +187,57 @@ async function sendChanges(
   }
 }
 
-const find = async (o: RunPages, id: string): Promise<RunPage | null> => (RUN_ID.test(id) ? o.load(id) : null);
+interface Visited {
+  Variables: { visitor: Visitor };
+}
+
+/** The page, for who may read it. A run that is not there and one that is not theirs are the same. */
+async function find(o: RunPages, c: Context<Visited, "/runs/:id">): Promise<RunPage | null> {
+  const id = c.req.param("id");
+  return RUN_ID.test(id) && (await o.mayRead(id, c.get("visitor"))) ? o.load(id) : null;
+}
+
+/** Whether a stream may go on: a person may have signed out, left the channel or the workspace since it began. */
+async function mayStill(o: RunPages, request: Request, runId: string): Promise<boolean> {
+  try {
+    const visitor = await o.visitor(request);
+    return visitor !== null && (await o.mayRead(runId, visitor));
+  } catch (error) {
+    if (error instanceof DirectoryUnavailable) return false;
+    throw error;
+  }
+}
+
+const whoOf = (visitor: Visitor): string | null => (visitor === "start link" ? null : visitor.name);
+
+const nothing = (c: Context<Visited>): Response =>
+  c.body(
+    c.get("visitor") === "start link" ? noRun() : renderNote({ title: NOT_HERE, words: NOT_YOURS, action: ALL_RUNS }),
+    404,
+    PAGE_HEADERS,
+  );
+
+const ALL_RUNS = { text: "See all runs", href: "/runs" };
+const NOT_HERE = "There is no such run for you";
+const NOT_YOURS = [
+  "Either there is none, or it is not yours to see. A run is shown to the members of the channel it was asked in, to whoever is asked about it, and to auditors.",
+  "While Slack does not say who is in a channel, its runs are shown to nobody. Try again in a minute if this one was yours.",
+];
+const NOBODY_SAYS = {
+  title: "Slack does not answer",
+  words: ["Who you are is asked of Slack, and it does not answer right now. Nothing is shown until it does."],
+};
 
 const noRun = (): string =>
   renderNote({
     title: "There is no such run",
     words: ["The address may be cut short, or the run is of another installation."],
-    action: { text: "See all runs", href: "/runs" },
+    action: ALL_RUNS,
   });
 
 const noPage = (): string =>
   renderNote({
     title: "There is no such page",
     words: ["Runs are listed on one page."],
-    action: { text: "See all runs", href: "/runs" },
+    action: ALL_RUNS,
   });

@@ -5,15 +5,15 @@ import { statePill } from "./run-page.ts";
 import type { RunLine } from "./run-view.ts";
 import { counted, day, money } from "./text.ts";
 
-/** The list of runs, as given: newest first. */
-export function renderRunIndex(runs: readonly RunLine[]): string {
+/** The list of runs, as given: newest first. `who` is signed in; `null`: nobody in particular. */
+export function renderRunIndex(runs: readonly RunLine[], who: string | null): string {
   const list =
     runs.length === 0
-      ? h`<p class="who">There is no run yet. Write to <b>@agent</b> in a channel, and it appears here.</p>`
+      ? h`<p class="who">There is no run ${who === null ? "yet" : "that you may see"}. Write to <b>@agent</b> in a channel, and it appears here.</p>`
       : h`<table class="runs" role="table"><tr role="row">${HEAD}</tr>${runs.map(line)}</table>`;
   return renderPage({
     title: "Runs · Countersign",
-    body: h`<header class="top"><h1>Runs</h1></header><section>${list}</section>`,
+    body: h`<header class="top"><h1>Runs</h1>${who === null ? "" : h`<p class="crumb">Signed in as <a href="/signin">${who}</a></p>`}</header><section>${list}</section>`,
   });
 }
 

@@ -1,0 +1,210 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { playgroundSeed } from "#playground/seed.ts";
+import { TOKEN_HEADER } from "#playground/slack/paths.ts";
+import type { SeedUser } from "#playground/slack/world.ts";
+import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
+import { chatOf } from "#test/chaos/chat.ts";
+import { until } from "#test/chaos/until.ts";
+import { type Command, command, freePort } from "#test/command.ts";
+import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
+
+/**
+ * The whole product beside a workspace where people sign in: the real client of OpenID Connect, the real directory, real
+ * sessions in the database. The stand-in for slack.com is the playground's server in this process.
+ */
+const PATIENCE_MS = 120_000;
+const root = path.resolve(import.meta.dirname, "..");
+
+const another = (id: string, realName: string): SeedUser => ({
+  id,
+  name: realName.toLowerCase(),
+  realName,
+  isBot: false,
+  isGuest: false,
+  role: "bystander",
+  can: "",
+});
+
+/** The sample workspace, with Eve, who is in no channel and audits, Fin of another team, and Bo who leads from outside. */
+function seed() {
+  const sample = playgroundSeed();
+  return {
+    ...sample,
+    users: [...sample.users, another("U0EVE", "Eve"), another("U0FIN", "Fin")],
+    channels: sample.channels.map((channel) => ({
+      ...channel,
+      members: channel.members
+        .filter((id) => channel.id !== "C0SHOP" || id !== "U0BO")
+        .concat(channel.id === "C0SHOP" ? ["U0DEE"] : channel.id === "C0DATA" ? ["U0FIN"] : []),
+    })),
+  };
+}
+
+describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIENCE_MS }, () => {
+  const dir = mkdtempSync(path.join(tmpdir(), "countersign-sign-in-"));
+  const policies = path.join(dir, "policies");
+  let home = "";
+  let stage: Stage;
+  let product: Command;
+  let env: Record<string, string>;
+  let run = "";
+
+  const start = async (more: Record<string, string> = { COUNTERSIGN_POLICIES: policies }) => {
+    product = command(["serve"], { ...env, ...more });
+    await product.says(/Countersign is ready: open (http\S+)\/ and sign in with Slack/);
+  };
+
+  beforeAll(async () => {
+    const port = await freePort();
+    home = `http://127.0.0.1:${port}`;
+    cpSync(path.join(root, "policies"), policies, { recursive: true });
+    const org = path.join(policies, "org.yaml");
+    const changed = readFileSync(org, "utf8")
+      .replace("\nrouting:", "  audit: { people: [U0EVE] }\n\nrouting:")
+      .replace("\ngroups:", "auditors: group:audit\n\ngroups:");
+    writeFileSync(org, changed);
+    stage = await openStage({
+      seed: seed(),
+      eventsUrl: `${home}/slack/events`,
+      interactivityUrl: `${home}/slack/interactivity`,
+      openid: { clientId: "1.2", clientSecret: "client-secret-for-tests", redirectUrls: [`${home}/signin/slack`] },
+    });
+    env = {
+      PORT: String(port),
+      PUBLIC_URL: home,
+      COUNTERSIGN_DATA: path.join(dir, "data"),
+      SLACK_BOT_TOKEN: "xoxb-for-tests",
+      SLACK_SIGNING_SECRET: "signing-secret-for-tests",
+      SLACK_CLIENT_ID: "1.2",
+      SLACK_CLIENT_SECRET: "client-secret-for-tests",
+      SLACK_API_URL: `${stage.url}/slack-api/`,
+    };
+    // The sample repositories come with the sample policy; the one with auditors is put in force after that.
+    await start({});
+    const chat = chatOf({ url: stage.url, token: () => TOKEN });
+    await chat.ask("shop", 'append "Orders are shipped from Lyon." to README.md');
+    run = await until("Bo is asked, and the run's page is linked", async () => {
+      const said = JSON.stringify(await chat.messages("shop"));
+      if (!said.includes('"text":"Approve"')) return null;
+      return new RegExp(`${home}(/runs/[0-9a-f-]+)`).exec(said)?.[1] ?? null;
+    });
+    await product.stop();
+    await start();
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await product?.stop();
+    await stage?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === "fail") console.error(product.words().slice(-6_000));
+  });
+
+  const ask = (where: string, cookie = "") => fetch(`${home}${where}`, { redirect: "manual", headers: { cookie } });
+  const cookiesOf = (answer: Response): string =>
+    answer.headers
+      .getSetCookie()
+      .map((line) => line.split(";", 1)[0] ?? "")
+      .filter((pair) => !pair.endsWith("="))
+      .join("; ");
+  const atSlack = (url: string) => fetch(url, { redirect: "manual", headers: { [TOKEN_HEADER]: TOKEN } });
+
+  /** What a browser does: our link, Slack's page of names, back to us. */
+  async function signIn(name: string): Promise<{ answer: Response; cookie: string; back: string; attempt: string }> {
+    const begun = await ask(`/signin?to=${run}`);
+    const attempt = cookiesOf(begun);
+    const names = await (await atSlack(begun.headers.get("location") ?? "")).text();
+    const [, href = ""] = new RegExp(`href="([^"]+)">${name}<`).exec(names) ?? [];
+    const consented = await atSlack(new URL(href.replaceAll("&amp;", "&"), stage.url).href);
+    const back = consented.headers.get("location") ?? "";
+    const answer = await ask(back.slice(home.length), attempt);
+    return { answer, cookie: cookiesOf(answer), back, attempt };
+  }
+  const cookieOf = async (name: string) => (await signIn(name)).cookie;
+
+  test("the start link opens no run, and who is not signed in learns nothing", async () => {
+    const token = readFileSync(path.join(dir, "data", "keys", "start.txt"), "utf8");
+    for (const where of ["/runs", run, "/runs/none", `${run}/events`, `${run}/receipt.json`, `${run}?token=${token}`]) {
+      const answer = await ask(where);
+      expect([where, answer.status]).toEqual([where, 401]);
+      expect(await answer.text()).toContain("Sign in with Slack");
+    }
+    expect((await ask(`/?token=${token}`)).headers.get("location")).toBe("/runs");
+  });
+
+  test.each(["Ana", "Cy"])("%s, who is in the channel, sees the run, its list and its live changes", async (name) => {
+    const { answer, cookie } = await signIn(name);
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, run]);
+    const page = await ask(run, cookie);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("Orders are shipped from Lyon.")]);
+    const list = await (await ask("/runs", cookie)).text();
+    expect(list).toContain(`href="${run}"`);
+    expect(list).toContain(`Signed in as <a href="/signin">${name}</a>`);
+    const live = await ask(`${run}/events`, cookie);
+    expect(live.headers.get("content-type")).toContain("text/event-stream");
+    await live.body?.cancel();
+  });
+
+  test("Bo, who is asked to approve and is not in the channel, sees the run; so does Eve, who audits", async () => {
+    for (const name of ["Bo", "Eve"]) {
+      const cookie = await cookieOf(name);
+      expect((await ask(run, cookie)).status, name).toBe(200);
+      expect(await (await ask("/runs", cookie)).text()).toContain(`href="${run}"`);
+    }
+  });
+
+  test("Fin, who is a member of another channel, reads what he would read of no run at all", async () => {
+    const cookie = await cookieOf("Fin");
+    for (const below of ["", "/receipt.json", "/changes.patch", "/events"]) {
+      const [hidden, none] = [await ask(`${run}${below}`, cookie), await ask(`/runs/none${below}`, cookie)];
+      expect(hidden.status, below).toBe(below === "/events" ? 204 : 404);
+      expect([none.status, await none.text()]).toEqual([hidden.status, await hidden.text()]);
+    }
+    const list = await (await ask("/runs", cookie)).text();
+    expect(list).not.toContain(run);
+    expect(list).toContain("There is no run that you may see.");
+  });
+
+  test("Dee, a guest of that very channel, is not let in", async () => {
+    const { answer, cookie } = await signIn("Dee");
+    expect([answer.status, cookie]).toEqual([403, ""]);
+  });
+
+  test("a replayed address and a forged state sign nobody in", async () => {
+    const { back, attempt } = await signIn("Ana");
+    const where = back.slice(home.length);
+    for (const forged of [where, where.replace(/state=[^&]+/, "state=forged"), where.replace(/code=[^&]+/, "code=1")]) {
+      const answer = await ask(forged, attempt);
+      expect([answer.status, cookiesOf(answer)]).toEqual([400, ""]);
+    }
+  });
+
+  test("a session outlives a restart, and no other site's page can end it; its own form does", async () => {
+    const cookie = await cookieOf("Ana");
+    await product.stop();
+    await start();
+    const page = await (await ask("/signin", cookie)).text();
+    const token = /name="token" value="([^"]+)"/.exec(page)?.[1] ?? "";
+    const press = (origin: string) =>
+      fetch(`${home}/signin/out`, {
+        method: "POST",
+        redirect: "manual",
+        headers: { cookie, origin },
+        body: new URLSearchParams({ token }),
+      });
+    expect((await press("https://evil.example.com")).status).toBe(403);
+    expect((await ask(run, cookie)).status).toBe(200);
+    expect((await press(home)).status).toBe(303);
+    expect((await ask(run, cookie)).status).toBe(401);
+  });
+
+  test("neither the client's secret nor a session is in what the product says", async () => {
+    const cookie = await cookieOf("Ana");
+    const [, value = "nothing"] = /countersign_session=([^;]+)/.exec(cookie) ?? [];
+    expect(product.words()).not.toContain("client-secret-for-tests");
+    expect(product.words()).not.toContain(value);
+  });
+});
