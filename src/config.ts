@@ -32,7 +32,7 @@ const list = <Item extends z.ZodType<string>>(item: Item, error: string) =>
     .default([]);
 
 /** Every variable we read, with the sentence for the documentation. Anything else in the environment is not ours. */
-const Environment = z.object({
+export const Environment = z.object({
   PORT: z.coerce
     .number({ error: "is not a number" })
     .int()

@@ -47,7 +47,8 @@ import { openPolicyFeed, policyInForce } from "./policy-source.ts";
 import { keptSecrets, siteOf } from "./site.ts";
 import { slackSecrets } from "./slack-place.ts";
 
-export const ROLES = ["web", "worker"] as const;
+/** "gateway": it ends when we do. Whoever has another role keeps one alive; without this role it is left to the others. */
+export const ROLES = ["web", "worker", "gateway"] as const;
 export type Role = (typeof ROLES)[number];
 
 export interface House extends AsyncDisposable {
@@ -106,9 +107,7 @@ export async function openHouse(
 
   const sockets = gatewaySockets(config.dataDir);
   const gateway = gatewayClient({ ...sockets, patienceMs: GATEWAY_PATIENCE_MS });
-  opening.adopt(await openGateway(config, gateway, say), (kept) =>
-    kept.stop({ end: o.roles.has("web") && o.roles.has("worker") }),
-  );
+  opening.adopt(await openGateway(config, gateway, say), (kept) => kept.stop({ end: o.roles.has("gateway") }));
 
   const outbox = waker();
   const inHand = underWay();

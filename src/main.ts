@@ -30,9 +30,11 @@ interface Command {
 const COMMANDS: readonly Command[] = [
   {
     words: ["serve"],
-    help: `  countersign serve [--repo PATH_OR_URL]... [--roles web,worker]
+    help: `  countersign serve [--repo PATH_OR_URL]... [--roles web,worker,gateway]
       The whole product. With no settings: an embedded database, a local sandbox, a local git host and a page that
-      works like Slack. --repo (repeatable) serves a real repository; the original is never written to.`,
+      works like Slack. --repo (repeatable) serves a real repository; the original is never written to. --roles: web
+      (pages and chat) and worker (runs) of one data folder may be several processes of one machine; the last role says
+      whether the gateway ends with this one. Alone it is the gateway.`,
     run: serve,
   },
   {
@@ -95,7 +97,7 @@ async function serve(args: readonly string[]): Promise<number> {
     args: [...args],
     options: {
       repo: { type: "string", multiple: true, default: [] },
-      roles: { type: "string", default: "web,worker" },
+      roles: { type: "string", default: "web,worker,gateway" },
     },
   });
   const config = parseConfig(process.env, process.cwd());
@@ -104,8 +106,8 @@ async function serve(args: readonly string[]): Promise<number> {
   // Only now: the gateway needs none of it, and while it starts again calls wait for it.
   const { openHouse, ROLES } = await import("./house.ts");
   const known = roles.filter((role): role is Role => (ROLES as readonly string[]).includes(role));
-  if (known.length !== roles.length || known.length === 0) {
-    console.error(`countersign: --roles takes ${ROLES.join(", ")} (and gateway alone), not "${values.roles}"`);
+  if (known.length !== roles.length) {
+    console.error(`countersign: --roles takes ${ROLES.join(", ")}, separated by commas, not "${values.roles}"`);
     return 2;
   }
   const stop = stopRequested();

@@ -196,7 +196,7 @@ const REFUSALS: Record<string, Refusal> = {
   },
   "a role that does not exist": {
     args: ["--roles", "web,wroker"],
-    says: /^countersign: --roles takes web, worker \(and gateway alone\), not "web,wroker"$/,
+    says: /^countersign: --roles takes web, worker, gateway, separated by commas, not "web,wroker"$/,
     code: 2,
   },
 };

@@ -60,7 +60,7 @@ export async function installation(o: {
     ...(o.postgres === null ? {} : { DATABASE_URL: o.postgres }),
     ...o.env,
   };
-  const first = processOf("first", ["--roles", "web,worker", ...(o.args ?? [])], env, dataDir);
+  const first = processOf("first", ["--roles", "web,worker,gateway", ...(o.args ?? [])], env, dataDir);
   const second = o.postgres === null ? null : processOf("second", ["--roles", "worker"], env, dataDir);
   return {
     url: `http://127.0.0.1:${port}`,

@@ -45,8 +45,8 @@ const DEAF_MS = 20_000;
 
 export interface GatewayProcess {
   /**
-   * Ends the watching, and with `end` the gateway too: a graceful stop of the product takes it along. Where the roles
-   * are apart, the runs of a worker go on calling models while the web role is restarted.
+   * Ends the watching, and with `end` the gateway too: a graceful stop of the product takes it along. Where there are
+   * several processes, the runs of the others go on calling models while one is restarted.
    */
   stop(o: { end: boolean }): Promise<void>;
 }
