@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { memoryDirectory } from "#adapters/directory/memory.ts";
 import { memorySignIn } from "#adapters/directory/memory-sign-in.ts";
-import { memoryDatabase } from "#db/memory.ts";
-import type { Database } from "#db/open.ts";
+import { type Database, openDatabase } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { stores } from "#db/stores.ts";
 import type { Account } from "#ports/directory.ts";
 import { webSessions } from "#surfaces/web/session.ts";
 import { signInLink, signInRoutes } from "#surfaces/web/sign-in.ts";
+import { freshDatabase } from "#test/postgres.ts";
 
 const HOME = "https://agents.example.com";
 const person = (id: string, kind: Account["kind"] = "member"): Account => ({
@@ -21,12 +21,18 @@ const person = (id: string, kind: Account["kind"] = "member"): Account => ({
 const ANA = person("U0ANA");
 
 let database: Database;
+let drop: () => Promise<void>;
 let orgId: string;
 beforeAll(async () => {
-  database = await memoryDatabase();
+  const fresh = await freshDatabase();
+  drop = fresh.drop;
+  database = await openDatabase(fresh.url);
   orgId = await ensureOrg(database.db, "test");
 });
-afterAll(() => database.close());
+afterAll(async () => {
+  await database?.close();
+  await drop?.();
+});
 
 let directory = memoryDirectory();
 let signIn = memorySignIn();
