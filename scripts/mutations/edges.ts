@@ -150,11 +150,21 @@ export const EDGES: readonly Mutation[] = [
   {
     name: "run pages are shown to anybody",
     file: "src/surfaces/web/pages.ts",
-    find: "if (await o.mayView(c.req.raw)) return next();",
-    replace: "return next();",
+    find: "if (visitor !== null) {",
+    replace: "if (visitor !== undefined) {",
     red: {
       file: "test/surfaces/web-pages.test.ts",
       test: "nothing is shown without access, and no answer tells whether a run exists",
+    },
+  },
+  {
+    name: "a run is shown to everybody who has signed in",
+    file: "src/surfaces/web/pages.ts",
+    find: 'RUN_ID.test(id) && (await o.mayRead(id, c.get("visitor"))) ? o.load(id) : null',
+    replace: "RUN_ID.test(id) ? o.load(id) : null",
+    red: {
+      file: "test/surfaces/web-pages.test.ts",
+      test: "a run that is not theirs and one that is not there are the same to who is signed in, everywhere",
     },
   },
   {

@@ -25,6 +25,10 @@ export const METHODS: Readonly<Record<string, Need>> = {
     scopes: ["channels:read", "groups:read", "im:read"],
     for: "no request is taken, since a channel could be shared with another organisation",
   },
+  "conversations.members": {
+    scopes: ["channels:read", "groups:read", "im:read"],
+    for: "nobody is known to be in a channel, so its runs' pages open only to who is asked and to auditors",
+  },
   "conversations.replies": {
     scopes: ["channels:history", "groups:history", "im:history"],
     for: "a message that was posted just before a crash may be posted twice",
