@@ -12,6 +12,7 @@ const pg: typeof import("drizzle-orm/pg-core") = require("drizzle-orm/pg-core");
 export const { and, asc, count, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, lte, ne, notInArray, or, sql } =
   core;
 export const {
+  alias,
   bigint,
   boolean,
   doublePrecision,

@@ -1,13 +1,13 @@
 import { newId } from "#runs/ids.ts";
 import type { Person } from "#runs/run.ts";
 import type { PeopleStore } from "#runs/stores.ts";
-import { and, asc, eq, sql } from "./drizzle.ts";
+import { alias, and, asc, eq, ne, sql } from "./drizzle.ts";
 import { storable } from "./fence.ts";
 import { identities, people } from "./schema/orgs.ts";
 import { runAuthors } from "./schema/runs.ts";
-import { asDb, rows } from "./store.ts";
+import { asDb, type Db, outside, rows } from "./store.ts";
 
-export function peopleStore(orgId: string): PeopleStore {
+export function peopleStore(db: Db, orgId: string): PeopleStore {
   return {
     async resolve(tx, org, account, name) {
       const at = asDb(tx);
@@ -48,6 +48,60 @@ export function peopleStore(orgId: string): PeopleStore {
         .from(identities)
         .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId)))
         .orderBy(asc(identities.verifiedAt), asc(identities.provider));
+    },
+    async accountOn(account, on) {
+      const mine = alias(identities, "mine");
+      const [found] = await outside(db)
+        .select({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId })
+        .from(mine)
+        .innerJoin(identities, eq(identities.personId, mine.personId))
+        .where(
+          and(
+            eq(mine.orgId, orgId),
+            eq(mine.provider, account.provider),
+            eq(mine.workspace, account.workspace),
+            eq(mine.externalId, account.id),
+            eq(identities.orgId, orgId),
+            eq(identities.provider, on.provider),
+            eq(identities.workspace, on.workspace),
+          ),
+        )
+        .orderBy(asc(identities.verifiedAt))
+        .limit(1);
+      return found ?? null;
+    },
+    async link(tx, account, personId) {
+      const at = asDb(tx);
+      const { provider, workspace, id } = account;
+      // One at a time for a person: two codes at once would give them two accounts.
+      await at.select({ id: people.id }).from(people).where(eq(people.id, personId)).for("update");
+      const there = and(
+        eq(identities.orgId, orgId),
+        eq(identities.provider, provider),
+        eq(identities.workspace, workspace),
+      );
+      const [other] = await at
+        .select({ id: identities.externalId })
+        .from(identities)
+        .where(and(there, eq(identities.personId, personId), ne(identities.externalId, id)));
+      if (other) return "another";
+      const added = await at
+        .insert(identities)
+        .values({ orgId, provider, workspace, externalId: id, personId })
+        .onConflictDoNothing()
+        .returning({ personId: identities.personId });
+      if (added.length > 0) return "linked";
+      const [owner] = await at
+        .select({ personId: identities.personId })
+        .from(identities)
+        .where(and(there, eq(identities.externalId, id)));
+      return owner?.personId === personId ? "linked" : "theirs";
+    },
+    async unlink(tx, personId, provider) {
+      return asDb(tx)
+        .delete(identities)
+        .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId), eq(identities.provider, provider)))
+        .returning({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId });
     },
     async addAuthor(tx, runId, personId) {
       const added = await asDb(tx).execute(sql`

@@ -5,7 +5,7 @@ import { genesis } from "#runs/chain.ts";
 import { Fenced, type Run, type RunPatch } from "#runs/run.ts";
 import { isFinal, isParked, queueOf, RUN_STATES, type RunState } from "#runs/state.ts";
 import type { RunStore } from "#runs/stores.ts";
-import { and, desc, eq, inArray, isNull, lt, lte, notInArray, or, sql } from "./drizzle.ts";
+import { and, desc, eq, inArray, isNull, lt, lte, ne, notInArray, or, sql } from "./drizzle.ts";
 import { startHead } from "./events.ts";
 import { holds, isId, storable } from "./fence.ts";
 import { runHeads } from "./schema/record.ts";
@@ -45,7 +45,7 @@ export function runStore(db: Db, orgId: string): RunStore {
     /** SQL by hand: people wait for this, and building it through the query builder takes as long as running it. */
     async insert(tx, run) {
       const to = asDb(tx);
-      const { id, orgId, requester, place } = run;
+      const { id, orgId, requester, place, mirror = null, ticket = null } = run;
       const hash = genesis(id);
       const made = await to.execute(sql`
         with counted as (
@@ -55,10 +55,13 @@ export function runStore(db: Db, orgId: string): RunStore {
           returning run_count
         ), made as (
           insert into runs (id, org_id, number, request_key, team, repo, branch, requester_id, requester_name, text,
-            provider, workspace, channel, thread, because, agent, model, policy_digest)
+            provider, workspace, channel, thread, mirror_provider, mirror_workspace, mirror_channel, mirror_thread, ticket,
+            because, agent, model, policy_digest)
           select ${id}::uuid, ${orgId}::uuid, run_count, ${run.requestKey}::text, ${run.team}::text, ${run.repo}::text,
             ${run.branch}::text, ${requester.id}::uuid, ${storable(requester.name)}::text, ${storable(run.text)}::text,
             ${place.provider}::text, ${place.workspace}::text, ${place.channel}::text, ${place.thread}::text,
+            ${mirror?.provider ?? null}::text, ${mirror?.workspace ?? null}::text, ${mirror?.channel ?? null}::text,
+            ${mirror?.thread ?? null}::text, ${ticket === null ? null : JSON.stringify(ticket)}::json,
             ${run.because}::text, ${run.agent}::text, ${run.model}::text, ${run.policyDigest}::text
           from counted
           on conflict (org_id, request_key) do nothing
@@ -80,6 +83,8 @@ export function runStore(db: Db, orgId: string): RunStore {
         requester: { id: requester.id, name: storable(requester.name) },
         text: storable(run.text),
         place: { ...place },
+        mirror: mirror === null ? null : { ...mirror },
+        ticket,
         ...{ because: run.because, agent: run.agent, model: run.model, scope: null, policyDigest: run.policyDigest },
         ...{ resumeTo: null, pullRequest: null, fixRounds: 0, restarts: 0, cancelRequestedBy: null },
         ...{ wakeAt: null, deadlineAt: null, createdAt, updatedAt: createdAt },
@@ -97,11 +102,20 @@ export function runStore(db: Db, orgId: string): RunStore {
     byPlace: (place) =>
       one(
         outside(db),
-        and(
-          eq(runs.provider, place.provider),
-          eq(runs.workspace, place.workspace),
-          eq(runs.channel, place.channel),
-          eq(runs.thread, place.thread),
+        or(
+          and(
+            eq(runs.provider, place.provider),
+            eq(runs.workspace, place.workspace),
+            eq(runs.channel, place.channel),
+            eq(runs.thread, place.thread),
+          ),
+          and(
+            eq(runs.mirrorProvider, place.provider),
+            eq(runs.mirrorWorkspace, place.workspace),
+            eq(runs.mirrorChannel, place.channel),
+            eq(runs.mirrorThread, place.thread),
+            ne(runs.mirrorThread, ""),
+          ),
         ),
       ),
     async lock(tx, id) {
@@ -150,6 +164,14 @@ export function runStore(db: Db, orgId: string): RunStore {
       if (!row) throw new Fenced(`Run ${run.id} is no longer held at epoch ${run.epoch}.`);
       holds(asDb(tx), row);
       return toRun(row);
+    },
+    async mirrored(tx, id, thread) {
+      const [row] = await asDb(tx)
+        .update(runs)
+        .set({ mirrorThread: thread })
+        .where(and(eq(runs.id, id), eq(runs.mirrorThread, "")))
+        .returning();
+      return row ? toRun(row) : null;
     },
     requestCancel: (tx, id, by) => requestCancel(tx, id, by),
     inStates: (org, states, limit) => many(and(eq(runs.orgId, org), inArray(runs.state, [...states])), limit),
@@ -230,6 +252,16 @@ function columns(patch: RunPatch): Partial<typeof runs.$inferInsert> {
   };
 }
 
+function mirrorOf({ mirrorProvider, mirrorWorkspace, mirrorChannel, mirrorThread }: Row): Run["mirror"] {
+  if (mirrorProvider === null || mirrorWorkspace === null || mirrorChannel === null) return null;
+  return {
+    provider: mirrorProvider,
+    workspace: mirrorWorkspace,
+    channel: mirrorChannel,
+    thread: mirrorThread ?? "",
+  };
+}
+
 function toRun(row: Row): Run {
   return {
     id: row.id,
@@ -246,6 +278,8 @@ function toRun(row: Row): Run {
     requester: { id: row.requesterId, name: row.requesterName },
     text: row.text,
     place: { provider: row.provider, workspace: row.workspace, channel: row.channel, thread: row.thread },
+    mirror: mirrorOf(row),
+    ticket: row.ticket,
     because: row.because,
     agent: row.agent,
     model: row.model,

@@ -23,7 +23,7 @@ export function stores(database: Database, o: { readonly orgId: string }): Store
     runs: runStore(db, o.orgId),
     events: eventStore(database, o.orgId),
     approvals: approvalStore(db, o.orgId),
-    people: peopleStore(o.orgId),
+    people: peopleStore(database.db, o.orgId),
     turns: turnStore(db, o.orgId),
     effects: effectStore(db, o.orgId),
     sandboxes: sandboxStore(db, o.orgId),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Secret } from "#ports/secret.ts";
 import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
+import { type LinearPlace, linearOf, linearSettings } from "./linear-place.ts";
 import { type PolicyRepository, policyRepositoryOf } from "./policy-place.ts";
 import { type SignInPlace, signInOf } from "./sign-in-place.ts";
 import { type SlackPlace, slackOf } from "./slack-place.ts";
@@ -111,6 +112,7 @@ export const Environment = z.object({
     .optional()
     .describe("File with that secret, readable by its owner alone."),
   GITHUB_API_URL: url.describe("API of a GitHub that is not github.com, such as https://ghe.example.com/api/v3."),
+  ...linearSettings(secret, url),
   npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
   BWRAP_PATH: z
     .string()
@@ -197,6 +199,8 @@ export interface Config {
     readonly openai: { readonly baseUrl: string | null; readonly key: Secret | null };
     readonly anthropic: { readonly baseUrl: string | null; readonly key: Secret | null };
   };
+  /** `null`: no tickets of Linear. */
+  readonly linear: LinearPlace | null;
   readonly registry: string | null;
   readonly pypi: { readonly index: string | null; readonly files: readonly string[] };
   /** `null`: github.com's. */
@@ -323,6 +327,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   }
   const githubApp = githubAppOf(e, cwd);
   if (typeof githubApp === "string") throw new ConfigError(githubApp);
+  const linear = linearOf(e);
+  if (typeof linear === "string") throw new ConfigError(linear);
   const daytona = daytonaOf(e);
   if (typeof daytona === "string") throw new ConfigError(daytona);
   const publicDoor = doorOf(e, cwd);
@@ -356,6 +362,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
         key: e.ANTHROPIC_API_KEY ?? null,
       },
     },
+    linear,
     registry: e.npm_config_registry ?? null,
     pypi: { index: e.COUNTERSIGN_PYPI_INDEX ?? null, files: e.COUNTERSIGN_PYPI_FILES },
     github: githubOf(e.COUNTERSIGN_GITHUB_HOSTS),

@@ -12,7 +12,7 @@ import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
 import { localGate } from "#playground/slack/guard.ts";
 import { PATHS, PERSON_COOKIE } from "#playground/slack/paths.ts";
 import { startPlayground } from "#playground/slack/playground.ts";
-import type { Chat } from "#ports/chat.ts";
+import type { Chat, Place } from "#ports/chat.ts";
 import type { Directory, ExternalId } from "#ports/directory.ts";
 import { askAgain } from "#runs/ask-again.ts";
 import { authorsOfPull } from "#runs/authors.ts";
@@ -27,11 +27,13 @@ import type { View } from "#runs/view.ts";
 import { vote } from "#runs/vote.ts";
 import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
+import { channelFacts } from "#surfaces/slack/channel-facts.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import { ownName, startGate } from "#surfaces/web/gate.ts";
 import { pageLook } from "#surfaces/web/look.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
+import { type LinearApp, openLinear } from "./linear.ts";
 import { loop } from "./loops.ts";
 import type { Workspace } from "./parts.ts";
 import { runRoutes } from "./run-pages.ts";
@@ -64,6 +66,8 @@ export async function openFront(o: {
   core: Core;
   keys: Keys;
   forge: Forge;
+  /** `null`: no tickets. */
+  linear: LinearApp | null;
   /** Repositories of `--repo`. */
   own: readonly string[];
   web: boolean;
@@ -177,13 +181,26 @@ export async function openFront(o: {
           log: core.log,
         });
   if (webhooks !== null) pages.route("/", webhooks.routes);
+  const linear =
+    o.linear === null
+      ? null
+      : await openLinear({
+          app: o.linear,
+          core,
+          workspace: { id: identity.workspace, url: identity.url, botUserId: identity.botUserId },
+          directory,
+          idp,
+          channelOf: channelFacts(reads, now, core.log),
+          chat,
+        });
+  if (linear !== null) pages.route("/", linear.routes);
   if (playground) pages.route("/", playground.app);
   else if (signIn === null) pages.get("/", ...gate, (c) => c.redirect("/runs"));
   else pages.get("/", ownName(core.baseUrl), (c) => c.redirect("/runs"));
 
   let unplug: (() => Promise<void>) | null = null;
   return {
-    chat,
+    chat: linear === null ? chat : chats({ slack: chat, linear: linear.chat }),
     directory,
     workspace: identity.workspace,
     accountOf: (id) =>
@@ -192,20 +209,33 @@ export async function openFront(o: {
         : null,
     accountOfGithub: async (id) => (await idp?.ofGithub([id], identity.workspace))?.[0] ?? null,
     pages,
-    welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, o.forge),
+    welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, o),
     begin() {
       playground?.begin();
       if (socket !== null) unplug = loop(core.log, "Slack's socket", (signal) => socket.hold(surface.take, signal));
     },
     redrive: async () => {
-      await Promise.all([surface.redrive(), webhooks?.redrive()]);
+      await Promise.all([surface.redrive(), webhooks?.redrive(), linear?.redrive()]);
     },
     close: async () => {
       playground?.stop();
       await unplug?.();
-      await Promise.all([surface.drain(), webhooks?.drain()]);
+      await Promise.all([surface.drain(), webhooks?.drain(), linear?.drain()]);
       await chat.settled();
     },
+  };
+}
+
+/** Each place in its own chat. */
+function chats(of: Readonly<Record<string, Chat<View>>>): Chat<View> {
+  const at = ({ provider }: Place): Chat<View> => {
+    const chat = Object.hasOwn(of, provider) ? of[provider] : undefined;
+    if (chat === undefined) throw new Error(`there is no chat for ${provider}`);
+    return chat;
+  };
+  return {
+    show: (key, place, view, shown) => at(place).show(key, place, view, shown),
+    whisper: (place, to, view) => at(place).whisper(place, to, view),
   };
 }
 
@@ -218,7 +248,13 @@ function chatOf(slack: Config["slack"]): string {
   return `your Slack workspace, over Socket Mode${both}`;
 }
 
-function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly string[], forge: Forge): string {
+function welcomeOf(
+  config: Config,
+  baseUrl: string,
+  token: string,
+  own: readonly string[],
+  { forge, linear }: { forge: Forge; linear: LinearApp | null },
+): string {
   const agent =
     config.agent === "demo"
       ? "demo: scripted model (set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY for a real one)"
@@ -233,6 +269,7 @@ function welcomeOf(config: Config, baseUrl: string, token: string, own: readonly
     `  chat      ${chatOf(config.slack)}`,
     ...(forge.github === null ? [] : [`  code      GitHub, as App ${forge.github.appId}`]),
     ...(config.signIn !== null && forge.local !== null ? [`  code      ${baseUrl}/code?token=${token}`] : []),
+    ...(linear === null ? [] : [`  tickets   Linear, in ${linear.organization.name}`]),
     ...(own.length > 0 ? [`  yours     ${own.join(", ")}: ask in #yours`] : []),
     `  data      ${config.dataDir}`,
     "  stop      Ctrl-C; runs go on where they were at the next start",

@@ -27,6 +27,7 @@ import { apiOf, type Config, hostInUrl } from "./config.ts";
 import { decisionRoutes, lookRoutes } from "./decisions.ts";
 import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
+import { examineLinear } from "./linear.ts";
 import { loop, underWay, waker } from "./loops.ts";
 import {
   bind,
@@ -90,6 +91,7 @@ export async function openHouse(
       : null;
   const workspace = await openWorkspace(config, say);
   const github = await examineForge(config, { repos: o.repos, say });
+  const linear = await examineLinear(config, say);
   const images = imageFolders(config);
   const sandboxes = await openSandboxes(config, images, () => keyIdOf(keys.receipts.publicKey));
   opening.defer(async () => await sandboxes[Symbol.asyncDispose]?.());
@@ -149,6 +151,7 @@ export async function openHouse(
     repoHost: forge.host,
     signer: { keyId: keyIdOf(keys.receipts.publicKey), publicKey: keys.receipts.publicKey, sign: keys.receipts.sign },
     tokenFor: keys.tokenFor,
+    ...(config.linear === null ? {} : { linkMac: keys.macOf("links") }),
     pythonIndex: config.pypi.index,
     redact: followedRedactor(
       () =>
@@ -163,6 +166,8 @@ export async function openHouse(
           github?.privateKey,
           github?.webhookSecret,
           config.daytona?.apiKey,
+          config.linear?.webhookSecret,
+          ...Object.values(config.linear?.access ?? {}).filter((one) => typeof one !== "string"),
           keys.text("start"),
           ...secrets.all(),
         ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),
@@ -177,7 +182,7 @@ export async function openHouse(
   if (seeded && forge.local !== null) await seedRepositories(forge.local);
   const own = forge.local === null ? [] : await importAll(forge.local, o.repos);
   feed ??= opening.adopt(await openPolicyFeed(config, forge, say), (opened) => opened.close());
-  const front: Front = await openFront({ config, core, keys, forge, own, web: o.roles.has("web"), workspace });
+  const front: Front = await openFront({ config, core, keys, forge, linear, own, web: o.roles.has("web"), workspace });
   opening.defer(() => front.close());
   const policy = feed;
   await policy.begin({

@@ -97,11 +97,14 @@ async function pageOf(core: Core, run: Run, { workspaceUrl, repositoryUrl }: Els
   const { channel, thread } = run.place;
   return runPage(run, await eventsOf(core, run.id), {
     agentTitle: core.agents.get(run.agent)?.profile.title ?? run.agent,
-    place: {
-      name: `#${run.team}`,
-      // As chat.getPermalink has it, without asking for each.
-      href: workspaceUrl === null ? null : `${workspaceUrl}/archives/${channel}/p${thread.replace(".", "")}`,
-    },
+    place:
+      run.ticket !== null
+        ? { name: `Linear ${run.ticket.name}`, href: run.ticket.url }
+        : {
+            name: `#${run.team}`,
+            // As chat.getPermalink has it, without asking for each.
+            href: workspaceUrl === null ? null : `${workspaceUrl}/archives/${channel}/p${thread.replace(".", "")}`,
+          },
     repoHref: repositoryUrl(run.repo),
     now: core.clock.now(),
   });

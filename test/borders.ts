@@ -32,6 +32,8 @@ export const ROOTS = [
   "github-place",
   "doctor",
   "hosted-place",
+  "linear-place",
+  "linear",
   "slack-place",
   "run-pages",
   "gateway-role",

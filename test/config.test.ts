@@ -100,6 +100,22 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
     /COUNTERSIGN_GATEWAY_URL says how the gateway is reached from elsewhere/,
   ],
   "a hosted sandbox comes over TLS": [{ COUNTERSIGN_GATEWAY_URL: "http://gw.example.com" }, /is https:\/\/HOST/],
+  "half a Linear app is no Linear app": [
+    { ...WORKSPACE, LINEAR_CLIENT_ID: "app" },
+    /^LINEAR_WEBHOOK_SECRET and LINEAR_CLIENT_ID with LINEAR_CLIENT_SECRET \(or LINEAR_ACCESS_TOKEN\) go together/,
+  ],
+  "a Linear app without its webhook hears of nothing": [
+    { ...WORKSPACE, LINEAR_ACCESS_TOKEN: "lin_1" },
+    /^LINEAR_WEBHOOK_SECRET and/,
+  ],
+  "a Linear app is named once": [
+    { ...WORKSPACE, LINEAR_ACCESS_TOKEN: "lin_1", LINEAR_CLIENT_ID: "app", LINEAR_WEBHOOK_SECRET: "hook" },
+    /^LINEAR_ACCESS_TOKEN and LINEAR_CLIENT_ID with LINEAR_CLIENT_SECRET say who we are twice/,
+  ],
+  "tickets need people, and those are in a real workspace": [
+    { LINEAR_ACCESS_TOKEN: "lin_1", LINEAR_WEBHOOK_SECRET: "hook" },
+    /^LINEAR_ACCESS_TOKEN, LINEAR_WEBHOOK_SECRET: real credentials/,
+  ],
   "a sandbox begins as one thing": [
     { DAYTONA_API_KEY: "dtn_1", DAYTONA_SNAPSHOT: "ours", DAYTONA_IMAGE: "node:24" },
     /DAYTONA_SNAPSHOT and DAYTONA_IMAGE/,
@@ -238,6 +254,26 @@ test("a GitHub App is github.com's unless another server is named, and its key m
   });
   expect(enterprise.githubApiUrl).toBe("https://ghe.example.com/api/v3");
   expect(JSON.stringify(enterprise)).not.toMatch(/PEM-TEXT|HOOK-TEXT/);
+});
+
+test("a Linear app is Linear's own unless another address is named, and none of it prints", () => {
+  expect(parse({}).linear).toBeNull();
+  const config = parse({
+    ...WORKSPACE,
+    LINEAR_CLIENT_ID: "app",
+    LINEAR_CLIENT_SECRET: "CLIENT-TEXT",
+    LINEAR_WEBHOOK_SECRET: "HOOK-TEXT",
+  });
+  expect(config.linear).toMatchObject({ apiUrl: "https://api.linear.app", access: { clientId: "app" } });
+  expect(JSON.stringify(config)).not.toMatch(/CLIENT-TEXT|HOOK-TEXT/);
+  const elsewhere = parse({
+    ...WORKSPACE,
+    LINEAR_ACCESS_TOKEN: "TOKEN-TEXT",
+    LINEAR_WEBHOOK_SECRET: "HOOK-TEXT",
+    LINEAR_API_URL: "https://linear.example.com/",
+  });
+  expect(elsewhere.linear?.apiUrl).toBe("https://linear.example.com");
+  expect(JSON.stringify(elsewhere)).not.toContain("TOKEN-TEXT");
 });
 
 test("sandboxes are on this machine unless a key says Daytona, and the gateway listens for nobody else", () => {

@@ -1,5 +1,6 @@
 import { index, integer, json, pgEnum, pgTable, primaryKey, sql, text, unique, uuid } from "#db/drizzle.ts";
 import type { Scope } from "#policy/scope.ts";
+import type { Ticket } from "#runs/run.ts";
 import { RUN_STATES } from "#runs/state.ts";
 import { org, people, time } from "./orgs.ts";
 
@@ -37,6 +38,14 @@ export const runs = pgTable(
     workspace: text("workspace").notNull(),
     channel: text("channel").notNull(),
     thread: text("thread").notNull(),
+    /** Where its people read and answer when that is not its home; all `null` otherwise. */
+    mirrorProvider: text("mirror_provider"),
+    mirrorWorkspace: text("mirror_workspace"),
+    mirrorChannel: text("mirror_channel"),
+    /** "" until its first message is there. */
+    mirrorThread: text("mirror_thread"),
+    /** The ticket it was asked for on; `null`: on none. */
+    ticket: json("ticket").$type<Ticket>(),
     because: text("because").notNull(),
     agent: text("agent").notNull(),
     model: text("model").notNull(),
@@ -60,6 +69,9 @@ export const runs = pgTable(
     unique("runs_request").on(t.orgId, t.requestKey),
     unique("runs_number").on(t.orgId, t.number),
     index("runs_place").on(t.provider, t.workspace, t.channel, t.thread, t.number),
+    index("runs_mirror")
+      .on(t.mirrorProvider, t.mirrorWorkspace, t.mirrorChannel, t.mirrorThread, t.number)
+      .where(sql`${t.mirrorThread} <> ''`),
     index("runs_requester").on(t.orgId, t.requesterId, t.number),
     index("runs_pull_request").on(t.repo, t.pullNumber),
     index("runs_state").on(t.orgId, t.state, t.number),

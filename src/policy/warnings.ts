@@ -105,11 +105,24 @@ const commandWarnings = (rules: readonly Rule[]): PolicyProblem[] =>
 
 /** Places that load as routes and that no request comes from yet. */
 const routingWarnings = ({ routing }: Policy): PolicyProblem[] =>
-  (["linear", "github"] as const).flatMap((provider) => {
-    const [first] = Object.values(routing[provider]);
-    const message = `"routing.${provider}" has no effect in this version yet: only Slack's channels lead to a team`;
-    return first === undefined ? [] : [{ at: first.at, message }];
-  });
+  Object.values(routing.github)
+    .slice(0, 1)
+    .map(({ at }) => ({
+      at,
+      message:
+        '"routing.github" has no effect in this version yet: only channels of Slack and teams of Linear lead to a team',
+    }));
+
+/** Tickets whose runs nobody could answer: a run of theirs is refused. */
+function unanswerable({ routing }: Policy): PolicyProblem[] {
+  const channels = new Set(Object.values(routing.slack).map(({ team }) => team));
+  return Object.entries(routing.linear)
+    .filter(([, { team }]) => !channels.has(team))
+    .map(([key, { team, at }]) => ({
+      at,
+      message: `tickets of ${key} start nothing: runs of theirs are answered in Slack, and no channel leads to the team "${team}"`,
+    }));
+}
 
 /** What loads and still deserves a look. */
 export function warningsOf(
@@ -119,6 +132,7 @@ export function warningsOf(
 ): PolicyProblem[] {
   return [
     ...routingWarnings(policy),
+    ...unanswerable(policy),
     ...commandWarnings(policy.always),
     ...Object.values(policy.teams).flatMap((team) => [
       ...teamWarnings(policy, team),

@@ -59,7 +59,7 @@ async function mayAsk(core: Core, run: Run, expired: Approval, account: Account,
   }
   // The click came from the run's own thread, where a stranger's account is refused by its kind.
   if (account.kind !== "member") return { refused: { code: "guest" } };
-  const here = await standingIn(core, current.policy, { account, place: run.place }, run.team);
+  const here = await standingIn(core, current.policy, { account }, run.team);
   return "refused" in here ? here : { asks };
 }
 

@@ -9,7 +9,7 @@ import type { EventBody } from "./event.ts";
 import { newId } from "./ids.ts";
 import { accountsOf, ownersAsks } from "./owners.ts";
 import { record } from "./record.ts";
-import type { Run } from "./run.ts";
+import { type Run, workspaceOf } from "./run.ts";
 import type { MembersNow, OpenAsk } from "./seat.ts";
 import { tell } from "./tell.ts";
 
@@ -18,11 +18,12 @@ import { tell } from "./tell.ts";
  * the transaction: the directory is outside. Throws `DirectoryUnavailable`.
  */
 export async function withMembers(core: Core, policy: Policy, run: Run, asks: readonly Ask[]): Promise<OpenAsk[]> {
-  const of = (from: string) => membersOf(core, policy, run, from);
+  const workspace = workspaceOf(run);
+  const of = (from: string) => membersOf(core, policy, workspace, from);
   const open = await Promise.all(
     asks.map((ask) =>
       ask.from === "codeowners"
-        ? ownersAsks(core, policy, run, run.place.workspace, ask, of)
+        ? ownersAsks(core, policy, run, workspace, ask, of)
         : of(ask.from).then((members): OpenAsk[] => [{ ...ask, members }]),
     ),
   );
@@ -33,7 +34,7 @@ export async function withMembers(core: Core, policy: Policy, run: Run, asks: re
 export async function anew(core: Core, policy: Policy, run: Run, asks: readonly OpenAsk[]): Promise<OpenAsk[]> {
   return Promise.all(
     asks.map(async (ask) => {
-      const { members } = await membersNow(core, policy, run, { ...ask, escalate: null });
+      const { members } = await membersNow(core, policy, workspaceOf(run), { ...ask, escalate: null });
       return { ...untouched(ask), members };
     }),
   );
@@ -45,18 +46,13 @@ export function untouched({ escalated: _, delegates: __, ...ask }: OpenAsk): Ope
 }
 
 /** Who may answer one open question right now. Throws `DirectoryUnavailable`. */
-export async function membersNow(
-  core: Core,
-  policy: Policy,
-  run: Pick<Run, "place">,
-  ask: OpenAsk,
-): Promise<MembersNow> {
+export async function membersNow(core: Core, policy: Policy, workspace: string, ask: OpenAsk): Promise<MembersNow> {
   const owners = ask.owners ?? [];
   const [members, escalated] = await Promise.all([
     owners.length > 0
-      ? accountsOf(core, run.place.workspace, owners).then((found) => found.members)
-      : membersOf(core, policy, run, ask.from),
-    ask.escalated === undefined || ask.escalate === null ? [] : membersOf(core, policy, run, ask.escalate.to),
+      ? accountsOf(core, workspace, owners).then((found) => found.members)
+      : membersOf(core, policy, workspace, ask.from),
+    ask.escalated === undefined || ask.escalate === null ? [] : membersOf(core, policy, workspace, ask.escalate.to),
   ]);
   return { members, escalated };
 }
@@ -65,12 +61,12 @@ export async function membersNow(
 export async function membersOf(
   core: Core,
   policy: Policy,
-  run: Pick<Run, "place">,
+  workspace: string,
   from: string,
 ): Promise<readonly ExternalId[]> {
   const group = groupOf(policy, from);
   if (group === null) throw new DirectoryUnavailable(`policy has no ${from}`);
-  return core.directory.members(group, run.place.workspace);
+  return core.directory.members(group, workspace);
 }
 
 /**

@@ -45,6 +45,11 @@ export interface Core {
   readonly signer: Signer;
   /** The token of a sandbox, derived from an installation key: never stored, the same after a crash. */
   readonly tokenFor: (sandboxKey: string) => string;
+  /**
+   * A keyed hash under an installation key, for codes that link an account elsewhere with a chat account; absent where no
+   * such place is configured.
+   */
+  readonly linkMac?: (text: string) => string;
   /** Removes known secrets from anything that is about to be recorded. */
   readonly redact: Redactor;
   /** Says that the outbox has something to show; shown within milliseconds instead of at the next round. */

@@ -1,18 +1,22 @@
 import { type GroupRef, groupOf } from "#policy/policy.ts";
-import { type Chat, ChatUnavailable } from "#ports/chat.ts";
+import { type Chat, ChatUnavailable, type Place } from "#ports/chat.ts";
 import type { Core } from "./core.ts";
 import { type ApprovalFacts, facts as factsFrom } from "./facts.ts";
 import { CLAIM_MS, type InHand } from "./in-hand.ts";
 import { eventsOf, titled } from "./look.ts";
 import { newsOf } from "./policy-news.ts";
+import type { Run } from "./run.ts";
 import { isFinal } from "./state.ts";
 import type { OutboxRow } from "./stores.ts";
+import { tell } from "./tell.ts";
 import { peopleOf, tasksOf, type View } from "./view.ts";
 
 const AT_ONCE = 16;
 /** How long nobody looks when nobody rings: what the dead claimed, or another worker put off, is found then. */
 const LOOK_MS = 1_000;
 const RETRY_MS = 5_000;
+/** How soon a message of a thread that is not there yet is looked at again. */
+const THREAD_MS = 1_000;
 
 /**
  * Shows what the outbox wants shown, as things are then, until `signal` aborts. As soon as one message is shown the
@@ -87,9 +91,12 @@ async function show(
 ): Promise<number | null> {
   const { outbox } = core.stores;
   try {
-    const view = await viewOf(core, row, known);
-    const messageId =
-      view === null ? row.messageId : (await chat.show(row.key, row.place, view, row.messageId)).messageId;
+    const about = known ?? (await aboutOf(core, row));
+    const place = placeOf(row, about?.run ?? null);
+    if (place === null) return (await outbox.later(row.key, THREAD_MS)) ? 0 : THREAD_MS;
+    const view = await viewOf(core, row, about);
+    const messageId = view === null ? row.messageId : (await chat.show(row.key, place, view, row.messageId)).messageId;
+    if (about && messageId && opensMirror(row, about.run)) await keepThread(core, about.run, messageId);
     return (await outbox.shown(row.key, row.version, messageId)) ? 0 : null;
   } catch (error) {
     const wait = error instanceof ChatUnavailable ? (error.retryAfterMs ?? RETRY_MS) : RETRY_MS;
@@ -120,14 +127,39 @@ async function groupsOf(
   return Object.fromEntries([...named, ...owners]);
 }
 
+async function aboutOf(core: Core, { runId }: OutboxRow): Promise<Omit<InHand, "row"> | null> {
+  if (runId === null) return null;
+  const [run, events] = await Promise.all([core.stores.runs.get(runId), eventsOf(core, runId)]);
+  return run && { run, events };
+}
+
+const inMirror = ({ place }: OutboxRow, { mirror }: Run): boolean =>
+  mirror !== null && mirror.provider === place.provider && mirror.workspace === place.workspace;
+
+const opensMirror = (row: OutboxRow, run: Run): boolean =>
+  inMirror(row, run) && row.kind === "status" && run.mirror?.thread === "";
+
+/** Where the message is shown. `null`: in a thread of the mirror that is not there yet; its first message makes it. */
+function placeOf(row: OutboxRow, run: Run | null): Place | null {
+  if (run === null || !inMirror(row, run)) return row.place;
+  const { mirror } = run;
+  return mirror === null || (mirror.thread === "" && row.kind !== "status") ? null : mirror;
+}
+
+/** From now on what is said in the thread is said to the run, and its home can lead there. */
+async function keepThread(core: Core, run: Run, thread: string): Promise<void> {
+  await core.store.tx(async (tx) => {
+    const kept = await core.stores.runs.mirrored(tx, run.id, thread);
+    if (kept) await tell(core, tx, { ...kept, mirror: null }, "status");
+  });
+  core.nudge();
+}
+
 /** The facts for one message, read when it is shown. `null` when there is nothing to show any more. */
-async function viewOf(core: Core, row: OutboxRow, known: Omit<InHand, "row"> | null): Promise<View | null> {
-  const { runId } = row;
-  if (runId === null) return newsOf(core, row);
-  const [run, events] = known
-    ? [known.run, known.events]
-    : await Promise.all([core.stores.runs.get(runId), eventsOf(core, runId)]);
-  if (!run) return null;
+async function viewOf(core: Core, row: OutboxRow, about: Omit<InHand, "row"> | null): Promise<View | null> {
+  if (row.runId === null) return newsOf(core, row);
+  if (about === null) return null;
+  const { run, events } = about;
   const facts = factsFrom(events);
   const title = titled(core, run);
   switch (row.kind) {

@@ -5,7 +5,7 @@ import type { Core } from "./core.ts";
 import { factsOf } from "./look.ts";
 import { record } from "./record.ts";
 import { escalatesAt } from "./remind.ts";
-import type { Run } from "./run.ts";
+import { type Run, workspaceOf } from "./run.ts";
 import { tell } from "./tell.ts";
 
 const LOOK_AGAIN_MS = 60_000;
@@ -74,7 +74,7 @@ export async function escalate(core: Core, run: Run, open: readonly Approval[]):
 async function readable(core: Core, run: Run, group: string): Promise<readonly ExternalId[] | null> {
   const current = core.policy();
   try {
-    return current.ok ? await membersOf(core, current.policy, run, group) : null;
+    return current.ok ? await membersOf(core, current.policy, workspaceOf(run), group) : null;
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     core.log("a question could not be escalated", { run: run.number, group, error: error.message });

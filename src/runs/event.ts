@@ -51,6 +51,8 @@ export const EventBody = z.discriminatedUnion("kind", [
     policy: z.strictObject({ commit: z.string(), digest: z.string() }),
     agent: z.string(),
     model: z.string(),
+    /** The ticket it was asked for on. */
+    ticket: z.strictObject({ id: z.string(), name: z.string(), url: z.string() }).optional(),
     /** The named prompt it was asked with, and where policy has it. */
     recipe: z.strictObject({ name: z.string(), title: z.string(), at: z.string() }).optional(),
   }),

@@ -11,6 +11,7 @@ import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { delegate } from "./delegate.ts";
 import type { Heard } from "./heard.ts";
+import { linkCode, unlink } from "./link.ts";
 import { titled } from "./look.ts";
 import { offer } from "./offer.ts";
 import { record } from "./record.ts";
@@ -19,7 +20,7 @@ import { regrantRun } from "./regrant.ts";
 import { looksAt } from "./remind.ts";
 import { choices, request } from "./request.ts";
 import type { Run } from "./run.ts";
-import { parse } from "./say.ts";
+import { parse, taskOf } from "./say.ts";
 import { type Standing, standing } from "./standing.ts";
 import { isFinal } from "./state.ts";
 import { stop } from "./stop.ts";
@@ -35,7 +36,8 @@ export type { Heard } from "./heard.ts";
  * bug or an outage of our own store: the inbox tries again.
  */
 export async function hear(core: Core, heard: Heard, chosen: string | null = null): Promise<View | null> {
-  const said = parse(heard.text);
+  const said = heard.asTask ? taskOf(heard.text) : parse(heard.text);
+  if (said.kind === "link" || said.kind === "unlink") return ofAccounts(core, heard, said.kind);
   if (said.kind === "delegate") return handOver(core, heard, said.to);
   const there = heard.first ? null : await core.stores.runs.byPlace(heard.place);
   const here = await standing(core, heard, chosen ?? there?.team ?? null);
@@ -74,7 +76,7 @@ export async function hear(core: Core, heard: Heard, chosen: string | null = nul
       if (!there) return { kind: "refused", refusal: { code: "no_run_here" } };
       return stop(core, { runId: there.id, account: heard.account, place: heard.place });
     case "task": {
-      const recipe = await fromRecipe(core, heard, here, said.fresh);
+      const recipe = heard.asTask ? "no recipe" : await fromRecipe(core, heard, here, said.fresh);
       if (recipe !== "no recipe") return recipe;
       const before = said.fresh ? null : run;
       const noted = before ? await followUp(core, heard, before, said.text) : null;
@@ -94,6 +96,13 @@ async function handOver(core: Core, { account, place, first, shared }: Heard, to
   return run === null
     ? { kind: "refused", refusal: { code: "no_run_here" } }
     : delegate(core, { run, account, to, place });
+}
+
+/** Whose account is whose elsewhere is a matter of no team. */
+async function ofAccounts(core: Core, { account, shared }: Heard, what: "link" | "unlink"): Promise<View> {
+  if (shared) return { kind: "refused", refusal: { code: "shared_channel" } };
+  if (account.kind !== "member") return { kind: "refused", refusal: { code: "guest" } };
+  return what === "link" ? linkCode(core, account) : unlink(core, account);
 }
 
 async function help(core: Core, here: Standing): Promise<View> {

@@ -41,8 +41,7 @@ export async function teamPolicy(core: Core, o: { account: Account; team: string
   const current = core.policy();
   if (!current.ok) return { kind: "refused", refusal: { code: "policy_unavailable", problem: current.problem } };
   if (o.account.kind !== "member") return { kind: "refused", refusal: { code: "guest" } };
-  const place = nowhere(o.account);
-  const here = await standingIn(core, current.policy, { account: o.account, place }, o.team);
+  const here = await standingIn(core, current.policy, o, o.team);
   return "refused" in here ? { kind: "refused", refusal: here.refused } : policyOf(core, here);
 }
 
@@ -75,7 +74,7 @@ async function waitingFor(core: Core, account: Account): Promise<Pick<HomeView, 
 
 /** `null`: who is in its groups cannot be known now. */
 async function mayAnswerNow(core: Core, run: Run, approval: Approval, account: Account): Promise<boolean | null> {
-  const membersNow = await liveMembers(core, approval, { place: nowhere(account) });
+  const membersNow = await liveMembers(core, approval, { account });
   if (membersNow === null) return null;
   return core.store.tx(async (tx) => {
     const person = await core.stores.people.resolve(tx, core.orgId, account, account.name);

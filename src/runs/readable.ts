@@ -32,8 +32,7 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
   };
   const current = core.policy();
   const policy = current.ok ? current.policy : null;
-  const here = { place: { provider: viewer.provider, workspace: viewer.workspace, channel: "", thread: "" } };
-  const auditors = await asked("auditors", () => auditorsNow(core, policy, here));
+  const auditors = await asked("auditors", () => auditorsNow(core, policy, viewer.workspace));
   // Nothing else is asked for those who may read all of them.
   if (mayRead({ viewer, place: null, asked: [], auditors }) !== null) return runs;
 
@@ -41,7 +40,7 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
     const approvals = policy === null ? [] : await core.stores.approvals.ofRun(run.id);
     const asks = approvals.flatMap((approval) => approval.asks);
     const found = await Promise.all(
-      asks.map((ask) => policy && asked(ask.from, () => membersNow(core, policy, here, ask))),
+      asks.map((ask) => policy && asked(ask.from, () => membersNow(core, policy, viewer.workspace, ask))),
     );
     return asks.flatMap((ask, index) => askedOf(ask, found[index] ?? null));
   };
@@ -59,9 +58,9 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
 async function auditorsNow(
   core: Core,
   policy: Policy | null,
-  here: Pick<Run, "place">,
+  workspace: string,
 ): Promise<readonly ExternalId[] | null> {
-  return policy === null || policy.auditors === null ? null : membersOf(core, policy, here, policy.auditors);
+  return policy === null || policy.auditors === null ? null : membersOf(core, policy, workspace, policy.auditors);
 }
 
 /** A ticket has no members that we could ask about: whoever wrote in it stands for it. */

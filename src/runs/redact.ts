@@ -18,6 +18,7 @@ const SHAPES: readonly { readonly name: string; readonly pattern: RegExp }[] = [
   { name: "slack-token", pattern: /\bxox[abeprs]-[A-Za-z0-9-]{10,}/g },
   { name: "model-key", pattern: /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}/g },
   { name: "aws-key", pattern: /\bAKIA[0-9A-Z]{16}\b/g },
+  { name: "link-code", pattern: /\bcslink_[A-Za-z0-9_-]{20,}/g },
   { name: "private-key", pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g },
 ];
 

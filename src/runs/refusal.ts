@@ -4,8 +4,12 @@ import type { DelegationRefusal } from "./delegation.ts";
 /** Everything we may refuse a person, with what their surface needs to say what to do next. */
 export type Refusal =
   | { readonly code: "no_mapping"; readonly channel: string; readonly fix: string }
+  /** Asked for elsewhere, and the team has no channel where people could read and answer. */
+  | { readonly code: "no_mirror"; readonly team: string; readonly fix: string }
   | { readonly code: "not_a_member"; readonly team: string; readonly group: string }
   | { readonly code: "guest" }
+  /** No other place is configured whose accounts could be linked. */
+  | { readonly code: "nothing_to_link" }
   /** In a direct message: in none of the policy's teams. */
   | { readonly code: "no_membership" }
   /** A choice whose words are not kept any more, or were not theirs. */

@@ -3,6 +3,7 @@ import { type Recipe, repositoriesOf } from "#policy/policy.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { newId } from "./ids.ts";
+import { mirrorFor } from "./mirror.ts";
 import { keepPolicy } from "./policy-kept.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
@@ -50,6 +51,8 @@ export async function request(
   beside: RunId | null,
 ): Promise<Requested> {
   const { recipe } = task;
+  const mirrored = mirrorFor(here.policy, here.team, heard);
+  if ("refused" in mirrored) return mirrored;
   const found = recipe === undefined ? await chosen(core, here, task) : ofRecipe(recipe);
   if ("refused" in found) return found;
   const id = newId(core.clock.now());
@@ -67,6 +70,8 @@ export async function request(
       requester: person,
       text: task.text,
       place: heard.place,
+      mirror: mirrored.mirror,
+      ticket: heard.ticket ?? null,
       because,
       agent: core.defaultAgent.id,
       model: core.defaultAgent.model,
@@ -83,6 +88,7 @@ export async function request(
         surface: heard.place.provider,
         channel: heard.place.channel,
         thread: heard.place.thread,
+        ...(heard.ticket === undefined ? {} : { ticket: { ...heard.ticket } }),
         team: here.team,
         repo: found.repo,
         because,
@@ -108,7 +114,7 @@ export async function request(
     return { run, events, row };
   });
   if (made !== null && made.row !== null) core.hand?.({ ...made, row: made.row });
-  else core.nudge();
+  if (made?.row == null || made.run.mirror !== null) core.nudge();
   return { created: made !== null };
 }
 

@@ -9,6 +9,15 @@ export interface Person {
   readonly name: string;
 }
 
+/** A ticket of a tracker. */
+export interface Ticket {
+  /** The tracker's own id. */
+  readonly id: string;
+  /** As people say it: "SHOP-12". */
+  readonly name: string;
+  readonly url: string;
+}
+
 /** One agent, one task, one sandbox at a time, one branch, at most one pull request. */
 export interface Run {
   readonly id: RunId;
@@ -27,7 +36,15 @@ export interface Run {
   readonly headOid: string | null;
   readonly requester: Person;
   readonly text: string;
+  /** Where it was asked for. */
   readonly place: Place;
+  /**
+   * Where its people read and answer, when that is not where it was asked for; `null`: at home. `thread` is "" until its
+   * first message is there.
+   */
+  readonly mirror: Place | null;
+  /** The ticket that it was asked for on; `null`: on none. */
+  readonly ticket: Ticket | null;
   /** Why this team and this repository, with the rule's position. */
   readonly because: string;
   readonly agent: string;
@@ -48,6 +65,9 @@ export interface Run {
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
+
+/** The workspace whose accounts ask, answer and own here: groups are read of it, wherever the run was asked for. */
+export const workspaceOf = ({ place, mirror }: Pick<Run, "place" | "mirror">): string => (mirror ?? place).workspace;
 
 /** What a move or a step may change beside the state. */
 export type RunPatch = Partial<
@@ -78,6 +98,9 @@ export interface NewRun {
   readonly requester: Person;
   readonly text: string;
   readonly place: Place;
+  /** Absent: as `null`. */
+  readonly mirror?: Place | null;
+  readonly ticket?: Ticket | null;
   readonly because: string;
   readonly agent: string;
   readonly model: string;

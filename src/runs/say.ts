@@ -1,6 +1,9 @@
 /** What a person may say to us beside a task. Words are matched alone, so that "stop the flaky test" is a task. */
 export type Said =
   | { readonly kind: "help" | "status" | "stop" | "mine" | "policy" }
+  /** Whose account elsewhere is theirs. */
+  | { readonly kind: "link" }
+  | { readonly kind: "unlink" }
   /** `about`: one word after it, such as a host; `null`: everything. */
   | { readonly kind: "why"; readonly about: string | null }
   /** What follows "can I": asked of policy, and nothing is done. */
@@ -9,7 +12,7 @@ export type Said =
   | { readonly kind: "delegate"; readonly to: string | null }
   | { readonly kind: "task"; readonly text: string; readonly repo: string | null; readonly fresh: boolean };
 
-const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine" | "policy">> = {
+const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine" | "policy" | "link" | "unlink">> = {
   "": "help",
   help: "help",
   hello: "help",
@@ -21,6 +24,8 @@ const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine"
   kill: "stop",
   mine: "mine",
   policy: "policy",
+  link: "link",
+  unlink: "unlink",
 };
 
 /** Parses a message that is already free of the mention. `repo=owner/name` picks a repository; `new …` a new run. */
@@ -35,6 +40,11 @@ export function parse(text: string): Said {
   if (asked?.[1] !== undefined) return { kind: "can", text: asked[1] };
   const handed = /^delegate(?:\s+to)?(?:\s+(\S+?))?[.!]*$/i.exec(trimmed);
   if (handed !== null) return { kind: "delegate", to: /^@(\w+)$/.exec(handed[1] ?? "")?.[1] ?? null };
+  return taskOf(trimmed);
+}
+
+/** Words that ask for work, whatever they are. */
+export function taskOf(trimmed: string): Extract<Said, { kind: "task" }> {
   const repo = /(?:^|\s)repo=([\w.-]+\/[\w.-]+)(?=\s|$)/.exec(trimmed);
   const fresh = /^new\s+/i.test(trimmed);
   const task = trimmed

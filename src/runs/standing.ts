@@ -1,5 +1,5 @@
 import { membersOf as groupOfTeam, type Policy } from "#policy/policy.ts";
-import { route } from "#policy/route.ts";
+import { type Place as Routed, route } from "#policy/route.ts";
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import { membersOf } from "./ask.ts";
@@ -46,9 +46,9 @@ export async function standing(
   if (heard.account.kind !== "member") return { refused: { code: "guest" } };
   const { policy } = current;
   if (heard.direct) return team === null ? ofPerson(core, policy, heard) : standingIn(core, policy, heard, team);
-  const routed = route(policy, { provider: "slack", channel: heard.place.channel });
+  const routed = route(policy, asPolicyNames(heard.place));
   if ("deny" in routed) return { refused: { code: "no_mapping", channel: heard.place.channel, fix: routed.fix } };
-  const because = `this channel belongs to team ${routed.team} (${routed.at})`;
+  const because = `${what(heard.place)} to team ${routed.team} (${routed.at})`;
   return member(core, policy, heard, { team: routed.team, at: routed.at, because });
 }
 
@@ -58,11 +58,17 @@ export async function barred(core: Core, heard: Where): Promise<View | null> {
   return "refused" in here ? { kind: "refused", refusal: here.refused } : null;
 }
 
+const asPolicyNames = ({ provider, channel }: Place): Routed =>
+  provider === "linear" ? { provider, team: channel } : { provider: "slack", channel };
+
+const what = ({ provider, channel }: Place): string =>
+  provider === "linear" ? `tickets of ${channel} belong` : "this channel belongs";
+
 /** As a member of one team, wherever it is said. */
 export function standingIn(
   core: Core,
   policy: Policy,
-  heard: Pick<Where, "account" | "place">,
+  heard: Pick<Where, "account">,
   team: string,
 ): Promise<Standing | Refused> {
   const at = Object.hasOwn(policy.teams, team) ? (policy.teams[team]?.at ?? "") : "";
@@ -72,25 +78,20 @@ export function standingIn(
 async function member(
   core: Core,
   policy: Policy,
-  heard: Pick<Where, "account" | "place">,
+  heard: Pick<Where, "account">,
   of: Omit<Standing, "policy">,
 ): Promise<Standing | Refused> {
   const group = groupOfTeam(policy, of.team);
   if (group === null) return { refused: { code: "not_a_member", team: of.team, group: "nobody" } };
-  const is = await isMember(core, policy, heard, group);
+  const is = await isMember(core, policy, heard.account, group);
   if (is === null) return { refused: { code: "directory_unavailable" } };
   return is ? { policy, ...of } : { refused: { code: "not_a_member", team: of.team, group } };
 }
 
 /** `null`: it cannot be known now. */
-async function isMember(
-  core: Core,
-  policy: Policy,
-  { account, place }: { readonly account: Account; readonly place: Place },
-  group: string,
-): Promise<boolean | null> {
+async function isMember(core: Core, policy: Policy, account: Account, group: string): Promise<boolean | null> {
   try {
-    const members = await membersOf(core, policy, { place }, group);
+    const members = await membersOf(core, policy, account.workspace, group);
     return members.some((one) => sameAccount(one, account));
   } catch (cause) {
     core.log("the directory could not be read", { group, error: String(cause) });
@@ -102,7 +103,7 @@ async function isMember(
 async function ofPerson(core: Core, policy: Policy, heard: Where): Promise<Standing | Refused | Choose> {
   const teams = Object.values(policy.teams).sort((a, b) => (a.name < b.name ? -1 : 1));
   const asked = await Promise.all(
-    teams.map(async (team) => ({ team, is: await isMember(core, policy, heard, team.members) })),
+    teams.map(async (team) => ({ team, is: await isMember(core, policy, heard.account, team.members) })),
   );
   const mine = asked.filter(({ is }) => is === true).map(({ team }) => team);
   const unread = asked.some(({ is }) => is === null);
@@ -116,7 +117,7 @@ async function ofPerson(core: Core, policy: Policy, heard: Where): Promise<Stand
 export function foresee(core: Core, place: Place): void {
   const current = core.policy();
   if (!current.ok) return;
-  const routed = route(current.policy, { provider: "slack", channel: place.channel });
+  const routed = route(current.policy, asPolicyNames(place));
   const group = "deny" in routed ? null : groupOfTeam(current.policy, routed.team);
-  if (group !== null) void membersOf(core, current.policy, { place }, group).catch(() => undefined);
+  if (group !== null) void membersOf(core, current.policy, place.workspace, group).catch(() => undefined);
 }

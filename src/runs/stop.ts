@@ -4,7 +4,7 @@ import { membersNow } from "./ask.ts";
 import type { Core } from "./core.ts";
 import { titled } from "./look.ts";
 import { record } from "./record.ts";
-import type { Run } from "./run.ts";
+import { type Run, workspaceOf } from "./run.ts";
 import { isIn, type OpenAsk } from "./seat.ts";
 import { isFinal } from "./state.ts";
 import { tell } from "./tell.ts";
@@ -58,7 +58,7 @@ async function mayStop(core: Core, run: Run, account: Account, personId: string)
   if (!current.ok) return false;
   const asked = (await core.stores.approvals.ofRun(run.id)).flatMap(({ asks }) => asks);
   for (const ask of new Map(asked.map((ask) => [who(ask), ask])).values()) {
-    const { members, escalated } = await membersNow(core, current.policy, run, ask);
+    const { members, escalated } = await membersNow(core, current.policy, workspaceOf(run), ask);
     if (isIn(account, [...members, ...escalated])) return true;
   }
   return false;

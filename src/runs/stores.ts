@@ -35,7 +35,7 @@ export interface RunStore {
   insert(tx: Tx, run: NewRun): Promise<Run | null>;
   get(id: RunId): Promise<Run | null>;
   byNumber(orgId: string, number: number): Promise<Run | null>;
-  /** The newest run of a conversation. */
+  /** The newest run of a conversation, at home or in its mirror. */
   byPlace(place: Place): Promise<Run | null>;
   /** Row lock until the transaction ends. */
   lock(tx: Tx, id: RunId): Promise<Run | null>;
@@ -45,6 +45,8 @@ export interface RunStore {
   move(tx: Tx, run: Pick<Run, "id" | "state" | "epoch">, to: RunState, patch: RunPatch): Promise<Run | null>;
   /** Changes fields under the epoch; throws `Fenced` when it is no longer ours. */
   patch(tx: Tx, run: Pick<Run, "id" | "epoch">, patch: RunPatch): Promise<Run>;
+  /** The thread of its mirror, when that is known first; `null`: it was known, or it has no mirror. */
+  mirrored(tx: Tx, id: RunId, thread: string): Promise<Run | null>;
   /** Asks for a stop: sets `cancelRequestedBy` and bumps the epoch, so that the owner's next write is fenced. */
   requestCancel(tx: Tx, id: RunId, by: string): Promise<Run | null>;
   /** Runs in any of these states, newest first. */
@@ -131,6 +133,15 @@ export interface PeopleStore {
   /** The person behind a verified account, made on first sight. */
   resolve(tx: Tx, orgId: string, account: ExternalId, name: string): Promise<Person>;
   identities(tx: Tx, personId: string): Promise<readonly ExternalId[]>;
+  /** The account that the person behind `account` has on another system; `null`: nobody is known behind it, or none there. */
+  accountOn(account: ExternalId, on: Pick<ExternalId, "provider" | "workspace">): Promise<ExternalId | null>;
+  /**
+   * Makes a verified account the person's. "theirs" when it is somebody else's, "another" when the person has another account
+   * there: then nothing is changed. Idempotent.
+   */
+  link(tx: Tx, account: ExternalId, personId: string): Promise<"linked" | "theirs" | "another">;
+  /** Takes back what was linked on these systems; returns what it was. */
+  unlink(tx: Tx, personId: string, provider: string): Promise<readonly ExternalId[]>;
   /** Everyone whose words reached the agent of this run. Idempotent; `true` when new. */
   addAuthor(tx: Tx, runId: RunId, personId: string): Promise<boolean>;
   authors(tx: Tx, runId: RunId): Promise<readonly Person[]>;

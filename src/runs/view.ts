@@ -21,6 +21,8 @@ export interface RunTitle {
   readonly costLimitUsd: number | null;
   /** The run page. */
   readonly url: string;
+  /** The thread where its people answer, when that is not its home and its first message is there. */
+  readonly mirror?: Place;
 }
 
 /** An open question in a few words. `name`: the secret, host or command. */
@@ -93,6 +95,12 @@ export type View =
       /** Of "delegated", when not every open question could be handed over: which were, and why the others were not. */
       readonly partly?: Partly;
     }
+  /** For one person: what they write elsewhere, until `until`, to show that the account there is theirs. */
+  | { readonly kind: "link_code"; readonly code: string; readonly until: Date }
+  /** For one person: an account elsewhere acts in their name from now on. `name`: as it is called there. */
+  | { readonly kind: "linked"; readonly provider: string; readonly name: string; readonly person: string }
+  /** For one person: how many accounts elsewhere no longer do. */
+  | { readonly kind: "unlinked"; readonly accounts: number }
   | {
       readonly kind: "help";
       readonly team: string | null;
@@ -196,6 +204,7 @@ export function titleOf(run: Run, agentTitle: string, baseUrl: string): RunTitle
     agent: agentTitle,
     costLimitUsd: run.scope?.limits.costUsd ?? null,
     url: `${baseUrl}/runs/${run.id}`,
+    ...(run.mirror === null || run.mirror.thread === "" ? {} : { mirror: run.mirror }),
   };
 }
 

@@ -164,12 +164,12 @@ const saidNo = (run: Run, by: Person, reason: string | null): HandOff => ({
 export async function liveMembers(
   core: Core,
   approval: Approval,
-  at: Pick<Cast, "place">,
+  { account }: Pick<Cast, "account">,
 ): Promise<readonly MembersNow[] | null> {
   const current = core.policy();
   if (!current.ok) return null;
   try {
-    return await Promise.all(approval.asks.map((ask) => membersNow(core, current.policy, at, ask)));
+    return await Promise.all(approval.asks.map((ask) => membersNow(core, current.policy, account.workspace, ask)));
   } catch (cause) {
     core.log("approvers could not be read", { approval: approval.id, error: String(cause) });
     return null;

@@ -28,8 +28,9 @@ function exported(first: unknown) {
   return { file, write };
 }
 
+const LINEAR_ID = "9cfb482a-81e3-4154-b5b9-2c805e70a02d";
 const PEOPLE = {
-  ana: { name: "Ana", email: "ana@acme.dev", slack: "U0ANA", github: 1 },
+  ana: { name: "Ana", email: "ana@acme.dev", slack: "U0ANA", github: 1, linear: LINEAR_ID },
   bo: { slack: "U0BO", github: 2 },
   cy: { slack: "U0CY", github: 3 },
   dan: { name: "Dan, who is on GitHub only", github: 4 },
@@ -278,4 +279,18 @@ test("a group of which nobody has an account here is unavailable, never empty", 
       `nobody of the group ${group} has an account here`,
     );
   }
+});
+
+test("the export vouches for accounts of Linear by their id, and for no name", async () => {
+  const { file, write } = exported(body({}));
+  const idp = idpFile({ file, now: () => NOW });
+  expect(await idp.ofLinear(LINEAR_ID.toUpperCase(), WORKSPACE)).toMatchObject({ provider: "slack", id: "U0ANA" });
+  expect(await idp.ofLinear("00000000-0000-4000-8000-000000000000", WORKSPACE)).toBeNull();
+  write({ ...body({}), people: { ana: { slack: "U0ANA", linear: "ana" } } });
+  await expect(idp.ofLinear(LINEAR_ID, WORKSPACE)).rejects.toThrow(/expected a user's id, not a name/);
+  write({
+    ...body({}),
+    people: { ana: { slack: "U0ANA", linear: LINEAR_ID }, bo: { slack: "U0BO", linear: LINEAR_ID } },
+  });
+  await expect(idp.ofLinear(LINEAR_ID, WORKSPACE)).rejects.toThrow(/ana and bo have the same linear account/);
 });

@@ -68,6 +68,26 @@ export function storeContract(name: string, open: () => Promise<Pair>): void {
       expect(await a.runs.get("not an id")).toBeNull();
     });
 
+    test("a run of a ticket is found in its mirror once that has a thread, and the first thread stays", async () => {
+      const thread = `${Date.now()}.${Math.random()}`;
+      const mirror = { provider: "slack", workspace: "T0", channel: "C0", thread: "" };
+      const ticket = { id: "issue", name: "SHOP-1", url: "https://linear.app/acme/issue/SHOP-1" };
+      const run = await a.run({ mirror, ticket });
+      expect(run).toMatchObject({ mirror, ticket });
+      expect(await a.runs.get(run.id)).toEqual(run);
+      expect(await b.runs.byPlace(mirror)).toBeNull();
+      const told = await Promise.all(
+        [a, b].map((at, n) => at.tx((tx) => at.runs.mirrored(tx, run.id, `${thread}${n}`))),
+      );
+      const [kept, ...others] = told.filter((one) => one !== null);
+      expect(others).toEqual([]);
+      expect((await a.runs.get(run.id))?.mirror).toEqual(kept?.mirror);
+      expect((await b.runs.byPlace({ ...mirror, thread: kept?.mirror?.thread ?? "" }))?.id).toBe(run.id);
+      const plain = await a.run();
+      expect(plain).toMatchObject({ mirror: null, ticket: null });
+      expect(await a.tx((tx) => a.runs.mirrored(tx, plain.id, thread))).toBeNull();
+    });
+
     test("two workers race for one run: the later one has it, the earlier one is fenced", async () => {
       const run = await a.run();
       const taken = await Promise.all([a.runs.take(run.id), b.runs.take(run.id)]);

@@ -1,5 +1,6 @@
 import { memoryDatabase } from "#db/memory.ts";
 import { openDatabase } from "#db/open.ts";
+import { accountsContract } from "#test/contracts/accounts.ts";
 import { sessionsContract } from "#test/contracts/sessions.ts";
 import { sharesContract } from "#test/contracts/shares.ts";
 import { storeContract } from "#test/contracts/store.ts";
@@ -37,3 +38,5 @@ sharesContract("PGlite, shares", pglite);
 sharesContract("Postgres, shares", postgres);
 sessionsContract("PGlite, sessions", pglite);
 sessionsContract("Postgres, sessions", postgres);
+accountsContract("PGlite, accounts", pglite);
+accountsContract("Postgres, accounts", postgres);

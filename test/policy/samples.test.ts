@@ -26,10 +26,9 @@ test("a case that the policy does not answer so is told with what it does say", 
   );
 });
 
-test("the only warnings about the samples are that a command rule is advice and that nothing comes from Linear yet", () => {
+test("the only warning about the samples is that a command rule is advice", () => {
   const result = loadPolicy(sampleFiles(), { commit: "c0ffee", site });
   expect(result.ok && result.warnings.map(({ at, message }) => `${at} ${message}`)).toEqual([
-    'org.yaml:17:13 "routing.linear" has no effect in this version yet: only Slack\'s channels lead to a team',
     "teams/data.yaml:19:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too, and whether there is one is not looked at",
   ]);
 });

@@ -109,12 +109,12 @@ test("a denied command of the organisation is advice too", () => {
   ]);
 });
 
-test("a route of Linear or GitHub is said to have no effect yet, and routes no team", () => {
+test("a route of GitHub is said to have no effect yet, and one of Linear to a team without a channel to start nothing", () => {
   const routing = "slack: {}, linear: {SHOP: shop}, github: {acme/shop: shop}";
   const found = load(teamFile(GRANTED), { org: ORG.replace("slack: {C0SHOP: shop}", routing) });
   expect(found.ok && found.warnings.map(({ message }) => message)).toEqual([
-    '"routing.linear" has no effect in this version yet: only Slack\'s channels lead to a team',
-    '"routing.github" has no effect in this version yet: only Slack\'s channels lead to a team',
+    'tickets of SHOP start nothing: runs of theirs are answered in Slack, and no channel leads to the team "shop"',
+    '"routing.github" has no effect in this version yet: only channels of Slack and teams of Linear lead to a team',
     'nothing is routed to the team "shop"',
   ]);
 });

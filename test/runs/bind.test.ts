@@ -21,6 +21,8 @@ const run: Run = {
   requester: { id: "p1", name: "Ana" },
   text: "append a line",
   place: { provider: "slack", workspace: "T1", channel: "C1", thread: "1.0" },
+  mirror: null,
+  ticket: null,
   because: "channel C1 belongs to shop",
   agent: "demo",
   model: "scripted",

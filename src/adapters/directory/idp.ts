@@ -24,6 +24,8 @@ const Person = z.strictObject({
     .optional(),
   /** The number that GitHub gives an account: `gh api users/octocat --jq .id`. A login can be renamed and taken again. */
   github: z.int().positive().optional(),
+  /** The id that Linear gives a user, a UUID. */
+  linear: z.uuid("expected a user's id, not a name").optional(),
 });
 
 const Export = z.strictObject({
@@ -46,6 +48,8 @@ export interface IdpFile {
   group(name: string, maxAgeMs: number | null, workspace: string): Promise<readonly ExternalId[]>;
   /** Slack accounts of the people behind GitHub accounts, by number; those that nobody vouches for are left out. */
   ofGithub(ids: readonly number[], workspace: string): Promise<readonly ExternalId[]>;
+  /** The Slack account of the person behind an account of Linear; `null`: nobody vouches for it. */
+  ofLinear(id: string, workspace: string): Promise<ExternalId | null>;
   /** `null` when no person has this address. */
   ofEmail(email: string, workspace: string): Promise<readonly ExternalId[] | null>;
 }
@@ -120,6 +124,11 @@ export function idpFile({ file, now = Date.now }: IdpFileOptions): IdpFile {
       const people = [...read.people.values()].filter(({ github }) => github !== undefined && wanted.has(github));
       return slackOf(people, workspace);
     },
+    async ofLinear(id, workspace) {
+      const read = await current(null);
+      const found = [...read.people.values()].find(({ linear }) => linear?.toLowerCase() === id.toLowerCase());
+      return slackOf([found], workspace)[0] ?? null;
+    },
     async ofEmail(email, workspace) {
       const read = await current(null);
       const found = [...read.people.values()].find((one) => one.email?.toLowerCase() === email.toLowerCase());
@@ -134,7 +143,7 @@ function parsed(text: string): Read {
   const [broken] = [...document.errors, ...document.warnings];
   if (broken !== undefined) throw new Error(broken.message.split("\n")[0]);
   const { people, groups, exported } = Export.parse(document.toJS({ maxAliasCount: 0 }));
-  for (const key of ["slack", "github", "email"] as const) {
+  for (const key of ["slack", "github", "linear", "email"] as const) {
     const owners = new Map<string, string>();
     for (const [id, person] of Object.entries(people)) {
       const value = person[key];

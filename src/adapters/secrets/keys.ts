@@ -29,6 +29,8 @@ export interface Keys {
   readonly receipts: { readonly publicKey: string; sign(bytes: Uint8Array): Uint8Array };
   /** The token of a sandbox: the same key gives the same token, so it need not be stored. */
   tokenFor(sandboxKey: string): string;
+  /** HMAC-SHA256, base64url, under a key of its own that stays the same for this installation. */
+  macOf(name: string): (text: string) => string;
   /** A random text that stays the same for this installation. */
   text(name: string): Secret;
 }
@@ -76,6 +78,10 @@ export function openKeys(folder: string): Keys {
       sign: (bytes) => sign(null, bytes, receiptKey),
     },
     tokenFor: (sandboxKey) => `cst_${createHmac("sha256", tokenKey).update(sandboxKey).digest("base64url")}`,
+    macOf(name) {
+      const key = kept(folder, `${name}.key`, TOKENS);
+      return (text) => createHmac("sha256", key).update(text).digest("base64url");
+    },
     text: (name) => new Secret(name, kept(folder, `${name}.txt`, TEXT)),
   };
 }

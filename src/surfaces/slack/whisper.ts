@@ -56,5 +56,8 @@ export async function whisper(
   }
 }
 
-/** Slack's ids of direct messages begin with a D. Only where a note is shown hangs on it. */
-const isDirect = (channel: string): boolean => channel.startsWith("D");
+/**
+ * Slack's ids of direct messages begin with a D; a person's own id in its place is our direct message with them. Only where
+ * a note is shown hangs on it. https://docs.slack.dev/reference/methods/chat.postMessage
+ */
+const isDirect = (channel: string): boolean => /^[DUW]/.test(channel);

@@ -12,6 +12,10 @@ type Of<C extends RefusalCode> = Refusal & { readonly code: C };
 const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   no_mapping: ({ fix }) =>
     `This channel belongs to no team, so nothing was started. Whoever keeps the policy can change that with this line: ${code(fix, 600)}.`,
+  no_mirror: ({ team, fix }) =>
+    `Team ${said(team)} has no channel where people could answer, so nothing was started. Whoever keeps the policy can change that with this line: ${code(fix, 600)}.`,
+  nothing_to_link: () =>
+    "There is no other place here to link your account with: tickets of Linear are not configured. Whoever runs this service can change that.",
   not_a_member: ({ team, group }) =>
     `You are not in ${groups([group])}, so you cannot start work for team ${said(team)} here. Ask in your own team's channel, or ask to be added to that group.`,
   guest: () =>

@@ -2,7 +2,7 @@ import { objects } from "#playground/slack/ids.ts";
 import { PATHS } from "#playground/slack/paths.ts";
 import { edit, post, remove } from "#playground/slack/posting.ts";
 import { messageJson } from "#playground/slack/shape.ts";
-import { findMessage, type JsonObject, type Message } from "#playground/slack/world.ts";
+import { findMessage, isDirect, type JsonObject, type Message } from "#playground/slack/world.ts";
 import { type Call, channelOf, flag, isMember, knownUser, type Method, optional, refuse, str } from "./call.ts";
 
 /** What Slack puts where a client cannot show blocks and the app sent no text. */
@@ -37,10 +37,16 @@ function threadOf(call: Call, channel: string): string | null | undefined {
   return message && message.visibleTo === null ? (message.threadTs ?? message.ts) : undefined;
 }
 
+/** A person's own id in place of a channel: the app's direct message with them. */
+const directWith = (call: Call) => {
+  const user = str(call, "channel");
+  return call.house.world.seed.channels.find(({ id, members }) => isDirect(id) && members.includes(user));
+};
+
 const postMessage: Method = (call) => {
   const { house } = call;
   const { botUser } = house.world.seed.app;
-  const channel = channelOf(call);
+  const channel = channelOf(call) ?? directWith(call);
   if (!channel) return refuse("channel_not_found");
   if (!isMember(channel, botUser)) return refuse("not_in_channel");
   if (call.args.markdown_text !== undefined && (call.args.text !== undefined || call.args.blocks !== undefined)) {

@@ -1,7 +1,18 @@
 import type { View } from "#runs/view.ts";
 import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
-import { askedCard, blockedCard, chooseTeamCard, helpCard, listCard, notedCard, refusedCard } from "./notes.ts";
+import {
+  askedCard,
+  blockedCard,
+  chooseTeamCard,
+  helpCard,
+  linkCodeCard,
+  linkedCard,
+  listCard,
+  notedCard,
+  refusedCard,
+  unlinkedCard,
+} from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
 import { canCard, policyBrokenCard, policyCard, policyMendedCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
@@ -31,6 +42,12 @@ export function render(view: View, now: Date): Card {
       return refusedCard(view);
     case "noted":
       return notedCard(view);
+    case "link_code":
+      return linkCodeCard(view);
+    case "linked":
+      return linkedCard(view);
+    case "unlinked":
+      return unlinkedCard(view);
     case "help":
       return helpCard(view);
     case "list":

@@ -17,7 +17,7 @@ import {
   TITLES,
   whyButton,
 } from "./facts.ts";
-import { bare, capital, code, groupName, inUtc, listed, moment, quoted, said, some } from "./text.ts";
+import { bare, capital, code, groupName, inUtc, link, listed, moment, quoted, said, some } from "./text.ts";
 
 /** The one message of a run: who asked for what, how far it is, what it waits for, and the way to stop it. */
 export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status" }>, now: Date): Card {
@@ -41,6 +41,9 @@ export function statusCard({ run, facts, tasks }: Extract<View, { kind: "status"
         : null,
       blocked(facts),
       context(
+        request.ticket === undefined
+          ? null
+          : `asked for on ${link(request.ticket.url, `Linear ${request.ticket.name}`)}`,
         said(capital(request.because), 300),
         `branch ${code(run.branch, 100)}`,
         said(run.agent, 80),

@@ -8,7 +8,7 @@
 const HIDDEN = /\p{Cc}|\p{Cf}|\p{Cs}|\p{Co}|\p{Zl}|\p{Zp}/gu;
 
 /** What cannot be seen is written out: "\\u202e". Line ends stay. */
-const visible = (text: string): string =>
+export const visible = (text: string): string =>
   text
     .replaceAll("\r\n", "\n")
     .replaceAll("\t", " ")

@@ -1,0 +1,29 @@
+import type { Place } from "#ports/chat.ts";
+import type { Account, ExternalId } from "#ports/directory.ts";
+import type { Heard } from "#runs/hear.ts";
+import type { LinkRefusal } from "#runs/link.ts";
+import type { Run } from "#runs/run.ts";
+import type { View } from "#runs/view.ts";
+import type { Words } from "#runs/waiting.ts";
+
+/** What a person of Linear may do here. `linear.ts` hands over the core's verbs with their `Core` bound. */
+export interface LinearVerbs {
+  /** The chat account behind an account of Linear; `null`: nobody has shown whose it is. Throws `DirectoryUnavailable`. */
+  personOf(user: ExternalId): Promise<Account | null>;
+  /** What is returned is for the speaker; the rest comes through the outbox. */
+  hear(heard: Heard): Promise<View | null>;
+  stop(o: { readonly runId: string; readonly account: Account; readonly place: Place }): Promise<View>;
+  runAt(place: Place): Promise<Run | null>;
+  /** Runs that were asked for on a ticket and are not over. */
+  runsOn(ticket: string): Promise<readonly Run[]>;
+  redeem(o: {
+    readonly text: string;
+    readonly account: ExternalId;
+    readonly once: string;
+  }): Promise<{ readonly linked: Account } | { readonly refused: LinkRefusal }>;
+  /** `false`: too much waits already. */
+  keep(who: ExternalId, words: Words): Promise<boolean>;
+  waiting(who: ExternalId): Promise<readonly { readonly words: Words; settle(): Promise<void> }[]>;
+  /** Says something to one person in their chat. Rejects when it could not be said. */
+  tell(to: Account, view: View): Promise<void>;
+}
