@@ -2,7 +2,7 @@ import { createHmac, randomUUID } from "node:crypto";
 import { linearVerifier } from "#adapters/ticket/linear/vendor.ts";
 import { type MemoryTracker, memoryTracker } from "#adapters/ticket/memory.ts";
 import { sql } from "#db/drizzle.ts";
-import { memoryDatabase } from "#db/memory.ts";
+import { openDatabase } from "#db/open.ts";
 import { rows } from "#db/store.ts";
 import { openLinear } from "#linear.ts";
 import type { Chat, Place } from "#ports/chat.ts";
@@ -14,6 +14,7 @@ import type { View } from "#runs/view.ts";
 import { until } from "#test/chaos/until.ts";
 import type { LinearIssue, LinearSession, LinearUser } from "#test/doubles/linear/payloads.ts";
 import * as payloads from "#test/doubles/linear/payloads.ts";
+import { freshDatabase } from "#test/postgres.ts";
 import { memoryHouse, type Script } from "#test/runs/memory-house.ts";
 
 export const SECRET = "linear-webhook-secret";
@@ -30,7 +31,8 @@ const user = (name: string, o: Partial<LinearUser> = {}): LinearUser => ({
 
 /** The core over memory adapters with Linear's surface in front of it; what Linear sends is signed and posted as Linear does. */
 export async function linearWorld(script: Script = {}) {
-  const database = await memoryDatabase();
+  const own = await freshDatabase();
+  const database = await openDatabase(own.url);
   const house = await memoryHouse(script, { database });
   const core = {
     ...house.core,
@@ -180,6 +182,7 @@ export async function linearWorld(script: Script = {}) {
     async close(): Promise<void> {
       await side.drain();
       await house.close();
+      await own.drop();
     },
   };
 }
