@@ -7,6 +7,7 @@ import type { Mutation } from "./mutation.ts";
 import { POLICY } from "./policy.ts";
 import { RUNS } from "./runs.ts";
 import { STORE } from "./store.ts";
+import { TICKETS } from "./tickets.ts";
 
 /** Every safety line that is flipped, with the test that must turn red. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -18,4 +19,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MODEL,
   ...GIT,
   ...EDGES,
+  ...TICKETS,
 ];

@@ -18,7 +18,8 @@ const SHAPES: readonly { readonly name: string; readonly pattern: RegExp }[] = [
   { name: "slack-token", pattern: /\bxox[abeprs]-[A-Za-z0-9-]{10,}/g },
   { name: "model-key", pattern: /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}/g },
   { name: "aws-key", pattern: /\bAKIA[0-9A-Z]{16}\b/g },
-  { name: "link-code", pattern: /\bcslink_[A-Za-z0-9_-]{20,}/g },
+  { name: "linear-token", pattern: /\blin_(?:api|oauth|wh)_[A-Za-z0-9]{20,}/g },
+  { name: "link-code", pattern: /\bcslink_[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]+)?/g },
   { name: "private-key", pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g },
 ];
 
@@ -47,7 +48,9 @@ export function redactor(known: readonly Known[]): Redactor {
     return out;
   };
   const open = (text: string): boolean =>
-    /\b(?:cst_|gh[opsur]_|github_pat_|xox[abeprs]-|sk-)[A-Za-z0-9_-]*$/.test(text.slice(-200)) ||
+    /\b(?:cst_|gh[opsur]_|github_pat_|xox[abeprs]-|sk-|lin_(?:api|oauth|wh)_|cslink_)[A-Za-z0-9_-]*$/.test(
+      text.slice(-200),
+    ) ||
     forms.some(({ form }) => {
       for (let size = Math.min(form.length - 1, text.length); size >= SHORTEST / 2; size -= 1) {
         if (text.endsWith(form.slice(0, size))) return true;

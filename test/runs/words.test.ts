@@ -57,6 +57,10 @@ test("a known secret is replaced in every form it is likely to be printed in", (
 
 test("a credential nobody told us of is replaced by its shape", () => {
   expect(redact(`token ghp_${"a".repeat(36)} end`)).toBe("token [secret github-token] end");
+  expect(redact(`lin_oauth_${"a1".repeat(16)}, lin_api_${"B2".repeat(20)}`)).toBe(
+    "[secret linear-token], [secret linear-token]",
+  );
+  expect(redact(`it is cslink_${"Wy".repeat(30)}.${"a".repeat(43)}!`)).toBe("it is [secret link-code]!");
 });
 
 test("a secret in the name of a field is replaced too, and no field hides another", () => {
