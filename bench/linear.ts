@@ -43,10 +43,8 @@ async function measured(): Promise<Measured> {
     await product.says(/tickets {3}Linear, in Acme/);
     const first = await double.delegate(double.issue("SHOP", "Link me", 'append "Hello." to README.md'), "Ana");
     await double.prompt(first, "Ana", await codeForAna(chatOf({ url: stage.url, token: () => TOKEN })));
-    await double.sees(
-      first.id,
-      ({ content }) => content.type === "elicitation" && /is no vote/.test(content.body ?? ""),
-    );
+    const question = (session: string) => double.sees(session, ({ content }) => /is no vote/.test(content.body ?? ""));
+    await question(first.id);
 
     const samples: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -55,9 +53,12 @@ async function measured(): Promise<Measured> {
         const began = Date.now();
         const session = await double.delegate(issue, "Ana");
         const { at } = await double.sees(session.id, () => true);
-        return at - began;
+        return { ms: at - began, session: session.id };
       });
-      samples.push(...(await Promise.all(all)));
+      const settled = await Promise.all(all);
+      samples.push(...settled.map(({ ms }) => ms));
+      // The next ones meet a service that has done its work, as in a team's day.
+      await Promise.all(settled.map(({ session }) => question(session)));
     }
     if (double.problems.length > 0) throw new Error(double.problems.join("; "));
     const { p50, p99, max } = spread(samples);

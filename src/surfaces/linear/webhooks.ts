@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { TicketTracker } from "#ports/ticket.ts";
 import type { InboxStore } from "#runs/stores.ts";
 import { deliveries } from "#surfaces/deliveries.ts";
+import { ahead } from "./ahead.ts";
 import { Delivery, type Ours, sort } from "./delivery.ts";
 import { handler } from "./handle.ts";
 import type { LinearVerbs } from "./verbs.ts";
@@ -12,6 +13,9 @@ export const LINEAR_WEBHOOK_PATH = "/linear/webhooks";
 
 /** A ticket's text and its comments; Linear documents no cap, and the endpoint is open to anyone. */
 const BODY_MOST_BYTES = 2 * 1024 * 1024;
+
+/** Of the ten seconds that Linear gives the first activity, what the work behind one leaves to those of others. */
+const WORK_WAITS_MS = 2_000;
 
 export interface LinearWebhooks {
   /** POST /linear/webhooks. */
@@ -42,10 +46,13 @@ export function linearWebhooks(o: {
   const kept = deliveries({ source: SOURCE, name: "Linear", inbox, log, leftBehindMs: o.leftBehindMs });
   const { acknowledge, handle } = handler({ organization: o.ours.organization, tracker, verbs, botUrl, log });
 
+  const burst = ahead(WORK_WAITS_MS);
+
   const start = (id: string, body: unknown): Promise<void> =>
     kept.start(id, async () => {
       const delivery = Delivery.parse(body);
-      await acknowledge(delivery);
+      await burst.first(() => acknowledge(delivery));
+      await burst.after();
       await handle(delivery);
     });
 
@@ -65,7 +72,8 @@ export function linearWebhooks(o: {
     if (delivery === null) return c.body(null, 200);
     let fresh: boolean;
     try {
-      fresh = await inbox.insertOnce(SOURCE, delivery.id, delivery);
+      const { id: key } = delivery;
+      fresh = await burst.first(() => inbox.insertOnce(SOURCE, key, delivery));
     } catch (error) {
       // Not kept is not accepted: Linear sends it again.
       log("a Linear delivery could not be kept", { level: "error", delivery: id, error: String(error) });

@@ -4,6 +4,7 @@ import type { Chat, Place } from "#ports/chat.ts";
 import { TicketUnavailable } from "#ports/ticket.ts";
 import type { EventBody } from "#runs/event.ts";
 import { tasksOf, type View } from "#runs/view.ts";
+import { ahead } from "#surfaces/linear/ahead.ts";
 import { keepAlive } from "#surfaces/linear/keep-alive.ts";
 import { linearChat } from "#surfaces/linear/out.ts";
 import type { Story } from "#test/fixtures/run-events.ts";
@@ -156,4 +157,21 @@ test("a session whose run goes on hears of it every twenty minutes, from several
   state = "cancelled";
   await one();
   expect(tracker.posted).toHaveLength(2);
+});
+
+test("work begins when everything that goes first is done, and does not wait for ever", async () => {
+  const { first, after } = ahead(60_000);
+  const [one, other] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const order: string[] = [];
+  const going = [one, other].map(({ promise }) => first(() => promise.then(() => void order.push("first"))));
+  const work = after().then(() => void order.push("work"));
+  one.resolve();
+  await going[0];
+  other.reject(new Error("not taken"));
+  await Promise.allSettled([...going, work]);
+  expect(order).toEqual(["first", "work"]);
+  await after();
+  const impatient = ahead(0);
+  void impatient.first(() => new Promise<void>(() => undefined));
+  await impatient.after();
 });
