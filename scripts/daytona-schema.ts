@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { createGenerator, type Schema } from "ts-json-schema-generator";
+import { definitionsOf } from "./definitions.ts";
 
 /**
  * The models and endpoints of Daytona's own generated client, as one JSON Schema that the local double holds every
@@ -50,20 +50,14 @@ const FILE = fileURLToPath(new URL("../test/doubles/daytona/daytona.schema.json"
 const sdk = path.dirname(fileURLToPath(import.meta.resolve("@daytonaio/sdk/package.json")));
 const modules = path.resolve(sdk, "../..");
 
-const definitions: Record<string, unknown> = {};
-for (const [client, models] of Object.entries(MODELS)) {
-  for (const [type, file] of models) {
-    const schema: Schema = createGenerator({
-      path: path.join(modules, "@daytona", client, "src/models", `${file}.d.ts`),
+const definitions = definitionsOf(
+  Object.entries(MODELS).flatMap(([client, models]) =>
+    models.map(([type, file]) => ({
       type,
-      skipTypeCheck: true,
-      additionalProperties: false,
-      jsDoc: "none",
-    }).createSchema(type);
-    Object.assign(definitions, schema.definitions);
-  }
-}
-const sorted = Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1)));
+      file: path.join(modules, "@daytona", client, "src/models", `${file}.d.ts`),
+    })),
+  ),
+);
 const known = Object.fromEntries(
   Object.entries(APIS).map(([client, files]) => [
     client,
@@ -72,7 +66,7 @@ const known = Object.fromEntries(
     ),
   ]),
 );
-const schema = { $schema: "http://json-schema.org/draft-07/schema#", endpoints: known, definitions: sorted };
+const schema = { $schema: "http://json-schema.org/draft-07/schema#", endpoints: known, definitions };
 const text = `${JSON.stringify(schema, null, 1)}\n`;
 if (process.argv.includes("--print")) process.stdout.write(text);
 else writeFileSync(FILE, text);

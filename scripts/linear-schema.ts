@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { createGenerator } from "ts-json-schema-generator";
+import { definitionsOf } from "./definitions.ts";
 
 /**
  * The input types of the mutations that we send, from Linear's SDK, as JSON Schema: the double of Linear in the tests holds
@@ -15,19 +15,11 @@ const dist = path.dirname(fileURLToPath(import.meta.resolve("@linear/sdk")));
 /** All of the SDK's types are in one file, which is named after its content. */
 const file = readdirSync(dist).find((name) => /^index-.+\.d\.mts$/.test(name));
 if (file === undefined) throw new Error(`@linear/sdk has its types elsewhere: look in ${dist}`);
-const definitions: Record<string, unknown> = {};
-for (const type of TYPES) {
-  const schema = createGenerator({
-    path: path.join(dist, file),
-    type,
-    expose: "all",
-    skipTypeCheck: true,
-    additionalProperties: false,
-    jsDoc: "none",
-  }).createSchema(type);
-  Object.assign(definitions, schema.definitions);
-}
-const sorted = Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1)));
-const text = `${JSON.stringify({ $schema: "http://json-schema.org/draft-07/schema#", definitions: sorted }, null, 1)}\n`;
+const declared = path.join(dist, file);
+const definitions = definitionsOf(
+  TYPES.map((type) => ({ type, file: declared })),
+  "all",
+);
+const text = `${JSON.stringify({ $schema: "http://json-schema.org/draft-07/schema#", definitions }, null, 1)}\n`;
 if (process.argv.includes("--print")) process.stdout.write(text);
 else writeFileSync(FILE, text);
