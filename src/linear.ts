@@ -14,6 +14,7 @@ import type { View } from "#runs/view.ts";
 import { keepWords, waitingWords } from "#runs/waiting.ts";
 import type { LinearVerbs } from "#surfaces/linear/verbs.ts";
 import type { LinearWebhooks } from "#surfaces/linear/webhooks.ts";
+import { permalink } from "#surfaces/slack/permalink.ts";
 import type { Config } from "./config.ts";
 import { StartError } from "./parts.ts";
 
@@ -129,11 +130,14 @@ export async function openLinear(o: {
     log: core.log,
     ...(o.leftBehindMs === undefined ? {} : { leftBehindMs: o.leftBehindMs }),
   });
-  const permalink = ({ channel, thread }: Place): string | null =>
-    workspace.url ? `${workspace.url}/archives/${channel}/p${thread.replace(".", "")}` : null;
   const alive = keepAlive({ tracker, open, now, log: core.log });
   return {
-    chat: linearChat({ tracker, now, permalink, log: core.log }),
+    chat: linearChat({
+      tracker,
+      now,
+      permalink: ({ channel, thread }) => (workspace.url ? permalink(workspace.url, channel, thread) : null),
+      log: core.log,
+    }),
     routes: webhooks.routes,
     redrive: async () => {
       await Promise.all([webhooks.redrive(), alive()]);

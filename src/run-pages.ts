@@ -6,6 +6,7 @@ import { eventsOf } from "#runs/look.ts";
 import { readable } from "#runs/readable.ts";
 import type { Run } from "#runs/run.ts";
 import { unpublished } from "#runs/unpublished.ts";
+import { permalink } from "#surfaces/slack/permalink.ts";
 import { runLine, runPage } from "#surfaces/web/fold.ts";
 import { ownName } from "#surfaces/web/gate.ts";
 import { type RunPages, webPages } from "#surfaces/web/pages.ts";
@@ -102,8 +103,7 @@ async function pageOf(core: Core, run: Run, { workspaceUrl, repositoryUrl }: Els
         ? { name: `Linear ${run.ticket.name}`, href: run.ticket.url }
         : {
             name: `#${run.team}`,
-            // As chat.getPermalink has it, without asking for each.
-            href: workspaceUrl === null ? null : `${workspaceUrl}/archives/${channel}/p${thread.replace(".", "")}`,
+            href: workspaceUrl === null ? null : permalink(workspaceUrl, channel, thread),
           },
     repoHref: repositoryUrl(run.repo),
     now: core.clock.now(),

@@ -1,6 +1,7 @@
 import type { HomeView as SlackHome } from "@slack/types";
 import type { HomeView } from "#runs/view.ts";
 import { HOME_ACTS, OPEN } from "#surfaces/slack/acts.ts";
+import { permalink } from "#surfaces/slack/permalink.ts";
 import { actions, button, context, linkButton, menu, section } from "./blocks.ts";
 import { STATES } from "./facts.ts";
 import { version } from "./policy.ts";
@@ -96,7 +97,7 @@ function cardButton({ run, card }: HomeView["waiting"][number], workspaceUrl: st
     action: OPEN.card,
     text: "Open the card",
     label: `Open the question of run ${run.number}`,
-    url: `${workspaceUrl}/archives/${channel}/p${messageId.replace(".", "")}${inThread}`,
+    url: `${permalink(workspaceUrl, channel, messageId)}${inThread}`,
     style: "primary",
   });
 }
