@@ -54,8 +54,7 @@ export async function admit(core: Core, run: Run): Promise<void> {
   await settleMoney(core);
   const { limits } = scope;
   const now = core.clock.now();
-  const said = await saidInLine(core, run);
-  const over = await core.store.tx(async (tx): Promise<Month | null> => {
+  const stop = await core.store.tx(async (tx): Promise<{ over: Month } | { wait: Wait } | null> => {
     const use = await core.stores.shares.use(tx, run, monthAt(now));
     await core.stores.runs.lock(tx, run.id);
     // Whoever said yes may have added to it since that was looked at.
@@ -65,13 +64,10 @@ export async function admit(core: Core, run: Run): Promise<void> {
     }
     const months = monthsOf(held, use);
     const spent = usedUp(months);
-    if (spent !== null) return spent;
+    if (spent !== null) return { over: spent };
     const short = promised(months);
     const wait = fullOf(run, held, use) ?? (short === null ? null : monthPromised(run, short));
-    if (wait !== null) {
-      await stayInLine(core, tx, run, wait, said);
-      return null;
-    }
+    if (wait !== null) return { wait };
     const { amount } = allotmentOf({ usd: limits.costUsd, tokens: limits.tokens }, months, use.own);
     await core.stores.shares.allot(tx, run, amount);
     await move(core, tx, run, "preparing", {
@@ -79,7 +75,8 @@ export async function admit(core: Core, run: Run): Promise<void> {
     });
     return null;
   });
-  if (over !== null) return noMoney(core, run, over);
+  if (stop !== null && "over" in stop) return noMoney(core, run, stop.over);
+  if (stop !== null) await stayInLine(core, run, stop.wait);
   core.nudge();
 }
 
@@ -94,25 +91,30 @@ async function readmit(core: Core, run: Run, scope: Scope): Promise<void> {
     return;
   }
   const now = core.clock.now();
-  const said = await saidInLine(core, run);
-  await core.store.tx(async (tx) => {
+  const wait = await core.store.tx(async (tx): Promise<Wait | null> => {
     const use = await core.stores.shares.use(tx, run, monthAt(now));
     await core.stores.runs.lock(tx, run.id);
-    const wait = fullOf(run, held, use);
-    if (wait !== null) return stayInLine(core, tx, run, wait, said);
+    const full = fullOf(run, held, use);
+    if (full !== null) return full;
     const deadlineAt = new Date(now.getTime() + scope.limits.runtimeMs);
     await move(core, tx, run, "preparing", { patch: { resumeTo: null, wakeAt: null, deadlineAt } });
+    return null;
   });
+  if (wait !== null) await stayInLine(core, run, wait);
   core.nudge();
 }
 
 /** Said once for each limit: how many are at work may change meanwhile, and is no news. */
-async function stayInLine(core: Core, tx: Tx, run: Run, wait: Wait, said: readonly string[]): Promise<void> {
-  if (!said.some((text) => text.includes(`(${wait.at}); `))) {
-    await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: wait.text }]);
-    await tell(core, tx, run, "status");
-  }
-  await core.stores.runs.patch(tx, run, { wakeAt: new Date(core.clock.now().getTime() + LOOK_AGAIN_MS) });
+async function stayInLine(core: Core, run: Run, wait: Wait): Promise<void> {
+  const isNews = !(await saidInLine(core, run)).some((text) => text.includes(`(${wait.at}); `));
+  await core.store.tx(async (tx) => {
+    if ((await core.stores.runs.lock(tx, run.id))?.state !== run.state) return;
+    if (isNews) {
+      await record(core, tx, run.id, run.epoch, [{ kind: "notice", text: wait.text }]);
+      await tell(core, tx, run, "status");
+    }
+    await core.stores.runs.patch(tx, run, { wakeAt: new Date(core.clock.now().getTime() + LOOK_AGAIN_MS) });
+  });
 }
 
 /** What was said since it came into line. */
