@@ -62,8 +62,7 @@ test.each([
     await house.pass(6_000, waiting);
     await house.pass(6_000, waiting);
     expect(await stateOf(waiting)).toBe("queued");
-    const notices = (await factsOf(house.core, waiting.id)).notices.map(({ text }) => text);
-    expect(notices).toEqual([
+    expect(await house.notices(waiting)).toEqual([
       expect.stringMatching(`^${words} \\(teams/data\\.yaml:\\d+:\\d+\\); this one starts when`),
     ]);
     const question = await house.question(first);
@@ -71,6 +70,7 @@ test.each([
     while ((await stateOf(first)) === "working") await new Promise((resolve) => setImmediate(resolve));
     await house.pass(6_000, waiting);
     expect(await house.until("working")).toMatchObject({ id: waiting.id });
+    expect(await house.notices(waiting)).toHaveLength(1);
   },
 );
 
@@ -90,8 +90,9 @@ test("a run that comes back with an answer waits for a place, says so, and is be
   await ask();
   const third = await house.until("queued");
   expect(third.id).not.toBe(first.id);
-  const notices = (await factsOf(house.core, first.id)).notices.map(({ text }) => text);
-  expect(notices).toEqual([expect.stringMatching(/^1 of the 1 runs of acme\/reports are at work \(teams\/data\.yaml/)]);
+  expect(await house.notices(first)).toEqual([
+    expect.stringMatching(/^1 of the 1 runs of acme\/reports are at work \(teams\/data\.yaml/),
+  ]);
   await house.answer(BO, (await house.question(second)).id);
   while ((await stateOf(second)) === "working") await new Promise((resolve) => setImmediate(resolve));
   await house.pass(6_000, third);
@@ -130,8 +131,7 @@ test("a month that is promised to runs at work lets the next one wait, and says 
   await ask();
   const waiting = await house.until("queued");
   await house.pass(6_000, waiting);
-  const notices = (await factsOf(house.core, waiting.id)).notices.map(({ text }) => text);
-  expect(notices).toEqual([
+  expect(await house.notices(waiting)).toEqual([
     expect.stringMatching(
       /^Ana's month has \$0\.00 of \$4\.00 spent and the rest promised to runs at work \(teams\/data\.yaml:\d+:\d+\);/,
     ),
@@ -159,10 +159,10 @@ test("what an ended run may have spent is promised to nobody before its last cal
   const second = await house.until("queued");
   await house.pass(6_000, second);
   await sweep(house.core);
-  expect(await stateOf(second)).toBe("queued");
-  expect((await factsOf(house.core, second.id)).notices).toMatchObject([
-    { text: expect.stringMatching(/^The month of team data has \$0\.00 of \$4\.00 spent and the rest promised/) },
+  expect(await house.notices(second)).toEqual([
+    expect.stringMatching(/^The month of team data has \$0\.00 of \$4\.00 spent and the rest promised/),
   ]);
+  expect(await stateOf(second)).toBe("queued");
   read();
   while ((await factsOf(house.core, first.id)).spent.usd < 3.5) await new Promise((resolve) => setImmediate(resolve));
   await house.pass(6_000, second);
