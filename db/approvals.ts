@@ -4,7 +4,7 @@ import type { ApprovalStore } from "#runs/stores.ts";
 import { and, asc, eq, sql } from "./drizzle.ts";
 import { holdRun, isId, storable } from "./fence.ts";
 import { approvals, approvalVotes } from "./schema/approvals.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, reading } from "./store.ts";
 
 export function approvalStore(db: Db, orgId: string): ApprovalStore {
   return {
@@ -33,7 +33,7 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
     },
     async get(id) {
       if (!isId(id)) return null;
-      const [row] = await outside(db).select().from(approvals).where(mine(orgId, id));
+      const [row] = await reading(db).select().from(approvals).where(mine(orgId, id));
       return row ? toApproval(row) : null;
     },
     async lock(tx, id) {
@@ -46,7 +46,7 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
       return row ? toApproval(row) : null;
     },
     async ofRun(runId) {
-      const rows = await outside(db)
+      const rows = await reading(db)
         .select()
         .from(approvals)
         .where(eq(approvals.runId, runId))
@@ -62,7 +62,7 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
       return rows.map(toApproval);
     },
     async pending(limit) {
-      const rows = await outside(db)
+      const rows = await reading(db)
         .select()
         .from(approvals)
         .where(and(eq(approvals.orgId, orgId), eq(approvals.status, "pending")))

@@ -1,12 +1,12 @@
 import type { CursorStore } from "#runs/stores.ts";
 import { and, eq, lt, sql } from "./drizzle.ts";
 import { cursors } from "./schema/work.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, reading } from "./store.ts";
 
 export function cursorStore(db: Db, orgId: string): CursorStore {
   return {
     async get(name) {
-      const [row] = await outside(db)
+      const [row] = await reading(db)
         .select({ position: cursors.position })
         .from(cursors)
         .where(and(eq(cursors.orgId, orgId), eq(cursors.name, name)));

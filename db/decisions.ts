@@ -5,7 +5,7 @@ import { and, asc, eq, gte, or, sql } from "./drizzle.ts";
 import { isId } from "./fence.ts";
 import { runEvents } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
-import { type Db, outside } from "./store.ts";
+import { type Db, reading } from "./store.ts";
 
 /** Of a time, or of one run by its id or its number. */
 export type Decisions = { readonly since: Date } | { readonly run: string };
@@ -18,7 +18,7 @@ export type Decisions = { readonly since: Date } | { readonly run: string };
 export async function recordedDecisions(db: Db, orgId: string, of: Decisions): Promise<readonly RecordedDecision[]> {
   const which = "since" in of ? gte(runEvents.at, of.since) : runOf(of.run);
   if (which === null) return [];
-  const found = await outside(db)
+  const found = await reading(db)
     .select({ number: runs.number, team: runs.team, at: runEvents.at, body: runEvents.body })
     .from(runEvents)
     .innerJoin(runs, eq(runs.id, runEvents.runId))

@@ -43,3 +43,17 @@ export function loadPglite(): {
   const { drizzle: overPglite }: typeof import("drizzle-orm/pglite") = require("drizzle-orm/pglite");
   return { PGlite, parse, protocol, overPglite };
 }
+
+/**
+ * Neon's driver and what goes over it, for a process whose database is there. From its CommonJS build too: the other
+ * one would be a second copy, whose pools the builder takes for none.
+ */
+export function loadNeon(): {
+  Client: typeof import("@neondatabase/serverless").Client;
+  Pool: typeof import("@neondatabase/serverless").Pool;
+  overNeon: typeof import("drizzle-orm/neon-serverless").drizzle;
+} {
+  const { Client, Pool }: typeof import("@neondatabase/serverless") = require("@neondatabase/serverless");
+  const { drizzle: overNeon }: typeof import("drizzle-orm/neon-serverless") = require("drizzle-orm/neon-serverless");
+  return { Client, Pool, overNeon };
+}

@@ -2,7 +2,7 @@ import type { Effect, EffectStore } from "#runs/stores.ts";
 import { and, asc, eq, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import { effects } from "./schema/work.ts";
-import { asDb, type Db, outside, store } from "./store.ts";
+import { asDb, type Db, reading, store } from "./store.ts";
 
 export function effectStore(db: Db, orgId: string): EffectStore {
   return {
@@ -35,7 +35,7 @@ export function effectStore(db: Db, orgId: string): EffectStore {
       if (row?.state !== "done") throw new Error(`The effect ${key} of run ${run.id} was never intended.`);
     },
     async ofRun(runId) {
-      const rows = await outside(db)
+      const rows = await reading(db)
         .select()
         .from(effects)
         .where(eq(effects.runId, runId))

@@ -9,12 +9,12 @@ import { holdRun } from "./fence.ts";
 import type { Database } from "./open.ts";
 import { installationHeads, runEvents, runHeads } from "./schema/record.ts";
 import { addSpending } from "./spending.ts";
-import { asDb, type Db, outside, rows } from "./store.ts";
+import { asDb, type Db, outside, reading, rows } from "./store.ts";
 
 export function eventStore(database: Database, orgId: string): EventStore {
   const { db } = database;
   const { runId: id, at, body, hash } = runEvents;
-  const after = db
+  const after = reading(db)
     .select({ runId: id, seq: runEvents.seq, at, body, hash })
     .from(runEvents)
     .where(and(eq(id, sql.placeholder("runId")), gt(runEvents.seq, sql.placeholder("seq"))))
@@ -30,7 +30,7 @@ export function eventStore(database: Database, orgId: string): EventStore {
     async spent(runIds) {
       if (runIds.length === 0) return new Map();
       // First by their text: reading a body as JSON fails on what agents print, and only ours are of this kind.
-      const found = await outside(db).execute(sql`
+      const found = await reading(db).execute(sql`
         with called as materialized (
           select run_id, body from run_events
           where run_id in ${runIds} and strpos(body::text, '"kind":"model.called"') > 0

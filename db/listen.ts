@@ -1,5 +1,5 @@
 import type { PGlite } from "@electric-sql/pglite";
-import { Client } from "pg";
+import type { Client } from "pg";
 
 /** `countersign_events`: a run's id when its record or its messages change. `countersign_jobs`: a queue with work. */
 export const CHANNELS = ["countersign_events", "countersign_jobs"] as const;
@@ -52,15 +52,18 @@ const PING_MS = 10_000;
 const PONG_MS = 5_000;
 const RECONNECT_MS = [100, 500, 1_000, 2_000, 5_000];
 
-/** One connection that only listens. A silent loss is found by a ping; what was missed meanwhile is said. */
-export async function postgresHub(url: string, onError: (error: Error) => void): Promise<Hub> {
+/**
+ * One connection that only listens, made anew from `make` when it is lost. A silent loss is found by a ping; what was
+ * missed meanwhile is said.
+ */
+export async function postgresHub(make: () => Client, onError: (error: Error) => void): Promise<Hub> {
   const heard = registry();
   let closed = false;
   let client = await connect();
   let timer = setTimeout(ping, PING_MS);
 
   async function connect(): Promise<Client> {
-    const next = new Client({ connectionString: url, application_name: "countersign listen", keepAlive: true });
+    const next = make();
     next.on("notification", ({ channel, payload }) => heard.notified(channel, payload ?? ""));
     next.on("error", (error) => lost(next, error));
     next.on("end", () => lost(next, new Error("The listening connection to Postgres ended.")));

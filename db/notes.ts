@@ -1,7 +1,7 @@
 import type { NoteStore } from "#runs/stores.ts";
 import { and, desc, eq, sql } from "./drizzle.ts";
 import { notes } from "./schema/work.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, reading } from "./store.ts";
 
 export function noteStore(db: Db, orgId: string): NoteStore {
   return {
@@ -14,14 +14,14 @@ export function noteStore(db: Db, orgId: string): NoteStore {
       return added.length > 0;
     },
     async get(key) {
-      const [row] = await outside(db)
+      const [row] = await reading(db)
         .select({ body: notes.body, at: notes.at })
         .from(notes)
         .where(and(eq(notes.orgId, orgId), eq(notes.key, key)));
       return row ?? null;
     },
     async keys(prefix, limit) {
-      const found = await outside(db)
+      const found = await reading(db)
         .select({ key: notes.key })
         .from(notes)
         .where(and(eq(notes.orgId, orgId), sql`starts_with(${notes.key}, ${prefix})`))

@@ -1,13 +1,14 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
-import { Pool } from "pg";
 import { fromPglite, type Db as Statements } from "pg-boss";
-import { isNotNull, isNull, loadPglite, or, overPg, sql } from "./drizzle.ts";
-import { type Channel, type Hub, type Listener, pgliteHub, postgresHub } from "./listen.ts";
+import { isNotNull, isNull, loadPglite, or, sql } from "./drizzle.ts";
+import { type Channel, type Hub, type Listener, pgliteHub } from "./listen.ts";
 import { lite } from "./lite.ts";
 import { takeLock } from "./lock.ts";
-import { alone, migrate } from "./migrate.ts";
+import { migrate } from "./migrate.ts";
+import { type DatabasePlace, databasePlace } from "./place.ts";
+import { openPostgres } from "./postgres.ts";
 import { schema } from "./schema.ts";
 import { type Db, rows } from "./store.ts";
 
@@ -34,24 +35,25 @@ export interface Database {
 }
 
 export interface OpenOptions {
-  /** Largest number of connections (Postgres; one more listens). 10 unless told. */
+  /** Largest number of connections (Postgres; one more listens, and as many again read where there is a pooler). 10 unless told. */
   readonly connections?: number;
   /** Errors that no caller waits for: an idle connection that broke, a listener that reconnects. */
   readonly onError?: (error: Error) => void;
 }
 
-/** Postgres ends a transaction that has been idle for this long: a paused process must not hold its locks. */
-const IDLE_IN_TRANSACTION_MS = 30_000;
+const CONNECTIONS = 10;
 
 /**
- * Opens and migrates. `url` is "pglite:<folder>", "pglite:memory" or "postgres://…" (a direct address: through a
- * transaction pooler nothing can LISTEN). Throws `DatabaseInUse` on a PGlite folder that another process has open.
+ * Opens and migrates. A text is "pglite:<folder>", "pglite:memory" or "postgres://…", as `databasePlace` takes it. Throws
+ * `DatabaseInUse` on a PGlite folder that another process has open.
  */
-export async function openDatabase(url: string, o: OpenOptions = {}): Promise<Database> {
-  if (url === "pglite:memory") return openPglite(null, o);
-  if (url.startsWith("pglite:")) return openPglite(path.resolve(url.slice("pglite:".length)), o);
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, o);
-  throw new Error("A database is named by pglite:<folder>, pglite:memory or postgres://user:password@host/name.");
+export async function openDatabase(at: DatabasePlace | string, o: OpenOptions = {}): Promise<Database> {
+  const place = typeof at === "string" ? databasePlace({ url: at }) : at;
+  if (typeof place === "string") throw new Error(place);
+  if (place.kind === "pglite") return openPglite(place.folder === null ? null : path.resolve(place.folder), o);
+  const onError = o.onError ?? (() => {});
+  const served = await openPostgres(place, { connections: o.connections ?? CONNECTIONS, onError });
+  return { kind: "postgres", soleSince: null, onError, ...served };
 }
 
 async function openPglite(folder: string | null, o: OpenOptions): Promise<Database> {
@@ -109,61 +111,4 @@ async function takeOver(db: Db): Promise<Date> {
   const [row] = rows<{ at: string | Date }>(await db.execute(sql`select clock_timestamp() as at`));
   if (!row) throw new Error("The database does not tell the time.");
   return new Date(row.at);
-}
-
-async function openPostgres(url: string, o: OpenOptions): Promise<Database> {
-  const onError = o.onError ?? (() => {});
-  const pool = new Pool({
-    connectionString: url,
-    max: o.connections ?? 10,
-    application_name: "countersign",
-    connectionTimeoutMillis: 10_000,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    keepAlive: true,
-  });
-  pool.on("error", onError);
-  try {
-    const holding = async <T>(work: (held: Db) => Promise<T>): Promise<T> => {
-      const held = await pool.connect();
-      try {
-        const db = overPg(held, { schema });
-        return await alone(db, () => work(db));
-      } finally {
-        held.release();
-      }
-    };
-    await pool.query("select 1").catch((cause: unknown) => {
-      throw new Error(`${place(url)} does not let us in: ${reason(cause)}. Check DATABASE_URL.`, { cause });
-    });
-    await holding(migrate);
-    const hub = await postgresHub(url, onError);
-    return {
-      kind: "postgres",
-      soleSince: null,
-      db: overPg(pool, { schema }),
-      boss: { executeSql: (text, values) => pool.query(text, values) },
-      on: hub.on,
-      alone: (work) => holding(work),
-      onError,
-      async close() {
-        await hub.close();
-        await pool.end();
-      },
-    };
-  } catch (error) {
-    await pool.end();
-    throw error;
-  }
-}
-
-/** The address without its password. */
-export function place(url: string): string {
-  const at = new URL(url);
-  return `Postgres at ${at.hostname}:${at.port || 5432}${at.pathname}`;
-}
-
-/** Node reports a refused connection as an AggregateError with no message of its own. */
-export function reason(error: unknown): string {
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message;
-  return error instanceof Error ? error.message : String(error);
 }

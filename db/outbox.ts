@@ -3,7 +3,7 @@ import type { OutboxRow, OutboxStore } from "#runs/stores.ts";
 import { and, eq, gt, inArray, isNull, lt, lte, or, sql } from "./drizzle.ts";
 import { announce } from "./events.ts";
 import { outbox } from "./schema/work.ts";
-import { asDb, type Db, outside, rows as rowsOf } from "./store.ts";
+import { asDb, type Db, outside, reading, rows as rowsOf } from "./store.ts";
 
 /** What a person waits for comes first, and before it the sign that they were heard. */
 const URGENT = ["heard", "approval", "escalated", "delegated", "question", "blocked", "status", "outcome", "receipt"];
@@ -79,7 +79,7 @@ export function outboxStore(db: Db, orgId: string): OutboxStore {
       return row?.due === true;
     },
     async get(key) {
-      const [row] = await outside(db).select().from(outbox).where(eq(outbox.key, key));
+      const [row] = await reading(db).select().from(outbox).where(eq(outbox.key, key));
       return row ? toRow(row) : null;
     },
     async subjects(tx, runId, kind) {

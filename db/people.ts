@@ -5,7 +5,7 @@ import { alias, and, asc, eq, ne, sql } from "./drizzle.ts";
 import { storable } from "./fence.ts";
 import { identities, people } from "./schema/orgs.ts";
 import { runAuthors } from "./schema/runs.ts";
-import { asDb, type Db, outside, rows } from "./store.ts";
+import { asDb, type Db, reading, rows } from "./store.ts";
 
 export function peopleStore(db: Db, orgId: string): PeopleStore {
   return {
@@ -51,7 +51,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
     },
     async accountOn(account, on) {
       const mine = alias(identities, "mine");
-      const [found] = await outside(db)
+      const [found] = await reading(db)
         .select({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId })
         .from(mine)
         .innerJoin(identities, eq(identities.personId, mine.personId))

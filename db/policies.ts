@@ -3,7 +3,7 @@ import type { Policy } from "#policy/policy.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
 import { and, eq, isNull } from "./drizzle.ts";
 import { policies } from "./schema/orgs.ts";
-import { afterCommit, asDb, type Db, outside } from "./store.ts";
+import { afterCommit, asDb, type Db, reading } from "./store.ts";
 
 /** Policies in force at once are few: the current one and what runs under way have pinned. */
 const REMEMBERED = 32;
@@ -32,7 +32,7 @@ export function policyArchive(db: Db, orgId: string): PolicyArchive {
       });
     },
     async sources(digest) {
-      const [row] = await outside(db)
+      const [row] = await reading(db)
         .select({ sources: policies.sources })
         .from(policies)
         .where(and(eq(policies.orgId, orgId), eq(policies.digest, digest)));
@@ -41,7 +41,7 @@ export function policyArchive(db: Db, orgId: string): PolicyArchive {
     async get(digest) {
       const known = verified.get(digest);
       if (known) return known;
-      const [row] = await outside(db)
+      const [row] = await reading(db)
         .select({ policy: policies.policy })
         .from(policies)
         .where(and(eq(policies.orgId, orgId), eq(policies.digest, digest)));

@@ -1,24 +1,24 @@
 import path from "node:path";
-import { Client } from "pg";
-import { place, reason } from "./open.ts";
+import type { DatabasePlace } from "./place.ts";
+import { driverOf, nameOf, reason } from "./postgres.ts";
 
-const REACH_MS = 10_000;
-
-/** Whether a database would be opened: asks Postgres one question; of an embedded one says where it is. Changes nothing. */
-export async function reachDatabase(url: string): Promise<{ kind: "pglite" | "postgres"; place: string }> {
-  if (url.startsWith("pglite:")) return { kind: "pglite", place: path.resolve(url.slice("pglite:".length)) };
-  const client = new Client({
-    connectionString: url,
-    application_name: "countersign doctor",
-    connectionTimeoutMillis: REACH_MS,
-  });
-  try {
-    await client.connect();
-    await client.query("select 1");
-    return { kind: "postgres", place: place(url) };
-  } catch (cause) {
-    throw new Error(`${place(url)} does not let us in: ${reason(cause)}. Check DATABASE_URL.`, { cause });
-  } finally {
-    await client.end().catch(() => undefined);
+/** Whether a database would be opened: asks Postgres one question at each of its addresses; of an embedded one says where it is. Changes nothing. */
+export async function reachDatabase(at: DatabasePlace): Promise<{ kind: "pglite" | "postgres"; place: string }> {
+  if (at.kind === "pglite")
+    return { kind: "pglite", place: at.folder === null ? "memory" : path.resolve(at.folder) };
+  const driver = await driverOf(at);
+  const addresses = { DATABASE_URL: at.url, DATABASE_POOLED_URL: at.pooledUrl };
+  for (const [name, url] of Object.entries(addresses)) {
+    if (url === null) continue;
+    const client = driver.client(url);
+    try {
+      await client.connect();
+      await client.query("select 1");
+    } catch (cause) {
+      throw new Error(`${nameOf(url)} does not let us in: ${reason(cause)}. Check ${name}.`, { cause });
+    } finally {
+      await client.end().catch(() => undefined);
+    }
   }
+  return { kind: "postgres", place: nameOf(at.url) };
 }

@@ -2,7 +2,7 @@ import type { ReceiptStore } from "#runs/stores.ts";
 import { eq } from "./drizzle.ts";
 import { isId } from "./fence.ts";
 import { receipts } from "./schema/record.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, reading } from "./store.ts";
 
 export function receiptStore(db: Db, orgId: string): ReceiptStore {
   return {
@@ -14,7 +14,7 @@ export function receiptStore(db: Db, orgId: string): ReceiptStore {
     },
     async get(runId) {
       if (!isId(runId)) return null;
-      const [row] = await outside(db).select().from(receipts).where(eq(receipts.runId, runId));
+      const [row] = await reading(db).select().from(receipts).where(eq(receipts.runId, runId));
       return row?.envelope ?? null;
     },
   };

@@ -10,7 +10,7 @@ import { startHead } from "./events.ts";
 import { holds, isId, storable } from "./fence.ts";
 import { runHeads } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
-import { asDb, type Db, outside, rows } from "./store.ts";
+import { asDb, type Db, outside, reading, rows } from "./store.ts";
 
 type Row = typeof runs.$inferSelect;
 
@@ -33,9 +33,9 @@ export function runStore(db: Db, orgId: string): RunStore {
     return row ? toRun(row) : null;
   };
   const many = async (where: SQL | undefined, limit: number): Promise<Run[]> =>
-    (await outside(db).select().from(runs).where(where).orderBy(desc(runs.number)).limit(limit)).map(toRun);
+    (await reading(db).select().from(runs).where(where).orderBy(desc(runs.number)).limit(limit)).map(toRun);
 
-  const byId = db
+  const byId = reading(db)
     .select()
     .from(runs)
     .where(and(eq(runs.orgId, orgId), eq(runs.id, sql.placeholder("id"))))
@@ -101,7 +101,7 @@ export function runStore(db: Db, orgId: string): RunStore {
     },
     byPlace: (place) =>
       one(
-        outside(db),
+        reading(db),
         or(
           and(
             eq(runs.provider, place.provider),
@@ -177,7 +177,7 @@ export function runStore(db: Db, orgId: string): RunStore {
     inStates: (org, states, limit) => many(and(eq(runs.orgId, org), inArray(runs.state, [...states])), limit),
     recent: (org, limit) => many(eq(runs.orgId, org), limit),
     byRequester: (org, personId, limit) => many(and(eq(runs.orgId, org), eq(runs.requesterId, personId)), limit),
-    byPullRequest: (repo, number) => one(outside(db), and(eq(runs.repo, repo), eq(runs.pullNumber, number))),
+    byPullRequest: (repo, number) => one(reading(db), and(eq(runs.repo, repo), eq(runs.pullNumber, number))),
     async due(idleMs, limit) {
       const free = outside(db);
       const ready = free.$with("ready").as(

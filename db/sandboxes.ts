@@ -2,7 +2,7 @@ import type { SandboxRow, SandboxStore } from "#runs/stores.ts";
 import { and, asc, eq, ne, sql } from "./drizzle.ts";
 import { holdRun } from "./fence.ts";
 import { sandboxes } from "./schema/work.ts";
-import { asDb, type Db, outside } from "./store.ts";
+import { asDb, type Db, reading } from "./store.ts";
 
 export function sandboxStore(db: Db, orgId: string): SandboxStore {
   return {
@@ -41,7 +41,7 @@ export function sandboxStore(db: Db, orgId: string): SandboxStore {
         .where(and(eq(sandboxes.key, key), ne(sandboxes.state, "gone")));
     },
     async ofRun(runId) {
-      const rows = await outside(db)
+      const rows = await reading(db)
         .select()
         .from(sandboxes)
         .where(eq(sandboxes.runId, runId))

@@ -1,7 +1,7 @@
 import type { SessionStore } from "#runs/stores.ts";
 import { and, eq, gt, lt, sql } from "./drizzle.ts";
 import { sessions } from "./schema/web.ts";
-import { type Db, outside } from "./store.ts";
+import { type Db, outside, reading } from "./store.ts";
 
 const now = sql`clock_timestamp()`;
 
@@ -25,7 +25,7 @@ export function sessionStore(db: Db, orgId: string): SessionStore {
         });
     },
     async account(digest) {
-      const [row] = await outside(db)
+      const [row] = await reading(db)
         .select({ provider: sessions.provider, workspace: sessions.workspace, id: sessions.externalId })
         .from(sessions)
         .where(and(mine(digest), gt(sessions.expiresAt, now)));

@@ -5,7 +5,7 @@ import { HOLDS_A_PLACE } from "#runs/state.ts";
 import type { Amount, ShareStore, ShareUse, Sharing } from "#runs/stores.ts";
 import { eq, sql } from "./drizzle.ts";
 import { runBudgets } from "./schema/spending.ts";
-import { asDb, type Db, outside, rows } from "./store.ts";
+import { asDb, type Db, reading, rows } from "./store.ts";
 
 /** What runs share: places and money, as the record has them. */
 export function shareStore(db: Db, orgId: string): ShareStore {
@@ -30,12 +30,12 @@ export function shareStore(db: Db, orgId: string): ShareStore {
         .onConflictDoUpdate({ target: runBudgets.runId, set: to });
     },
     async allotted(runId) {
-      const [row] = await outside(db).select().from(runBudgets).where(eq(runBudgets.runId, runId));
+      const [row] = await reading(db).select().from(runBudgets).where(eq(runBudgets.runId, runId));
       if (!row?.held || row.allottedUsd === null || row.allottedTokens === null) return null;
       return { usd: row.allottedUsd, tokens: row.allottedTokens };
     },
     async unsettled(limit) {
-      const found = await outside(db).execute(sql`
+      const found = await reading(db).execute(sql`
         select r.id from run_budgets b join runs r on r.id = b.run_id
         where b.org_id = ${orgId}::uuid and b.held and r.state not in (${PLACES}) limit ${limit}`);
       return rows<{ id: string }>(found).map(({ id }) => id);

@@ -2,7 +2,7 @@ import type { Turn, TurnStore } from "#runs/stores.ts";
 import { and, asc, desc, eq, ne, sql } from "./drizzle.ts";
 import { holdRun, storable } from "./fence.ts";
 import { runTurns } from "./schema/runs.ts";
-import { asDb, type Db, outside, rows } from "./store.ts";
+import { asDb, type Db, reading, rows } from "./store.ts";
 
 export function turnStore(db: Db, orgId: string): TurnStore {
   return {
@@ -25,7 +25,7 @@ export function turnStore(db: Db, orgId: string): TurnStore {
       };
     },
     async current(runId) {
-      const [row] = await outside(db)
+      const [row] = await reading(db)
         .select()
         .from(runTurns)
         .where(and(eq(runTurns.runId, runId), ne(runTurns.state, "ended")))
@@ -48,7 +48,7 @@ export function turnStore(db: Db, orgId: string): TurnStore {
       await asDb(tx).update(runTurns).set({ state: "ended", end }).where(turnAt(runId, n));
     },
     async all(runId, tx) {
-      const rows = await (tx ? asDb(tx) : outside(db))
+      const rows = await (tx ? asDb(tx) : reading(db))
         .select()
         .from(runTurns)
         .where(eq(runTurns.runId, runId))

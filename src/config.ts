@@ -1,6 +1,8 @@
 import path from "node:path";
 import { z } from "zod";
+import type { DatabasePlace } from "#db/place.ts";
 import { Secret } from "#ports/secret.ts";
+import { databaseOf, databaseSettings } from "./database-place.ts";
 import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
 import { type LinearPlace, linearOf, linearSettings } from "./linear-place.ts";
@@ -61,14 +63,7 @@ export const Environment = z.object({
     .optional()
     .describe("Agent of new runs; OpenCode when a model is configured."),
   COUNTERSIGN_MODEL: z.string().min(1).optional().describe("Model of new runs, as the model API names it."),
-  DATABASE_URL: z
-    .string()
-    .regex(
-      /^(postgres(ql)?:\/\/|pglite:)/,
-      "must begin with postgres:// (or be unset: then an embedded database is used)",
-    )
-    .optional()
-    .describe("Postgres to use; an embedded database in the data folder when absent."),
+  ...databaseSettings,
   OPENAI_API_KEY: secret("openai_api_key").describe("Key of an OpenAI-compatible model API."),
   OPENAI_BASE_URL: url.describe("Base URL of an OpenAI-compatible model API, ending in /v1."),
   ANTHROPIC_API_KEY: secret("anthropic_api_key").describe("Key of the Anthropic model API."),
@@ -194,7 +189,9 @@ export interface Config {
   readonly policyWebhook: Secret | null;
   readonly agent: "demo" | "opencode";
   readonly model: string;
-  readonly databaseUrl: string;
+  readonly database: DatabasePlace;
+  /** Largest number of connections; one more listens. */
+  readonly databaseConnections: number;
   readonly models: {
     readonly openai: { readonly baseUrl: string | null; readonly key: Secret | null };
     readonly anthropic: { readonly baseUrl: string | null; readonly key: Secret | null };
@@ -335,6 +332,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   if (typeof publicDoor === "string") throw new ConfigError(publicDoor);
   const signIn = signInOf(e);
   if (typeof signIn === "string") throw new ConfigError(signIn);
+  const database = databaseOf(e, dataDir);
+  if (typeof database === "string") throw new ConfigError(database);
   const named = e.COUNTERSIGN_POLICIES;
   const policyRepository = named === undefined ? null : policyRepositoryOf(named, e.COUNTERSIGN_POLICIES_TOKEN ?? null);
   if (typeof policyRepository === "string") throw new ConfigError(`COUNTERSIGN_POLICIES ${policyRepository}`);
@@ -349,7 +348,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     policyWebhook: e.COUNTERSIGN_POLICIES_WEBHOOK ?? null,
     agent,
     model: e.COUNTERSIGN_MODEL ?? (agent === "demo" ? "scripted" : openai ? "gpt-5.5" : "claude-sonnet-5"),
-    databaseUrl: e.DATABASE_URL ?? `pglite:${path.join(dataDir, "database")}`,
+    database,
+    databaseConnections: e.DATABASE_CONNECTIONS,
     models: {
       openai: {
         baseUrl: e.OPENAI_BASE_URL ?? (e.OPENAI_API_KEY ? "https://api.openai.com/v1" : null),

@@ -66,8 +66,8 @@ class CommandError extends Error {
 /** Out of the database, or from the service that has the embedded one open. */
 export function recordedBy(config: Config): Recorded {
   return async (of) => {
-    const [, folder] = /^pglite:(.+)$/.exec(config.databaseUrl) ?? [];
-    if (folder !== undefined && !existsSync(folder)) return [];
+    const { database: place } = config;
+    if (place.kind === "pglite" && place.folder !== null && !existsSync(place.folder)) return [];
     const [{ openDatabase }, { DatabaseInUse }, { ensureOrg }, { recordedDecisions }] = await Promise.all([
       import("#db/open.ts"),
       import("#db/lock.ts"),
@@ -76,7 +76,7 @@ export function recordedBy(config: Config): Recorded {
     ]);
     let database: Awaited<ReturnType<typeof openDatabase>>;
     try {
-      database = await openDatabase(config.databaseUrl);
+      database = await openDatabase(place, { connections: config.databaseConnections });
     } catch (error) {
       if (error instanceof DatabaseInUse) return askService(config, of);
       throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error });

@@ -107,7 +107,7 @@ async function slack(config: Config, place: SlackPlace | null) {
 }
 
 async function database(config: Config) {
-  const { kind, place } = await reachDatabase(config.databaseUrl);
+  const { kind, place } = await reachDatabase(config.database);
   return kind === "pglite"
     ? [fine("database", `The embedded database, in ${place}. One process at a time may have it open.`)]
     : [fine("database", `${place} lets us in.`)];

@@ -138,11 +138,14 @@ async function asked<T>(call: Promise<T>, refused: (why: string) => string): Pro
 
 export async function openDb(config: Config, say: Core["log"]) {
   try {
-    return await openDatabase(config.databaseUrl, { onError: (error) => say("database", { error: error.message }) });
+    return await openDatabase(config.database, {
+      connections: config.databaseConnections,
+      onError: (error) => say("database", { error: error.message }),
+    });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new StartError(
-      config.databaseUrl.startsWith("pglite:") ? why : `the database of DATABASE_URL cannot be used: ${why}`,
+      config.database.kind === "pglite" ? why : `the database of DATABASE_URL cannot be used: ${why}`,
       { cause },
     );
   }

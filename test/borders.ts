@@ -39,6 +39,7 @@ export const ROOTS = [
   "gateway-role",
   "places",
   "config",
+  "database-place",
   "site",
   "decisions",
   "policy-place",

@@ -91,6 +91,11 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
     { GITHUB_WEBHOOK_SECRET: "s" },
     /^GITHUB_WEBHOOK_SECRET: real/,
   ],
+  "a pooler of a database that is embedded is of no use": [
+    { DATABASE_POOLED_URL: "postgres://me@db/shop" },
+    /^DATABASE_POOLED_URL is about a Postgres server, and the database is embedded/,
+  ],
+  "a WebSocket proxy is no web page": [{ NEON_WS_PROXY: "https://proxy" }, /: NEON_WS_PROXY is not a ws/],
   "half a certificate is none": [
     { COUNTERSIGN_GATEWAY_URL: "https://gw.example.com", COUNTERSIGN_GATEWAY_CERT: "gw.pem" },
     /COUNTERSIGN_GATEWAY_CERT and COUNTERSIGN_GATEWAY_KEY go together/,

@@ -30,7 +30,7 @@ const since = new Date(0);
 
 /** A service that has the embedded database open, with one decision in it. Returns where it listens. */
 async function service(): Promise<string> {
-  const open = await openDatabase(config().databaseUrl);
+  const open = await openDatabase(config().database);
   database = open;
   const at = await house(open, "default");
   const run = await at.run();

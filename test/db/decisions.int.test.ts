@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordedDecisions } from "#db/decisions.ts";
-import { memoryDatabase } from "#db/memory.ts";
-import { type Database, openDatabase } from "#db/open.ts";
+import type { Database } from "#db/open.ts";
 import { notReplayed, simulate } from "#policy/simulate.ts";
 import type { EventBody } from "#runs/event.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
-import { freshDatabase } from "#test/postgres.ts";
+import { DATABASES, type Ground } from "./databases.ts";
 import { type House, house, note } from "./house.ts";
 
 type Decided = Extract<EventBody, { kind: "policy.decided" }>;
@@ -22,32 +21,16 @@ const decided = (subject: string, more: Partial<Decided> = {}): Decided => ({
   ...more,
 });
 
-const OPEN: Record<string, () => Promise<{ database: Database; close: () => Promise<void> }>> = {
-  PGlite: async () => {
-    const database = await memoryDatabase();
-    return { database, close: () => database.close() };
-  },
-  Postgres: async () => {
-    const { url, drop } = await freshDatabase();
-    const database = await openDatabase(url);
-    return {
-      database,
-      async close() {
-        await database.close();
-        await drop();
-      },
-    };
-  },
-};
-
-describe.each(Object.keys(OPEN))("recorded decisions in %s", (kind) => {
-  let open: Awaited<ReturnType<(typeof OPEN)[string]>>;
+describe.each(Object.keys(DATABASES))("recorded decisions in %s", (name) => {
+  let ground: Ground;
+  let database: Database;
   let at: House;
   beforeAll(async () => {
-    open = await (OPEN[kind] as (typeof OPEN)[string])();
-    at = await house(open.database);
+    ground = await (DATABASES[name] as () => Promise<Ground>)();
+    database = await ground.open();
+    at = await house(database);
   });
-  afterAll(() => open.close());
+  afterAll(() => ground.close());
 
   test("are those of the run or since the time, in order, with what was asked; nothing else of the record", async () => {
     const [one, other] = [await at.run(), await at.run()];
@@ -62,7 +45,7 @@ describe.each(Object.keys(OPEN))("recorded decisions in %s", (kind) => {
     );
     await at.tx((tx) => at.events.append(tx, other.id, null, [decided("dropdb x")]));
     const commands = async (of: Parameters<typeof recordedDecisions>[2]) =>
-      (await recordedDecisions(open.database.db, at.orgId, of)).map(({ run, outcome, request }) => [
+      (await recordedDecisions(database.db, at.orgId, of)).map(({ run, outcome, request }) => [
         run,
         outcome,
         request?.objects[0],
@@ -77,8 +60,8 @@ describe.each(Object.keys(OPEN))("recorded decisions in %s", (kind) => {
     expect(await commands({ since: new Date(Date.now() - 60_000) })).toHaveLength(3);
     expect(await commands({ since: new Date(Date.now() + 60_000) })).toEqual([]);
     expect(await commands({ run: "nonsense" })).toEqual([]);
-    const elsewhere = await house(open.database);
-    expect(await recordedDecisions(open.database.db, elsewhere.orgId, { run: number })).toEqual([]);
+    const elsewhere = await house(database);
+    expect(await recordedDecisions(database.db, elsewhere.orgId, { run: number })).toEqual([]);
   });
 
   test("what the gateway decided is put as policy is asked, and what the record has not in full is counted", async () => {
@@ -115,7 +98,7 @@ describe.each(Object.keys(OPEN))("recorded decisions in %s", (kind) => {
         },
       ]),
     );
-    const found = await recordedDecisions(open.database.db, at.orgId, { run: one.id });
+    const found = await recordedDecisions(database.db, at.orgId, { run: one.id });
     expect(notReplayed(found)).toEqual({ egress: 2, relay: 1 });
     const egress = "egress:\n  - {host: prices.example.com}\n";
     const ask = "unlisted_egress: {ask: {from: group:leads}}\n";

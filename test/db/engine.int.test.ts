@@ -2,78 +2,52 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pgBossEngine } from "#db/engine.ts";
 import { memoryDatabase, memoryEngine } from "#db/memory.ts";
-import { type Database, openDatabase } from "#db/open.ts";
+import type { Database } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { store } from "#db/store.ts";
 import type { Engine, Handlers } from "#ports/engine.ts";
 import { newId } from "#runs/ids.ts";
 import { type EngineBench, engineContract, gate, witness } from "#test/contracts/engine.ts";
-import { freshDatabase } from "#test/postgres.ts";
+import { DATABASES, type Ground, SERVERS } from "./databases.ts";
 import { house } from "./house.ts";
 
 const FAST = { retries: 2, pulseMs: 200 };
 
-async function pglite(): Promise<EngineBench> {
-  const database = await memoryDatabase();
-  const orgId = await ensureOrg(database.db, "acme");
-  return {
-    store: store(database.db),
-    engine: () => pgBossEngine({ database, orgId, ...FAST }),
-    close: () => database.close(),
-  };
-}
-
-async function postgres(): Promise<EngineBench> {
-  const { url, drop } = await freshDatabase();
-  const own = await openDatabase(url);
+const benchOf = (ground: () => Promise<Ground>) => async (): Promise<EngineBench> => {
+  const { open, close } = await ground();
+  const own = await open();
   const orgId = await ensureOrg(own.db, "acme");
-  const opened: Database[] = [own];
   return {
     store: store(own.db),
-    async engine() {
-      const database = await openDatabase(url);
-      opened.push(database);
-      return pgBossEngine({ database, orgId, ...FAST });
-    },
-    async close() {
-      for (const database of opened) await database.close();
-      await drop();
-    },
+    engine: async () => pgBossEngine({ database: await open(), orgId, ...FAST }),
+    close,
   };
-}
+};
 
 async function memory(): Promise<EngineBench> {
   const database = await memoryDatabase();
   return { store: store(database.db), engine: async () => memoryEngine(), close: () => database.close() };
 }
 
-engineContract("pg-boss on PGlite", pglite, { workers: "many" });
-engineContract("pg-boss on Postgres", postgres, { workers: "many" });
+for (const [name, ground] of Object.entries(DATABASES)) {
+  engineContract(`pg-boss on ${name}`, benchOf(ground), { workers: "many" });
+}
 engineContract("memory", memory, { workers: "one" });
 
 const nothing: Handlers = { async tick() {}, async agent() {}, async control() {}, async dead() {} };
 
-const alone = async () => ({ database: await memoryDatabase(), drop: async () => {} });
-const shared = async () => {
-  const { url, drop } = await freshDatabase();
-  return { database: await openDatabase(url), drop };
-};
-
-describe.each([
-  ["PGlite", alone],
-  ["Postgres", shared],
-])("on %s", (_name, open) => {
+describe.each(Object.keys(DATABASES))("on %s", (name) => {
+  let ground: Ground;
   let database: Database;
   let engine: Engine;
-  let drop: () => Promise<void>;
   beforeAll(async () => {
-    ({ database, drop } = await open());
+    ground = await (DATABASES[name] as () => Promise<Ground>)();
+    database = await ground.open();
     engine = await pgBossEngine({ database, orgId: await ensureOrg(database.db, "acme") });
   });
   afterAll(async () => {
     await engine.drain(1_000);
-    await database.close();
-    await drop();
+    await ground.close();
   });
 
   test("a vote wakes a parked run within 1 s although its expiry is an hour away", async () => {
@@ -130,17 +104,16 @@ describe.each([
   });
 });
 
-describe("two connections", () => {
-  let url: string;
-  let drop: () => Promise<void>;
+describe.each(Object.keys(SERVERS))("two connections on %s", (name) => {
+  let ground: Ground;
   beforeAll(async () => {
-    ({ url, drop } = await freshDatabase());
+    ground = await (SERVERS[name] as () => Promise<Ground>)();
   });
-  afterAll(() => drop());
+  afterAll(() => ground.close());
 
   test("a wake that joins a queued job holds it until its own transaction has committed", async () => {
     const [run, other] = [randomUUID(), randomUUID()];
-    const databases = [await openDatabase(url), await openDatabase(url)] as const;
+    const databases = [await ground.open(), await ground.open()] as const;
     const orgId = await ensureOrg(databases[0].db, "acme");
     const [writer, worker] = [
       await pgBossEngine({ database: databases[0], orgId }),
@@ -166,14 +139,13 @@ describe("two connections", () => {
     expect(seen.seen).toEqual([other, "written", run]);
     await worker.drain(1_000);
     await writer.drain(0);
-    for (const database of databases) await database.close();
   });
 
   test("of two workers with the same schedule one does the work of each moment", async () => {
     const name = randomUUID();
     const moments: number[] = [];
     const three = gate();
-    const databases = [await openDatabase(url), await openDatabase(url)];
+    const databases = [await ground.open(), await ground.open()];
     const engines: Engine[] = [];
     for (const database of databases) {
       const one = await house(database, "acme");
@@ -186,7 +158,6 @@ describe("two connections", () => {
     }
     await three.opened;
     for (const engine of engines) await engine.drain(0);
-    for (const database of databases) await database.close();
     expect(new Set(moments).size).toBe(moments.length);
   });
 });

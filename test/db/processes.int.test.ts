@@ -11,6 +11,7 @@ import { openDatabase } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { witness } from "#test/contracts/engine.ts";
 import { administer, freshDatabase, withDatabase } from "#test/postgres.ts";
+import { type Ground, SERVERS } from "./databases.ts";
 import { house } from "./house.ts";
 
 const started: ChildProcess[] = [];
@@ -25,8 +26,8 @@ afterEach(async () => {
 });
 
 /** A worker process that is ready. */
-async function worker(url: string) {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, "worker.ts"), url], {
+async function worker(at: string) {
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, "worker.ts"), at], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   started.push(child);
@@ -44,26 +45,30 @@ async function worker(url: string) {
   };
 }
 
-async function postgres() {
-  const { url, drop } = await freshDatabase();
-  const database = await openDatabase(url);
-  undo.push(drop, () => database.close());
+async function server(name: string) {
+  const ground = await (SERVERS[name] as () => Promise<Ground>)();
+  undo.push(() => ground.close());
+  const database = await ground.open();
   const one = await house(database, "acme");
   const engine = await pgBossEngine({ database, orgId: one.orgId });
   undo.push(() => engine.drain(0));
-  return { url, one, wake: (run: string) => one.tx((tx) => engine.wake(tx, run, "agent")) };
+  return {
+    place: JSON.stringify(ground.place),
+    one,
+    wake: (run: string) => one.tx((tx) => engine.wake(tx, run, "agent")),
+  };
 }
 
 const temporary = () => mkdtempSync(path.join(tmpdir(), "countersign-db-"));
 
-describe("processes on Postgres", () => {
+describe.each(Object.keys(SERVERS))("processes on %s", (name) => {
   test("when a worker is killed, another takes its run", async () => {
-    const { url, one, wake } = await postgres();
+    const { place, one, wake } = await server(name);
     const run = await one.run();
-    const first = await worker(url);
+    const first = await worker(place);
     await wake(run.id);
     await first.said.until(`agent ${run.id} 1`);
-    const second = await worker(url);
+    const second = await worker(place);
     await first.die();
     await second.said.until(`agent ${run.id} 2`);
     second.tell(`go ${run.id}`);
@@ -72,13 +77,13 @@ describe("processes on Postgres", () => {
   }, 60_000);
 
   test("a worker that slept while its run was taken is told, and writes nothing", async () => {
-    const { url, one, wake } = await postgres();
+    const { place, one, wake } = await server(name);
     const run = await one.run();
-    const sleeper = await worker(url);
+    const sleeper = await worker(place);
     await wake(run.id);
     await sleeper.said.until(`agent ${run.id} 1`);
     sleeper.child.kill("SIGSTOP");
-    const second = await worker(url);
+    const second = await worker(place);
     await second.said.until(`agent ${run.id} 2`);
     sleeper.tell(`go ${run.id}`);
     sleeper.child.kill("SIGCONT");
@@ -88,7 +93,9 @@ describe("processes on Postgres", () => {
     await second.said.until(`wrote ${run.id}`);
     expect(sleeper.said.count(`wrote ${run.id}`)).toBe(0);
   }, 60_000);
+});
 
+describe("replicas on Postgres", () => {
   test("four replicas that start on an empty database at once all come up", async () => {
     const { url, drop } = await freshDatabase();
     undo.push(drop);

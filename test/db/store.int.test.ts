@@ -1,42 +1,23 @@
-import { memoryDatabase } from "#db/memory.ts";
-import { openDatabase } from "#db/open.ts";
 import { accountsContract } from "#test/contracts/accounts.ts";
 import { sessionsContract } from "#test/contracts/sessions.ts";
 import { sharesContract } from "#test/contracts/shares.ts";
 import { storeContract } from "#test/contracts/store.ts";
 import { messagesContract } from "#test/contracts/store-messages.ts";
 import { workContract } from "#test/contracts/store-work.ts";
-import { freshDatabase } from "#test/postgres.ts";
+import { DATABASES, type Ground } from "./databases.ts";
 import type { Pair } from "./house.ts";
 
-async function pglite(): Promise<Pair> {
-  const database = await memoryDatabase();
-  return { first: database, second: database, close: () => database.close() };
-}
+const pairOf = (ground: () => Promise<Ground>) => async (): Promise<Pair> => {
+  const { open, close } = await ground();
+  const [first, second] = await Promise.all([open(), open()]);
+  return { first, second, close };
+};
 
-async function postgres(): Promise<Pair> {
-  const { url, drop } = await freshDatabase();
-  const [first, second] = await Promise.all([openDatabase(url), openDatabase(url)]);
-  return {
-    first,
-    second,
-    async close() {
-      await first.close();
-      await second.close();
-      await drop();
-    },
-  };
+for (const [name, ground] of Object.entries(DATABASES)) {
+  storeContract(name, pairOf(ground));
+  workContract(`${name}, work`, pairOf(ground));
+  messagesContract(`${name}, messages`, pairOf(ground));
+  sharesContract(`${name}, shares`, pairOf(ground));
+  sessionsContract(`${name}, sessions`, pairOf(ground));
+  accountsContract(`${name}, accounts`, pairOf(ground));
 }
-
-storeContract("PGlite", pglite);
-storeContract("Postgres", postgres);
-workContract("PGlite, work", pglite);
-workContract("Postgres, work", postgres);
-messagesContract("PGlite, messages", pglite);
-messagesContract("Postgres, messages", postgres);
-sharesContract("PGlite, shares", pglite);
-sharesContract("Postgres, shares", postgres);
-sessionsContract("PGlite, sessions", pglite);
-sessionsContract("Postgres, sessions", postgres);
-accountsContract("PGlite, accounts", pglite);
-accountsContract("Postgres, accounts", postgres);

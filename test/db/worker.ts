@@ -2,19 +2,21 @@ import { createInterface } from "node:readline";
 import { pgBossEngine } from "#db/engine.ts";
 import { openDatabase } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
+import type { DatabasePlace } from "#db/place.ts";
 import { store } from "#db/store.ts";
 import { stores } from "#db/stores.ts";
 import { Fenced } from "#runs/run.ts";
 
 /**
- * A worker as a process of its own, for tests that kill or pause one: `worker.ts <database url>`. It says a line for
- * everything it does and holds every agent job until it is told "go <run>".
+ * A worker as a process of its own, for tests that kill or pause one: `worker.ts <database url, or place as JSON>`. It
+ * says a line for everything it does and holds every agent job until it is told "go <run>".
  */
-const [url = ""] = process.argv.slice(2);
+const [given = ""] = process.argv.slice(2);
+const at = given.startsWith("{") ? (JSON.parse(given) as DatabasePlace) : given;
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
-const database = await openDatabase(url, { onError: (error) => say(`error ${error.message}`) });
+const database = await openDatabase(at, { onError: (error) => say(`error ${error.message}`) });
 const orgId = await ensureOrg(database.db, "acme");
 const engine = await pgBossEngine({ database, orgId, pulseMs: 500 });
 const { runs } = stores(database, { orgId });
