@@ -55,6 +55,11 @@ export interface PullRequestChange {
   readonly url?: string;
 }
 
+/** What a reviewer or the host's own checks say of a pull request: the same as a change, asked for instead of told. */
+export type PullRequestWord = Omit<PullRequestChange, "deliveryId" | "kind"> & {
+  readonly kind: "reviewed" | "checked";
+};
+
 export type RepoHostErrorCode = "not_found" | "stale" | "denied" | "unavailable" | "invalid";
 
 export class RepoHostError extends Error {
@@ -92,6 +97,11 @@ export interface RepoHost {
   ): Promise<PullRequest>;
   editPullRequest(repo: string, number: number, text: PullRequestText): Promise<void>;
   pullRequest(repo: string, number: number): Promise<PullRequest | null>;
+  /**
+   * What is said of it by now: the last word of each reviewer, and of each of the host's own checks of its newest commit
+   * that are over. Nothing of ours; nothing where the host has neither.
+   */
+  words(repo: string, number: number): Promise<readonly PullRequestWord[]>;
   /** Replaces our reports on this commit, by name. */
   reportChecks(repo: string, oid: string, checks: readonly CheckReport[]): Promise<void>;
   /**

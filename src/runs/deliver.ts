@@ -195,8 +195,12 @@ async function viewOf(core: Core, row: OutboxRow, about: Omit<InHand, "row"> | n
     case "receipt":
       return { kind: "receipt", run: title, facts };
     case "outcome":
-    case "forge":
       return { kind: "outcome", run: title, facts };
+    case "forge": {
+      if (row.subject === null) return { kind: "outcome", run: title, facts };
+      const { reviews = [], forge = [] } = facts.pullRequest ?? {};
+      return reviews.length + forge.length > 0 ? { kind: "forge", run: title, facts } : null;
+    }
     case "blocked": {
       const host = facts.hosts.find((one) => `${one.host}:${one.port}` === row.subject && one.refused > 0);
       return host

@@ -71,6 +71,8 @@ export type View =
     }
   /** The pull request with what it rests on. */
   | { readonly kind: "receipt"; readonly run: RunTitle; readonly facts: RunFacts }
+  /** What reviewers and the forge's own checks say of the pull request, while it waits: one message, edited in place. */
+  | { readonly kind: "forge"; readonly run: RunTitle; readonly facts: RunFacts }
   /** A host was refused: which, by what, and who could change it. */
   | {
       readonly kind: "blocked";

@@ -107,6 +107,14 @@ repoHostContract("github", async () => {
       await expect.poll(() => changes.length).toBe(told);
       await hooks.drain();
     },
+    async review(number, verdict) {
+      const event = verdict === "approved" ? "APPROVE" : "REQUEST_CHANGES";
+      await double.as("bo")("POST", `/repos/${repo}/pulls/${number}/reviews`, { event, body: "seen" });
+    },
+    async check(_number, oid, name, conclusion) {
+      const done = { name, head_sha: oid, status: "completed", conclusion };
+      await asBo("POST", `/repos/${repo}/check-runs`, done);
+    },
     changes,
     close: async () => {
       for (const end of open.splice(0).reverse()) await end();

@@ -21,6 +21,12 @@ repoHostContract("memory", async () => {
     checksOf: async (commit) => host.checksOf(repo, commit),
     branch: async (name) => host.branch(repo, name),
     act: (number, kind, by) => host.act(repo, number, kind, by),
+    review: async (number, verdict) => {
+      const { headOid = null } = (await host.pullRequest(repo, number)) ?? {};
+      host.say({ repo, number, kind: "reviewed", by: "bo", verdict, oid: headOid });
+    },
+    check: async (number, commit, _name, conclusion) =>
+      host.say({ repo, number, kind: "checked", by: "GitHub Actions", conclusion, oid: commit }),
     changes,
     close: async () => {},
   };

@@ -15,6 +15,10 @@ export interface RepoHostUnderTest {
   branch(name: string): Promise<string | null>;
   /** A person acts on the pull request; resolves when the change has been told. */
   act(number: number, kind: "merged" | "closed", by: string): Promise<void>;
+  /** "bo" reviews the newest commit. */
+  review(number: number, verdict: "approved" | "changes_requested"): Promise<void>;
+  /** A check of "GitHub Actions" is over. */
+  check(number: number, oid: string, name: string, conclusion: "success" | "failure"): Promise<void>;
   /** Every change told so far. */
   readonly changes: readonly PullRequestChange[];
   close(): Promise<void>;
@@ -192,6 +196,23 @@ export function repoHostContract(
       const reports = await it.checksOf(it.oids[0]);
       expect(reports).toHaveLength(2);
       expect(reports.find((check) => check.name === red.name)).toMatchObject({ summary: "3 green" });
+    });
+
+    promise("who asks hears the last word of each reviewer and of others' checks, and none of ours", async () => {
+      await push(it.oids[0], null);
+      const { number } = await open();
+      expect(await it.host.words(it.repo, number)).toEqual([]);
+      const [oid] = it.oids;
+      await it.host.reportChecks(it.repo, oid, [{ name: "unit", conclusion: "success", summary: "3 green" }]);
+      await it.review(number, "changes_requested");
+      await it.check(number, oid, "build", "success");
+      await it.check(number, oid, "test", "failure");
+      await it.review(number, "approved");
+      const words = await it.host.words(it.repo, number);
+      expect(words).toHaveLength(2);
+      expect(words[0]).toMatchObject({ repo: it.repo, number, kind: "reviewed", by: "bo", verdict: "approved", oid });
+      expect(words[1]).toMatchObject({ kind: "checked", by: "GitHub Actions", conclusion: "failure", oid });
+      await expect(it.host.words(it.repo, number + 1)).rejects.toMatchObject({ code: "not_found" });
     });
 
     promise("a person's merge and close are told once and kept", async () => {

@@ -2,8 +2,9 @@ import { afterEach, expect, test } from "vitest";
 import type { PullRequestChange } from "#ports/repo-host.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { eventsOf, factsOf } from "#runs/look.ts";
-import { pullRequestChanged } from "#runs/review.ts";
+import { pullRequestChanged, reconcile } from "#runs/review.ts";
 import type { Run } from "#runs/run.ts";
+import { messageKey } from "#runs/tell.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
@@ -57,6 +58,64 @@ test("a merge that is told by webhook and found by the timer ends the run once",
   await told({ kind: "merged", by: "bo", deliveryId: "d-9" });
   await house.until("merged");
   expect((await kinds(run)).filter((kind) => kind === "pull_request.changed")).toHaveLength(1);
+});
+
+test("a review and a check that no webhook brought are found by the timer, each once", async () => {
+  const run = await inReview();
+  const at = { repo: "acme/shop", number: 1 };
+  const { headOid: oid = "" } = (await house.repoHost.pullRequest("acme/shop", 1)) ?? {};
+  const look = async () => {
+    const taken = await house.core.stores.runs.take(run.id);
+    if (taken) await reconcile(house.core, taken);
+  };
+  house.repoHost.say({ ...at, kind: "reviewed", by: "bo", verdict: "commented", oid });
+  const url = "https://forge.example/acme/shop/pull/1#r2";
+  const approval = { ...at, kind: "reviewed", by: "bo", verdict: "approved", oid, url } as const;
+  house.repoHost.say(approval);
+  house.repoHost.say({ ...at, kind: "checked", by: "Another CI", conclusion: "failure", oid });
+  house.repoHost.say({ ...at, kind: "checked", by: "Old CI", conclusion: "failure", oid: "0".repeat(40) });
+  await look();
+  await look();
+  const words = async () =>
+    (await eventsOf(house.core, run.id)).flatMap(({ body }) =>
+      body.kind === "pull_request.reviewed"
+        ? [`${body.by} ${body.verdict}`]
+        : body.kind === "forge.checked"
+          ? [`${body.by} ${body.conclusion}`]
+          : [],
+    );
+  expect(await words()).toEqual(["bo approved", "Another CI failure"]);
+  // Its webhook comes after all, and then a rerun's that is lost again.
+  await pullRequestChanged(house.core, { ...approval, deliveryId: "d-1" });
+  house.repoHost.say({ ...at, kind: "checked", by: "Another CI", conclusion: "success", oid });
+  await look();
+  expect(await words()).toEqual(["bo approved", "Another CI failure", "Another CI success"]);
+  expect((await house.core.stores.runs.get(run.id))?.wakeAt?.getTime()).toBeGreaterThan(Date.now());
+});
+
+test("a forge that does not say what was said of a pull request still says what became of it", async () => {
+  const run = await inReview();
+  Object.assign(house.repoHost, {
+    words: () => Promise.reject(new RepoHostError("denied", "the App may not read checks")),
+  });
+  const taken = await house.core.stores.runs.take(run.id);
+  if (taken) await reconcile(house.core, taken);
+  expect(house.logged.filter((line) => line.startsWith("what is said of a pull request"))).toHaveLength(1);
+  await house.repoHost.act("acme/shop", 1, "merged", "bo");
+  await house.until("merged");
+});
+
+test("what reviewers and checks say is one message of its thread, and its end another", async () => {
+  const run = await inReview();
+  const at = { by: "bo", url: "https://github.com/acme/shop/pull/1#r1" };
+  await told({ kind: "reviewed", ...at, deliveryId: "d-1", verdict: "changes_requested" });
+  await told({ kind: "checked", by: "GitHub Actions", deliveryId: "d-2", conclusion: "failure" });
+  await told({ kind: "reviewed", ...at, deliveryId: "d-3", verdict: "approved" });
+  const wanted = await house.core.stores.outbox.get(messageKey(run, "forge", "words"));
+  expect(wanted?.version).toBe(3);
+  expect(await house.core.stores.outbox.get(messageKey(run, "forge", null))).toBeNull();
+  await told({ kind: "merged", by: "bo", deliveryId: "d-4" });
+  expect(await house.core.stores.outbox.get(messageKey(run, "forge", null))).toMatchObject({ kind: "forge" });
 });
 
 test("a word about a pull request of nobody's is no news", async () => {

@@ -4,6 +4,7 @@ import type {
   PullRequest,
   PullRequestChange,
   PullRequestText,
+  PullRequestWord,
   RepoHost,
 } from "#ports/repo-host.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
@@ -14,6 +15,7 @@ interface Kept {
   readonly branches: Map<string, string>;
   readonly pulls: { pull: PullRequest; text: PullRequestText }[];
   readonly checks: Map<string, Map<string, CheckReport>>;
+  readonly words: PullRequestWord[];
 }
 
 /** What a person does on the host's own pages, and what can be read there. Not part of the port. */
@@ -26,6 +28,8 @@ export interface MemoryRepoHost extends RepoHost {
   readonly pushes: readonly { repo: string; branch: string; oid: string }[];
   /** Resolves when `onChange` has. Throws "invalid" when the pull request is not open. */
   act(repo: string, number: number, kind: "merged" | "closed", by: string): Promise<void>;
+  /** A person reviews, or checks of others are over. Nobody is told: whoever wants to know asks. */
+  say(word: PullRequestWord): void;
 }
 
 /** Keeps repositories, branches and pull requests in a Map; a push is believed, no git runs. For tests. */
@@ -43,6 +47,7 @@ export function memoryRepoHost(o: {
       branches: new Map([[defaultBranch, oid]]),
       pulls: [],
       checks: new Map(),
+      words: [],
     });
   }
 
@@ -110,6 +115,17 @@ export function memoryRepoHost(o: {
       const found = home.pulls.find(({ pull }) => pull.number === number);
       return found === undefined ? null : seen(home, found.pull);
     },
+    async words(repo, number) {
+      const { pull } = mustHavePull(repo, number);
+      const { headOid } = seen(mustHave(repo), pull);
+      const said = mustHave(repo).words.filter(
+        (one) => one.number === number && (one.kind === "reviewed" || one.oid === headOid),
+      );
+      const last = said.filter(
+        (one, index) => !said.slice(index + 1).some(({ kind, by }) => kind === one.kind && by === one.by),
+      );
+      return [...last.filter(({ kind }) => kind === "reviewed"), ...last.filter(({ kind }) => kind === "checked")];
+    },
     async reportChecks(repo, oid, checks) {
       const home = mustHave(repo);
       const reports = home.checks.get(oid) ?? new Map<string, CheckReport>();
@@ -123,6 +139,10 @@ export function memoryRepoHost(o: {
     async markReady(repo, number) {
       const found = mustHavePull(repo, number);
       if (found.pull.state === "open") found.pull = { ...found.pull, draft: false };
+    },
+    say(word) {
+      mustHavePull(word.repo, word.number);
+      mustHave(word.repo).words.push(word);
     },
     branch: (repo, branch) => kept.get(repo)?.branches.get(branch) ?? null,
     textOf: (repo, number) => kept.get(repo)?.pulls.find(({ pull }) => pull.number === number)?.text ?? null,

@@ -262,8 +262,11 @@ export async function githubDouble(o: {
     if (typeof data !== "object" || data === null) return data;
     const all = data as Record<string, unknown>;
     if (Array.isArray(all.check_runs)) {
-      const app = { id: 4242, slug: "countersign-test", name: "Countersign test" };
-      return { ...all, check_runs: all.check_runs.map((run: object) => ({ ...run, app })) };
+      const ours = { id: 4242, slug: "countersign-test", name: "Countersign test" };
+      const others = { id: 15368, slug: "github-actions", name: "GitHub Actions" };
+      const runs = all.check_runs as readonly { readonly name: string }[];
+      const appOf = ({ name }: { name: string }) => (/^countersign(?: \/ |$)/.test(name) ? ours : others);
+      return { ...all, check_runs: runs.map((run) => ({ ...run, app: appOf(run) })) };
     }
     const account = (all.account as { login?: string } | undefined)?.login;
     if (account !== undefined && "suspended_at" in all && suspended.has(account)) {

@@ -23,6 +23,8 @@ const badFacts = story.factsOf([
   { kind: "agent.planned", tasks: [{ title: bad, status: "pending" }] },
   { kind: "notice", text: bad },
   { kind: "pull_request.opened", repo: bad, number: 1, url: "javascript:alert(1)", draft: true, oid: bad },
+  { kind: "pull_request.reviewed", repo: bad, number: 1, by: bad, verdict: "commented", oid: bad, url: bad },
+  { kind: "forge.checked", repo: bad, number: 1, by: bad, conclusion: "failure", oid: bad, url: "javascript:alert(2)" },
   { kind: "pull_request.changed", repo: bad, number: 1, change: "closed", by: bad, oid: null },
   { kind: "receipt.signed", digest: bad, keyId: bad, events: 1 },
   { kind: "run.answered", text: bad },
@@ -33,6 +35,7 @@ if (!badApproval) throw new Error("the story has no approval");
 
 /** The same cards with hostile words in every place that is not ours. */
 export const evilViews: Readonly<Record<string, View>> = {
+  forge: { kind: "forge", run: badTitle, facts: badFacts },
   status: { kind: "status", run: badTitle, facts: badFacts, tasks: badFacts.plan },
   approval: {
     kind: "approval",

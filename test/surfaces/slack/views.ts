@@ -279,6 +279,8 @@ export const views: Readonly<Record<string, View>> = {
     },
     story.moved("checking", "handed_off"),
   ]),
+  "forge-words": { kind: "forge", run: story.title, facts: story.factsOf(story.reviewed) },
+  "forge-approved": { kind: "forge", run: story.title, facts: story.factsOf(story.approvedOnForge) },
   "outcome-merged": story.outcomeOf(story.merged),
   "outcome-closed": story.outcomeOf(story.closedUnmerged),
   "noted-approved": { kind: "noted", what: "approved", run: story.title },

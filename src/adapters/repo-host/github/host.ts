@@ -10,6 +10,7 @@ import { told } from "./failures.ts";
 import { editPull, findPull, markPullReady, openPull, readPull } from "./pulls.ts";
 import { pushTo } from "./push.ts";
 import { askOwners } from "./reviewers.ts";
+import { readWords } from "./words.ts";
 
 /** The list answers what a pattern of policy may mean; a new repository may take that long to be seen. */
 const LISTED_MS = 60_000;
@@ -88,6 +89,7 @@ export function githubRepoHost(o: {
     openPullRequest: (of) => openPull(access, of),
     editPullRequest: (repo, number, text) => editPull(access, repo, number, text),
     pullRequest: (repo, number) => readPull(access, repo, number),
+    words: (repo, number) => readWords(access, { appId: o.app.appId, webUrl }, repo, number),
     reportChecks: async (repo, oid, checks) => report(access, await access.slug(), repo, oid, checks),
     requestReview: (repo, number) => askOwners(access, o.transport.log, repo, number),
     markReady: (repo, number) => markPullReady(access, repo, number),

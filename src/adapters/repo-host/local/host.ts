@@ -91,6 +91,11 @@ export async function localRepoHost(o: {
       return (await readPull(ground, repo, number))?.pull ?? null;
     },
     reportChecks: (repo, oid, checks) => writeChecks(ground, repo, oid, checks),
+    async words(repo, number) {
+      // Its people decide, and nothing of its own checks: what became of a pull request is all there is to hear.
+      await mustHavePull(ground, repo, number);
+      return [];
+    },
     async requestReview(repo, number) {
       // People here are those of the local page; none of them is named in a repository.
       await mustHavePull(ground, repo, number);

@@ -1,6 +1,7 @@
 import type { View } from "#runs/view.ts";
 import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
+import { forgeCard } from "./forge.ts";
 import {
   askedCard,
   blockedCard,
@@ -34,6 +35,8 @@ export function render(view: View, now: Date): Card {
       return handedCard(view);
     case "receipt":
       return receiptCard(view);
+    case "forge":
+      return forgeCard(view);
     case "outcome":
       return outcomeCard(view);
     case "blocked":
