@@ -30,8 +30,11 @@ export function deliveries(o: {
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
   /** Older rows are of a process that is gone: their work takes milliseconds. Default 30 s. */
   readonly leftBehindMs?: number | undefined;
+  /** Rows worked on at once, where nobody waits for what comes of one: answers come before the work. Default: all. */
+  readonly atOnce?: number;
 }): Deliveries {
-  const { source, name, inbox, log, leftBehindMs = LEFT_BEHIND_MS } = o;
+  const { source, name, inbox, log, leftBehindMs = LEFT_BEHIND_MS, atOnce = Number.POSITIVE_INFINITY } = o;
+  const inTurn = turns(atOnce);
   const tries = new Map<string, number>();
   const running = new Map<string, Promise<void>>();
 
@@ -63,7 +66,7 @@ export function deliveries(o: {
   return {
     start(...of) {
       const [id] = of;
-      const work = drive(...of).finally(() => running.delete(id));
+      const work = inTurn(() => drive(...of)).finally(() => running.delete(id));
       running.set(id, work);
       return work;
     },
@@ -76,5 +79,23 @@ export function deliveries(o: {
     async drain() {
       while (running.size > 0) await Promise.all(running.values());
     },
+  };
+}
+
+/** Runs what it is given, `most` at a time, in order. */
+function turns(most: number): (work: () => Promise<void>) => Promise<void> {
+  const waiting: (() => void)[] = [];
+  let busy = 0;
+  return async (work) => {
+    if (busy >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else busy += 1;
+    try {
+      await work();
+    } finally {
+      // The place goes to whoever is next.
+      const next = waiting.shift();
+      if (next === undefined) busy -= 1;
+      else next();
+    }
   };
 }

@@ -6,6 +6,8 @@ import { deliveries } from "#surfaces/deliveries.ts";
 import { changesIn, type Told } from "./changes.ts";
 
 const SOURCE = "github";
+/** A burst is answered first and worked off then: GitHub waits for its answers, and nobody for the work. */
+const AT_ONCE = 4;
 export const WEBHOOK_PATH = "/github/webhooks";
 
 /** GitHub sends nothing larger: docs.github.com, "Webhook events and payloads", "Payload cap". */
@@ -37,7 +39,14 @@ export function githubWebhooks(o: {
   readonly leftBehindMs?: number;
 }): GithubWebhooks {
   const { inbox, changed, log } = o;
-  const kept = deliveries({ source: SOURCE, name: "GitHub", inbox, log, leftBehindMs: o.leftBehindMs });
+  const kept = deliveries({
+    source: SOURCE,
+    name: "GitHub",
+    inbox,
+    log,
+    leftBehindMs: o.leftBehindMs,
+    atOnce: AT_ONCE,
+  });
   const start = (change: PullRequestChange) => kept.start(change.deliveryId, () => changed(change));
 
   async function take(c: Context): Promise<Response> {

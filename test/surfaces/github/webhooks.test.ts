@@ -32,7 +32,7 @@ interface Sent {
 }
 
 async function world(
-  o: { inbox?: (real: InboxStore) => InboxStore; changed?: (change: PullRequestChange) => void } = {},
+  o: { inbox?: (real: InboxStore) => InboxStore; changed?: (change: PullRequestChange) => void | Promise<void> } = {},
 ) {
   const orgId = await ensureOrg(database.db, randomUUID());
   const real = stores(database, { orgId }).inbox;
@@ -45,15 +45,16 @@ async function world(
       appId: APP_ID,
       inbox: o.inbox?.(real) ?? real,
       changed: async (change) => {
-        o.changed?.(change);
+        await o.changed?.(change);
         changes.push(change);
       },
       log: (message) => void logged.push(message),
       leftBehindMs: 0,
     });
   const hooks = made();
-  async function post(event: string, body: string, { headers = {}, delivery = randomUUID() }: Sent = {}) {
-    const answer = await hooks.routes.request(WEBHOOK_PATH, {
+  /** Resolves when it is answered, whatever comes of it. */
+  async function send(event: string, body: string, { headers = {}, delivery = randomUUID() }: Sent = {}) {
+    const { status } = await hooks.routes.request(WEBHOOK_PATH, {
       method: "POST",
       body,
       headers: {
@@ -64,11 +65,16 @@ async function world(
         ...headers,
       },
     });
+    return status;
+  }
+  async function post(...sent: Parameters<typeof send>) {
+    const status = await send(...sent);
     await hooks.drain();
-    return answer.status;
+    return status;
   }
   return {
     post,
+    send,
     changes,
     logged,
     hooks,
@@ -124,6 +130,26 @@ test("a merge is told with who did it, which commit landed and the delivery's id
       url: "https://github.com/Codertocat/Hello-World/pull/2",
     },
   ]);
+});
+
+test("a burst is answered before it is worked off, and worked off a few at a time", async () => {
+  const { promise: go, resolve: begin } = Promise.withResolvers<void>();
+  let [busy, most] = [0, 0];
+  const { send, hooks, changes } = await world({
+    async changed() {
+      busy += 1;
+      most = Math.max(most, busy);
+      await go;
+      busy -= 1;
+    },
+  });
+  const sent = Array.from({ length: 30 }, (_, n) => send("pull_request", merged(), { delivery: `burst-${n}` }));
+  expect(new Set(await Promise.all(sent))).toEqual(new Set([202]));
+  expect(changes).toEqual([]);
+  begin();
+  await hooks.drain();
+  expect(changes).toHaveLength(30);
+  expect(most).toBe(4);
 });
 
 test("a delivery that comes again is answered and not handed on again", async () => {
