@@ -1,20 +1,13 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
-import { openDatabase } from "#db/open.ts";
-import { ensureOrg } from "#db/orgs.ts";
-import { stores } from "#db/stores.ts";
 import type { RunEvent } from "#runs/event.ts";
 import { type Bench, ratios, spread } from "./report.ts";
-import { folder, product, type Subject } from "./subject.ts";
-import { approve, shownKeys, write } from "./talk.ts";
+import { records, runOnce } from "./runs.ts";
+import { folder, product } from "./subject.ts";
 
 const RUNS = 10;
-const CHANNEL = "C0SHOP";
-const LONGEST_MS = 60_000;
-const LOOK_MS = 50;
 const run = promisify(execFile);
 
 export const overhead: Bench = {
@@ -55,16 +48,11 @@ async function work(dataDir: string): Promise<number[]> {
   const repository = path.join(dataDir, "repos", "git", "acme", "shop.git");
   const times: number[] = [];
   for (let n = 0; n <= RUNS; n += 1) {
-    const thread = await write(subject, CHANNEL, `<@U0AGENT> append "Line ${n}." to README.md`);
-    await until(() => approve(subject, CHANNEL, "U0BO", thread));
-    await until(() => hasReceipt(subject, thread));
+    await runOnce(subject, n);
     times.push(await byHand(repository, path.join(dataDir, "by-hand")));
   }
   return times;
 }
-
-const hasReceipt = async (subject: Subject, thread: string): Promise<boolean> =>
-  (await shownKeys(subject, CHANNEL, thread)).some((key) => key.endsWith(":receipt"));
 
 /** What git itself costs for one run, with nothing around it. */
 async function byHand(repository: string, place: string): Promise<number> {
@@ -86,25 +74,6 @@ async function byHand(repository: string, place: string): Promise<number> {
   const took = performance.now() - began;
   rmSync(place, { recursive: true });
   return took;
-}
-
-async function until(look: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + LONGEST_MS; !(await look()); await pause(LOOK_MS)) {
-    if (performance.now() > end) throw new Error("a run did not get on");
-  }
-}
-
-/** The record of every run, oldest first, read after the product has closed its database. */
-async function records(dataDir: string): Promise<RunEvent[][]> {
-  const database = await openDatabase(`pglite:${path.join(dataDir, "database")}`);
-  try {
-    const orgId = await ensureOrg(database.db, "default");
-    const { runs, events } = stores(database, { orgId });
-    const all = [...(await runs.recent(orgId, RUNS + 1))].sort((a, b) => a.number - b.number);
-    return await Promise.all(all.map(async (one) => [...(await events.after(one.id, 0, 10_000))]));
-  } finally {
-    await database.close();
-  }
 }
 
 /** One run's time in ms, taken apart. `own` is the rest of `wall`; the last four are its parts. */

@@ -1,3 +1,5 @@
+import { daytona } from "./daytona.ts";
+import { deliveries } from "./deliveries.ts";
 import { linear } from "./linear.ts";
 import { memory } from "./memory.ts";
 import { mention } from "./mention.ts";
@@ -11,7 +13,7 @@ import { start } from "./start.ts";
  * `npm run bench [name…]`: measured claims, each beside a named peer in the same run. Prints a table and one JSON line
  * for each, writes bench/results/<name>.json and, of all that is kept there, the README beside it. Nothing here passes or fails: a person reads it.
  */
-const BENCHES: readonly Bench[] = [mention, linear, overhead, sandbox, start, memory, policy];
+const BENCHES: readonly Bench[] = [mention, linear, deliveries, overhead, sandbox, daytona, start, memory, policy];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHES.some((bench) => bench.name === name));

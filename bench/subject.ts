@@ -24,13 +24,18 @@ const READY_MS = 300_000;
 
 /**
  * The whole product. `database`: a Postgres URL, or `null` for the embedded one. `dataDir` given: it is there already,
- * and stays when the product is closed; else a folder of its own.
+ * and stays when the product is closed; else a folder of its own. `env`: settings beside ours.
  */
-export function product(database: string | null, dataDir?: string): Promise<Subject> {
+export function product(
+  database: string | null,
+  dataDir?: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Subject> {
   return open(process.execPath, [...EXTRA, path.join(root, "src", "main.ts"), "serve"], {
     cwd: root,
     database,
     dataDir,
+    env,
   });
 }
 
@@ -49,7 +54,12 @@ export const folder = (): string => mkdtempSync(path.join(tmpdir(), "countersign
 async function open(
   command: string,
   args: readonly string[],
-  o: { cwd: string; database: string | null; dataDir?: string | undefined },
+  o: {
+    cwd: string;
+    database: string | null;
+    dataDir?: string | undefined;
+    env?: Readonly<Record<string, string>>;
+  },
 ): Promise<Subject> {
   const dataDir = o.dataDir ?? folder();
   const env: NodeJS.ProcessEnv = {
@@ -59,6 +69,7 @@ async function open(
     COUNTERSIGN_DATA: dataDir,
     LOG_LEVEL: "warn",
     ...(o.database === null ? {} : { DATABASE_URL: o.database }),
+    ...o.env,
   };
   const began = performance.now();
   const child = spawn(command, args, { cwd: o.cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });

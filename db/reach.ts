@@ -4,8 +4,7 @@ import { driverOf, nameOf, reason } from "./postgres.ts";
 
 /** Whether a database would be opened: asks Postgres one question at each of its addresses; of an embedded one says where it is. Changes nothing. */
 export async function reachDatabase(at: DatabasePlace): Promise<{ kind: "pglite" | "postgres"; place: string }> {
-  if (at.kind === "pglite")
-    return { kind: "pglite", place: at.folder === null ? "memory" : path.resolve(at.folder) };
+  if (at.kind === "pglite") return { kind: "pglite", place: at.folder === null ? "memory" : path.resolve(at.folder) };
   const driver = await driverOf(at);
   const addresses = { DATABASE_URL: at.url, DATABASE_POOLED_URL: at.pooledUrl };
   for (const [name, url] of Object.entries(addresses)) {
