@@ -245,9 +245,8 @@ async function textOf(file: string): Promise<string> {
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
 /**
- * The third request ends us at once: one press in a terminal is told to everybody in it, and whoever started us passes it
+ * Resolves at the first SIGINT or SIGTERM. The third request ends us at once: one press in a terminal is told to everybody in it, and whoever started us passes it
  * on, so that it can come twice.
  */
 function stopRequested(): Promise<void> {

@@ -21,7 +21,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   images: ["node:"],
 };
 
-/** Files at the top of `src` that wire the rest together (docs/adr/0002). Nothing imports them. */
+/** Files at the top of `src` that wire the rest together (docs/adr/0002). No folder of `src` imports them. */
 export const ROOTS = [
   "main",
   "house",

@@ -20,7 +20,7 @@ export interface EngineStats {
 
 /**
  * Durable dispatch: one queued and one active job per run and queue; wakes coalesce.
- * Timers are not jobs: `wake_at` is a column of the run and the sweep enqueues what is due (docs/adr/0003).
+ * Timers are not jobs: `wake_at` is a column of the run and the sweep enqueues what is due (docs/adr/0001).
  */
 export interface Engine {
   /** In the caller's transaction, so that a committed wake is never lost and a rolled-back one never happens. */

@@ -11,7 +11,7 @@ import type { Turn } from "./stores.ts";
 import { tellStep } from "./tell.ts";
 import { bodiesOf, type Heard, settle } from "./transcript.ts";
 
-/** Record at least this often while the agent works: durable.md §5, one write per flush. */
+/** Record at least this often while the agent works: one write for all that was heard meanwhile. */
 const FLUSH_MS = 100;
 const FLUSH_EVENTS = 100;
 

@@ -156,6 +156,11 @@ test("the index says of each run who asked for it, what it cost and how many tok
   ]);
 });
 
+test("the index says which runs had a scripted model", () => {
+  const rows = renderRunIndex(runLines, null).split(/(?=<tr role="row">)/);
+  expect(rows.filter((row) => row.includes("demo: scripted model"))).toEqual([rows[4]]);
+});
+
 test("the index lists runs with their state in words, and says what to do when there is none", () => {
   const text = seen(renderRunIndex(runLines, null));
   expect(text).toMatch(/143 Load the new cart fixtures acme\/shop · .*? Ana in payments/);

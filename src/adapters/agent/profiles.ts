@@ -46,7 +46,7 @@ export const demo: AgentProfile = {
 /**
  * OpenCode over `opencode acp`. Its configuration is one environment variable, which no file outranks; the work tree's
  * own `opencode.json`, `.opencode/` and skills are switched off, because a hostile repository could move the model or
- * allow every command (conformance case 28). That switch also hides AGENTS.md, so it is named again here; and it leaves
+ * allow every command: a repository is nobody we trust. That switch also hides AGENTS.md, so it is named again here; and it leaves
  * plugins on, which only the guard in the image stops (measured with 1.18.33). `apiOf`: where a run's model lives.
  */
 export const opencode = (apiOf: (model: string) => ModelApi): AgentProfile => ({

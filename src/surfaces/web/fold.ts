@@ -51,9 +51,9 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
     ],
     place: context.place,
     agent: {
-      title: run.agent === "demo" ? "Demo agent" : context.agentTitle,
+      title: isDemo(run) ? "Demo agent" : context.agentTitle,
       model: run.model,
-      demo: run.agent === "demo",
+      demo: isDemo(run),
     },
     policy: { ...all.request.policy, href: null },
     rules: all.decisions
@@ -100,12 +100,15 @@ export function runLine(run: Run, spent: Pick<RunLine, "usd" | "tokens"> | undef
     team: run.team,
     repo: run.repo,
     requester: run.requester.name,
+    demo: isDemo(run),
     startedAt: run.createdAt.toISOString(),
     usd: spent?.usd ?? 0,
     tokens: spent?.tokens ?? 0,
     pullRequest: run.pullRequest ? { ref: `${run.repo}#${run.pullRequest.number}`, href: run.pullRequest.url } : null,
   };
 }
+
+const isDemo = (run: Run): boolean => run.agent === "demo";
 
 const titleOf = (run: Run): string => run.text.split("\n", 1)[0]?.slice(0, 120) || `Run ${run.number}`;
 

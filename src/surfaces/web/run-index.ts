@@ -1,7 +1,7 @@
 import { renderPage, time } from "./frame.ts";
 import type { Html } from "./markup.ts";
 import { h, link } from "./markup.ts";
-import { statePill } from "./run-page.ts";
+import { DEMO, statePill } from "./run-page.ts";
 import type { RunLine } from "./run-view.ts";
 import { counted, day, money } from "./text.ts";
 
@@ -30,7 +30,7 @@ function line(run: RunLine): Html {
   const pull = run.pullRequest === null ? "" : h` · ${link(run.pullRequest.ref, run.pullRequest.href)}`;
   const cells = [
     h`<td role="cell" class="who num">${run.number}</td>`,
-    h`<td role="cell"><a href="/runs/${run.id}">${run.title}</a><br><span class="who">${run.repo} · ${day(run.startedAt)}, ${time(run.startedAt)}${pull}</span></td>`,
+    h`<td role="cell"><a href="/runs/${run.id}">${run.title}</a><br><span class="who">${run.repo} · ${day(run.startedAt)}, ${time(run.startedAt)}${pull}</span>${run.demo ? h` ${DEMO}` : ""}</td>`,
     h`<td role="cell">${run.requester}<br> <span class="who">in ${run.team}</span></td>`,
     h`<td role="cell" class="n">${money(run.usd)}<br> <span class="who">${counted(run.tokens, "token")}</span></td>`,
     h`<td role="cell" class="n">${statePill(run.state)}</td>`,

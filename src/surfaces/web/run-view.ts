@@ -189,6 +189,8 @@ export interface RunLine {
   readonly team: string;
   readonly repo: string;
   readonly requester: string;
+  /** The model is scripted, which the list says aloud. */
+  readonly demo: boolean;
   readonly startedAt: Instant;
   readonly usd: number;
   /** In and out. */

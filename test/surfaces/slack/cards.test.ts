@@ -73,6 +73,13 @@ describe.each(Object.entries(views))("the card %s", (name, view) => {
   });
 });
 
+test.each(Object.entries(views).flatMap(([name, view]) => ("run" in view ? [{ name, view, url: view.run.url }] : [])))(
+  "the card $name opens the page of the run that it is about",
+  ({ view, url }) => {
+    expect(JSON.stringify(render(view, NOW).blocks)).toContain(url);
+  },
+);
+
 describe.each(Object.entries(evilViews))("hostile words on the card %s", (_name, view) => {
   const card = render(view, NOW);
   const shown = JSON.stringify(card);

@@ -1,7 +1,7 @@
 import type { PullRequestFacts } from "#runs/pull-facts.ts";
 import type { View } from "#runs/view.ts";
 import { actions, type Card, card, section } from "./blocks.ts";
-import { openPullRequest } from "./facts.ts";
+import { openPullRequest, openRun } from "./facts.ts";
 import { link, said, some } from "./text.ts";
 
 const LINES_MOST = 8;
@@ -48,7 +48,7 @@ export function forgeCard({ run, facts }: Extract<View, { kind: "forge" }>): Car
         LINES_MOST,
       ),
     ),
-    actions(openPullRequest(run, facts)),
+    actions(openPullRequest(run, facts), openRun(run)),
   ]);
 }
 

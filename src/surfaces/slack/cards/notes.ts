@@ -46,10 +46,11 @@ export function unlinkedCard({ accounts }: Of<"unlinked">): Card {
 /** For one person: what their act did. */
 export function notedCard({ what, run, partly }: Of<"noted">): Card {
   const text = `Run ${run.number}: ${NOTED[what]}`;
-  if (partly === undefined) return card(text, [section(text)]);
+  const linked = `${link(run.url, `Run ${run.number}`)}: ${NOTED[what]}`;
+  if (partly === undefined) return card(text, [section(linked)]);
   const handed = `That is for ${listed(partly.handed.map(named))} only.`;
   const kept = partly.kept.map((one) => `Not handed over, ${named(one)}: ${words(one.refusal)}`);
-  return card([text, handed, ...kept].join(" "), [section(text, handed), ...kept.map((line) => section(line))]);
+  return card([text, handed, ...kept].join(" "), [section(linked, handed), ...kept.map((line) => section(line))]);
 }
 
 const named = ({ gate, name }: { readonly gate: string; readonly name: string | null }): string =>
