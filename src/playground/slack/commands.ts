@@ -1,13 +1,13 @@
 import { newHook } from "./hook-url.ts";
 import type { House } from "./house.ts";
-import { isObject, objects } from "./ids.ts";
+import { objects } from "./ids.ts";
 import { Impossible, type Outcome, outcomeOf, person } from "./interact.ts";
 import { channelFor } from "./person.ts";
 import { post } from "./posting.ts";
 import { asSlackText } from "./text.ts";
 import type { Triggers } from "./triggers.ts";
 import { checkBlocks } from "./validate.ts";
-import type { JsonObject } from "./world.ts";
+import { isObject, type JsonObject } from "./world.ts";
 
 /** Slack's composer sends no longer one. */
 const TYPED_MOST = 8_000;

@@ -1,13 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Json, JsonObject, Offered } from "./world.ts";
+import { isObject, type Json, type JsonObject, type Offered } from "./world.ts";
 
 /** An id as Slack's look, e.g. `id("Ev")` → "Ev0A1B2C3D4E". */
 export function id(prefix: string): string {
   return `${prefix}0${randomBytes(5).toString("hex").toUpperCase()}`;
 }
-
-export const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 export const objects = (value: Json | undefined): readonly JsonObject[] =>
   Array.isArray(value) ? value.filter(isObject) : [];

@@ -1,6 +1,6 @@
 import { newHook } from "./hook-url.ts";
 import type { House } from "./house.ts";
-import { isObject, objects } from "./ids.ts";
+import { objects } from "./ids.ts";
 import { channelJson, messageJson, viewJson } from "./shape.ts";
 import type { Answer } from "./sign.ts";
 import type { Triggers } from "./triggers.ts";
@@ -8,6 +8,7 @@ import {
   findChannel,
   findMessage,
   findUser,
+  isObject,
   type JsonObject,
   type Message,
   type Offered,

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "./world.ts";
+import { isObject, type Json, type JsonObject } from "./world.ts";
 
 /**
  * Slack's length limits, which its types do not carry. From Slack's Block Kit reference; the table is by the `type` of
@@ -76,9 +76,6 @@ const OPTION: Readonly<Record<string, Limit>> = {
   description: { chars: 75 },
 };
 const FIELD: Limit = { chars: 2_000 };
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A text, or the text inside a text object. */
 function textOf(value: Json | undefined): string | null {

@@ -1,6 +1,6 @@
 import type { House } from "./house.ts";
-import { id, interactive, isObject, objects, withIds } from "./ids.ts";
-import { type JsonObject, type OpenView, viewsOf } from "./world.ts";
+import { id, interactive, objects, withIds } from "./ids.ts";
+import { isObject, type JsonObject, type OpenView, viewsOf } from "./world.ts";
 
 /** Open modals: a stack of at most three per person. */
 export const STACK_MOST = 3;
@@ -47,7 +47,7 @@ function option(element: JsonObject, wanted: string): JsonObject | null {
 function elementState(element: JsonObject, given: unknown): JsonObject | string {
   const type = text(element.type);
   // A script may send Slack's own form back to us.
-  if (isObject(given as JsonObject) && (given as JsonObject).type === type) return given as JsonObject;
+  if (isObject(given) && given.type === type) return given;
   const many = Array.isArray(given) ? given.map(String) : given === undefined || given === "" ? [] : [String(given)];
   const [one] = many;
   switch (type) {
@@ -117,8 +117,7 @@ export function fill(
   for (const { blockId, actionId, element } of interactive(blocks)) {
     if (element.type === "button" || element.type === "overflow" || element.type === "workflow_button") continue;
     const byBlock = given[blockId];
-    const nested =
-      isObject(byBlock as JsonObject) && !("type" in (byBlock as JsonObject)) ? (byBlock as JsonObject) : null;
+    const nested = isObject(byBlock) && !("type" in byBlock) ? byBlock : null;
     const value = nested ? nested[actionId] : (byBlock ?? given[actionId]);
     if (byBlock !== undefined) used.add(blockId);
     if (given[actionId] !== undefined) used.add(actionId);

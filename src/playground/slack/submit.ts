@@ -1,10 +1,10 @@
 import type { House } from "./house.ts";
-import { interactive, isObject, objects } from "./ids.ts";
+import { interactive, objects } from "./ids.ts";
 import { type Act, actInView, Impossible, type Outcome, person, sendInteraction, viewPayload } from "./interact.ts";
 import { closeViews, fill, type GivenValues, openView, replaceView, STACK_MOST } from "./modals.ts";
 import type { Triggers } from "./triggers.ts";
 import { checkView } from "./validate.ts";
-import { type JsonObject, type OpenView, viewsOf } from "./world.ts";
+import { isObject, type JsonObject, type OpenView, viewsOf } from "./world.ts";
 
 /** What became of a modal: it stays with errors by block id, or it went (closed, replaced, pushed). */
 export type ViewOutcome =

@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { blockProblems, LIMITS, viewProblems } from "./limits.ts";
 import schema from "./schema/slack.schema.json" with { type: "json" };
-import type { Json, JsonObject } from "./world.ts";
+import { isObject, type Json, type JsonObject } from "./world.ts";
 
 /** A call that fits Slack's types, or Slack's refusal of it. */
 export type Checked =
@@ -36,9 +36,6 @@ export function knowsMethod(method: string): boolean {
 export function warmUp(): void {
   for (const method of ["chat.postMessage", "chat.update", "views.open"]) check(method);
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** One mistake in Slack's words. */
 function say(error: ErrorObject): string {

@@ -1,6 +1,6 @@
-import { isObject, objects } from "#playground/slack/ids.ts";
+import { objects } from "#playground/slack/ids.ts";
 import { edit, post } from "#playground/slack/posting.ts";
-import { findMessage, type Json, type JsonObject, type Message } from "#playground/slack/world.ts";
+import { findMessage, isObject, type Json, type JsonObject, type Message } from "#playground/slack/world.ts";
 import { type Call, channelOf, type Method, refuse, str } from "./call.ts";
 
 /** A streamed message: text that grows, and a plan whose tasks are told by id. */

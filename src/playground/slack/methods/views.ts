@@ -1,9 +1,8 @@
 import { publishHome } from "#playground/slack/homes.ts";
-import { isObject } from "#playground/slack/ids.ts";
 import { openView, replaceView, STACK_MOST } from "#playground/slack/modals.ts";
 import { viewJson } from "#playground/slack/shape.ts";
 import type { Triggers } from "#playground/slack/triggers.ts";
-import { type JsonObject, viewsOf } from "#playground/slack/world.ts";
+import { isObject, type JsonObject, viewsOf } from "#playground/slack/world.ts";
 import { type Call, knownUser, type Method, refuse, str } from "./call.ts";
 
 const viewOf = (call: Call): JsonObject => (isObject(call.args.view) ? call.args.view : {});
