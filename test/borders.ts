@@ -49,12 +49,10 @@ export const ROOTS = [
 
 export const root = path.resolve(import.meta.dirname, "..");
 
-/** Files of ours below a folder, as paths from the root. */
-export function sources(folder: string): string[] {
+/** Files of ours below a folder, as paths from the root; code, unless `named` says otherwise. */
+export function sources(folder: string, named = /\.(ts|mts|js|mjs)$/): string[] {
   return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
-    .filter(
-      (entry) => entry.isFile() && /\.(ts|mts|js|mjs)$/.test(entry.name) && !entry.parentPath.includes("node_modules"),
-    )
+    .filter((entry) => entry.isFile() && named.test(entry.name) && !entry.parentPath.includes("node_modules"))
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
     .sort();
 }
