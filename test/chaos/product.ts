@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort } from "#test/command.ts";
 import { until } from "./until.ts";
 import { clearAway } from "./victims.ts";
 
@@ -152,14 +152,4 @@ function tokenIn(words: string): string {
   const token = /\/\?token=(\S+)/.exec(words)?.[1];
   if (token === undefined) throw new Error("the product has not said its start token yet");
   return token;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port was free");
-  return address.port;
 }

@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Sandbox } from "#ports/sandbox.ts";
 import { calm, collect, refused, type SandboxBench, until } from "./sandbox-bench.ts";
@@ -59,9 +62,13 @@ export function sandboxWalls(name: string, makeBench: () => Promise<SandboxBench
     });
 
     test("the host's files, accounts and environment are not there", async () => {
-      const folders =
-        "for f in /home/* /root /var/lib /work /srv /mnt /media /proc/1/root/home/*; do test -e $f && echo $f; done";
-      expect((await sh(one, folders)).stdout).toBe("/home/agent\n/proc/1/root/home/agent\n");
+      const made = await mkdtemp(path.join(tmpdir(), "countersign-of-the-host-"));
+      await chmod(made, 0o755);
+      const named = [made, import.meta.dirname].map((folder) => `'${folder}'`).join(" ");
+      const folders = `for f in ${named} /home/* /root /var/lib /srv /mnt /media /proc/1/root/home/*; do test -e "$f" && echo "$f"; done`;
+      const { stdout } = await sh(one, folders);
+      await rm(made, { recursive: true });
+      expect(stdout).toBe("/home/agent\n/proc/1/root/home/agent\n");
       expect((await sh(one, "cut -d: -f1 /etc/passwd; cat /etc/shadow")).stdout).toBe("root\nagent\n");
       const all = await sh(one, "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d= -f1 | sort -u");
       const ours = [

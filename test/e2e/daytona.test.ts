@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
 import { localBench } from "#test/adapters/sandbox-local-bench.ts";
+import { freePort } from "#test/command.ts";
 import { type DaytonaDouble, daytonaDouble } from "#test/doubles/daytona/double.ts";
-import { freePort } from "./product.ts";
 import { inBrowser, type Surroundings, stageOfFile } from "./stage.ts";
 import { twoMinutes } from "./two-minutes.ts";
 

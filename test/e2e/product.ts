@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort } from "#test/command.ts";
 
 /** The real product in a process of its own, with a folder of its own, as `npm start` starts it. */
 export interface Product {
@@ -84,14 +84,4 @@ function listen(...streams: readonly NodeJS.ReadableStream[]): () => string {
     });
   }
   return () => words;
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port was free");
-  return address.port;
 }
