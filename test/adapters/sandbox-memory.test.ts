@@ -32,4 +32,11 @@ const makeBench = async () => {
   };
 };
 
-sandboxContract("memory", makeBench);
+sandboxContract("memory", makeBench, {
+  byConstruction: {
+    "by default nothing is reached: no name, no address, no resolver, whatever the proxy variables say":
+      "nothing in memory has a network",
+    "a death by memory is told from every other, and the sandbox outlives it":
+      "the program plays its own death, since nothing in memory limits it",
+  },
+});

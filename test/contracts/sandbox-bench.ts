@@ -34,6 +34,8 @@ export interface Cases {
   common(): Promise<Sandbox>;
   /** One sentence of the contract. `number`: its case in the conformance list; `null`: it is not in that list. */
   holds(number: number | null, sentence: string, body: (ctx: TestContext) => Promise<void>): void;
+  /** Ends a case that this machine cannot show: it is said aloud, and the number does not count as held. */
+  cannotShow(ctx: TestContext, number: number, why: string): never;
 }
 
 export const calm = (): AbortSignal => AbortSignal.timeout(25_000);

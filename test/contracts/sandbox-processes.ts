@@ -4,7 +4,7 @@ import { type Cases, collect, refused, SECOND, until } from "./sandbox-bench.ts"
 import { BURST, PROGRAMS } from "./sandbox-programs.ts";
 
 /** What becomes of a program that is started, and of what goes into it and comes out. */
-export function processCases({ bench, create, common, holds }: Cases): void {
+export function processCases({ bench, create, common, holds, cannotShow }: Cases): void {
   holds(12, "output is byte-exact from any offset, through a 5 MB burst", async () => {
     const sandbox = await common();
     await sandbox.start("burst", PROGRAMS.burst);
@@ -51,7 +51,7 @@ export function processCases({ bench, create, common, holds }: Cases): void {
   holds(15, "a death by memory is told from every other, and the sandbox outlives it", async (ctx) => {
     const { capabilities } = await bench().provider.preflight();
     if (capabilities.limits.memory !== "hard" && capabilities.isolation !== "none")
-      ctx.skip("nothing limits memory on this machine, and preflight says so");
+      cannotShow(ctx, 15, "nothing limits memory on this machine, and preflight says so");
     const sandbox = await create();
     await sandbox.start("memory", PROGRAMS.greedy);
     await collect(sandbox, "memory", "out", 0);
