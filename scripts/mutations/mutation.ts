@@ -21,7 +21,7 @@ export interface Red {
 
 /** The gateway's attacks, from the corpus that every build must pass. */
 export const corpus = (cases: string): Red => ({
-  file: "test/gateway/corpus.int.test.ts",
+  file: "test/gateway/corpus.test.ts",
   test: "no fewer cases pass than before",
   cases,
 });

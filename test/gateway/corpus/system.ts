@@ -1,8 +1,5 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { symlink } from "node:fs/promises";
 import path from "node:path";
 import type { EgressRule } from "#policy/egress.ts";
 import { loadPolicy } from "#policy/load.ts";
@@ -10,13 +7,14 @@ import { bareGrant, hashOf } from "#test/contracts/gateway.ts";
 import { askConnect, basic } from "#test/gateway/wire.ts";
 import { makeWorld, type World, type WorldOptions } from "#test/gateway/world.ts";
 import type { CorpusCase } from "./cases.ts";
+import { gatewayKilled } from "./killed.ts";
 import { decisionIn, type Outcome } from "./outcome.ts";
 
 const SANDBOX = "sb-fc";
 const RUN = "run-fc";
 
-/** Takes a piece of the system away and asks for a host that was allowed a moment before. */
-export async function trySystem(rules: readonly EgressRule[], each: CorpusCase): Promise<Outcome> {
+/** Takes a piece of the system away and asks for a host that was allowed a moment before. `null`: it cannot be tried here. */
+export async function trySystem(rules: readonly EgressRule[], each: CorpusCase): Promise<Outcome | null> {
   switch (each.input.event) {
     case "stop control plane":
       return await controlPlaneGone(rules);
@@ -99,33 +97,6 @@ async function auditFull(rules: readonly EgressRule[]): Promise<Outcome> {
       faults: world.requests.length > 0 ? ["the origin was reached"] : [],
     };
   });
-}
-
-async function gatewayKilled(): Promise<Outcome> {
-  const root = await mkdtemp(path.join(tmpdir(), "cs-kill-"));
-  const script = path.join(import.meta.dirname, "gateway-process.ts");
-  const child = spawn(process.execPath, [script, root], { stdio: ["ignore", "pipe", "inherit"] });
-  try {
-    await once(child.stdout, "data");
-    const dataSocket = path.join(root, "data.sock");
-    const reach = () =>
-      new Promise<boolean>((resolve) => {
-        const socket = connect(dataSocket, () => resolve(true)).once("error", () => resolve(false));
-        socket.once("connect", () => socket.destroy());
-      });
-    const before = await reach();
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    const after = await reach();
-    return {
-      decision: after ? "allow" : "deny",
-      reason: after ? "rule" : "no_path",
-      faults: before ? [] : ["it never listened"],
-    };
-  } finally {
-    child.kill("SIGKILL");
-    await rm(root, { recursive: true, force: true });
-  }
 }
 
 function unknownKey(): Outcome {
