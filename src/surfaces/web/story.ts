@@ -106,7 +106,7 @@ const refusal = (where: string, reason: string, rule: string | null): Words => [
 function append(command: DraftCommand, text: string): void {
   const all = command.output + text;
   command.output = all.slice(-OUTPUT_KEPT);
-  command.cutBytes += all.length - command.output.length;
+  command.cutBytes += Buffer.byteLength(all) - Buffer.byteLength(command.output);
 }
 
 const short = (oid: string): string => oid.slice(0, 10);
