@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
@@ -80,6 +81,7 @@ function report(
   const votes = kept.flatMap(({ bodies }) => only(bodies, "approval.voted"));
   const summary = {
     what: "random kill -9 of the whole product over Postgres with two workers; every approval clicked twice at once",
+    commit: execFileSync("git", ["rev-parse", "HEAD"], { cwd: import.meta.dirname, encoding: "utf8" }).trim(),
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
     cores: cpus().length,
