@@ -1,7 +1,6 @@
 import { actionProblem } from "./actions.ts";
 import { askOf } from "./ask.ts";
 import type { Path, Source } from "./document.ts";
-import { pathGlobProblem } from "./glob.ts";
 import { hint } from "./nearest.ts";
 import {
   type AskDefaults,
@@ -101,6 +100,10 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
       const problem = actionProblem(effect, pattern);
       if (problem !== null) complain(nth(source, objects, index), problem);
     });
+    rule.except.forEach((pattern, index) => {
+      const problem = actionProblem("deny", pattern);
+      if (problem !== null) complain(nth(source, [...path, "except"], index), problem);
+    });
   }
   if (subject === "git.branch" && effect === "allow") {
     complain(
@@ -125,12 +128,6 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
   }
   if (subject === "git.size" && rule.except.length > 0) {
     complain(source.keyAt([...path, "except"]), '"except" has nothing to spare here - a size has no names');
-  }
-  if (subject === "git.path" || subject === "secret.name") {
-    rule.except.forEach((pattern, index) => {
-      const problem = pattern.startsWith("/") ? 'starts with "/"' : pathGlobProblem(pattern);
-      if (problem !== null) complain(nth(source, [...path, "except"], index), `"${pattern}" ${problem}`);
-    });
   }
 }
 

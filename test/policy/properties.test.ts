@@ -14,6 +14,15 @@ const rank = (decision: Decision) => RANK[decision.outcome];
 
 const repo = fc.constantFrom("acme/a", "acme/b", "acme/*", "acme/a*");
 const file = fc.constantFrom("src/**", "**", "src/*", "**/x.ts", "docs/**", "src/a/x.ts");
+/** What each subject may spare: an exception is read as what the rule names is. */
+const SPARED = {
+  "git.repo": "acme/b",
+  "git.path": "src/a/x.ts",
+  command: "npm test",
+  action: "run.start",
+  tool: "browser",
+  "git.branch": "agent/r1",
+};
 const subject = fc.oneof(
   repo.map((glob) => ({ "git.repo": glob })),
   file.map((glob) => ({ "git.path": glob })),
@@ -32,16 +41,16 @@ const rule: fc.Arbitrary<RuleText> = fc
   .record({
     effect: fc.constantFrom("allow" as const, "ask" as const, "deny" as const),
     body: subject,
-    except: fc.option(fc.constantFrom("src/a/x.ts", "acme/b", "npm test"), { nil: undefined }),
+    spares: fc.boolean(),
     in: fc.option(repo, { nil: undefined }),
     from: fc.constantFrom("group:shop", "group:leads"),
     quorum: fc.integer({ min: 1, max: 3 }),
   })
   .filter(({ effect, body }) => !("git.branch" in body) || effect !== "allow")
-  .map(({ effect, body, except, in: limited, from, quorum }) => {
+  .map(({ effect, body, spares, in: limited, from, quorum }) => {
     const whole = {
       [effect]: body,
-      ...(except === undefined ? {} : { except }),
+      ...(spares ? { except: SPARED[Object.keys(body)[0] as keyof typeof SPARED] } : {}),
       ...(limited === undefined || !("git.path" in body) ? {} : { in: limited }),
       ...(effect === "ask" ? { from, quorum } : {}),
     };
