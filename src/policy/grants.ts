@@ -64,6 +64,11 @@ function checkHost(reading: Reading, entry: EgressShape & { host: string }, path
           : `"${entry.host}" covers ${upstream}, which the operator configures - grant its preset`,
     });
   }
+  checkForm(reading, entry, path);
+}
+
+/** Complaints about what a host entry says and could not have: of a grant and of the ceiling alike. */
+function checkForm({ source, problems }: Reading, entry: Entry, path: Path): void {
   const inspects = ["methods", "paths", "secret", "max_body"].find((key) => Object.hasOwn(entry, key));
   if (entry.mode === "tunnel" && inspects !== undefined) {
     problems.push({
@@ -77,6 +82,28 @@ function checkHost(reading: Reading, entry: EgressShape & { host: string }, path
       message: '"repos" belongs to a preset - a host has "paths"',
     });
   }
+}
+
+/** Complaints about the ceiling's entries: what would be read and have no effect, and what would hold every grant. */
+export function checkCeiling(reading: Reading, entries: readonly (CeilingEgressShape | null)[], path: Path): void {
+  const { source, problems } = reading;
+  entries.forEach((entry, index) => {
+    if (entry === null) return;
+    const here = [...path, index];
+    if (entry.host === undefined) {
+      const problem = presetProblem(reading, entry, here);
+      if (problem !== null) problems.push(problem);
+      if (entry.only !== undefined) {
+        const message = '"only" belongs to a host - a person adds a host for one run, and never a preset';
+        problems.push({ at: source.keyAt([...here, "only"]), message });
+      }
+      return;
+    }
+    checkForm(reading, entry, here);
+    if (entry.host === "**" && entry.only === undefined) {
+      problems.push({ at: source.at([...here, "host"]), message: `"**" ${tooBroad("**")}` });
+    }
+  });
 }
 
 export interface Grants {

@@ -1,6 +1,6 @@
 import { type Ceiling, ceilingOf, grantsAbove } from "./ceiling.ts";
 import type { Source } from "./document.ts";
-import { compileGrants, type Grants } from "./grants.ts";
+import { checkCeiling, compileGrants, type Grants } from "./grants.ts";
 import { limitsAbove, sandboxAbove } from "./limits.ts";
 import type { AskDefaults, GroupRef, Policy, PolicyProblem, Rule } from "./policy.ts";
 import { checkGroup, compileRules, plainRule, type Reading, toolRules } from "./rules.ts";
@@ -64,6 +64,7 @@ export function compileOrg(
   if (shape.defaults?.approvals?.from !== undefined)
     checkGroup(reading, shape.defaults.approvals.from, ["defaults", "approvals", "from"]);
   if (shape.auditors !== undefined) checkGroup(reading, shape.auditors, ["auditors"]);
+  checkCeiling(reading, shape.ceiling.egress, ["ceiling", "egress"]);
   const ceiling = ceilingOf(source, shape.ceiling);
   const always = compileRules(reading, shape.always ?? [], ["always"]);
   always.forEach((rule, index) => {

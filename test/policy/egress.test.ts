@@ -6,7 +6,7 @@ import { containsHost, matchesHost } from "#policy/hosts.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 function rulesOf(entries: string): readonly EgressRule[] {
-  const org = ORG.replace("{preset: npm-read}", '{host: "**", ports: [80, 443, 8443]}');
+  const org = ORG.replace("{preset: npm-read}", '{host: "**.example.com", ports: [80, 443, 8443]}');
   return loaded(load(teamFile(`egress:\n${entries}`), { org })).teams.shop?.egress ?? [];
 }
 
