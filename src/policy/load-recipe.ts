@@ -1,6 +1,7 @@
 import type { Source } from "./document.ts";
 import { containsPath, fold, pathGlob, speaksOf } from "./glob.ts";
 import { limitsAbove, limitsFrom } from "./limits.ts";
+import type { Org } from "./load-org.ts";
 import { compileChecks, present } from "./load-team.ts";
 import { hint } from "./nearest.ts";
 import type { PolicyProblem, Recipe, RecipeField, Team } from "./policy.ts";
@@ -40,7 +41,13 @@ function checkPrompt(source: Source, shape: Salvaged<RecipeShape>, problems: Pol
 }
 
 /** Proves that nothing in the recipe is more than its team may do. */
-function checkTeam(of: TeamSource, source: Source, shape: Salvaged<RecipeShape>, problems: PolicyProblem[]): void {
+function checkTeam(
+  org: Org,
+  of: TeamSource,
+  source: Source,
+  shape: Salvaged<RecipeShape>,
+  problems: PolicyProblem[],
+): void {
   const { team } = of;
   const granting = team.rules.filter((rule) => rule.subject === "git.repo" && rule.effect !== "deny");
   const within = (glob: string) => containsPath(pathGlob(fold(glob)), pathGlob(fold(shape.repo)));
@@ -62,8 +69,42 @@ function checkTeam(of: TeamSource, source: Source, shape: Salvaged<RecipeShape>,
       });
     });
   }
-  const outer = { shape: of.shape.limits ?? {}, source: of.source, path: ["limits"], what: "team's limit" };
-  problems.push(...limitsAbove(outer, shape.limits ?? {}, source, ["limits"]));
+  checkLimits(org, of, source, shape.limits ?? {}, problems);
+}
+
+/** Each limit is held to the one that is in force for the team: its own, else the organisation's default, else the ceiling's. */
+function checkLimits(
+  org: Org,
+  of: TeamSource,
+  source: Source,
+  limits: NonNullable<RecipeShape["limits"]>,
+  problems: PolicyProblem[],
+): void {
+  const { source: orgSource } = org.reading;
+  const outer = [
+    { shape: of.shape.limits ?? {}, source: of.source, path: ["limits"], what: "team's limit" },
+    { shape: org.shape.defaults?.limits ?? {}, source: orgSource, path: ["defaults", "limits"], what: "default" },
+    { shape: org.ceiling.limits, source: orgSource, path: ["ceiling", "limits"], what: "ceiling" },
+  ];
+  let silent = limits;
+  for (const one of outer) {
+    problems.push(...limitsAbove(one, silent, source, ["limits"]));
+    silent = Object.fromEntries(Object.entries(silent).filter(([name]) => !Object.hasOwn(one.shape, name)));
+  }
+}
+
+/** A check of the team's name would not run: the team's own stays. */
+function checkNames(of: TeamSource, source: Source, shape: Salvaged<RecipeShape>, problems: PolicyProblem[]): void {
+  shape.checks?.forEach((check, index) => {
+    const taken = of.shape.checks?.findIndex(
+      (one) => one !== null && one.name === check?.name && speaksOf(list(one.in), shape.repo),
+    );
+    if (check === null || taken === undefined || taken < 0) return;
+    problems.push({
+      at: source.at(["checks", index, "name"]),
+      message: `the team's check "${check.name}" at ${of.source.at(["checks", taken, "name"])} stays - give this one another name`,
+    });
+  });
 }
 
 function fieldsOf(shape: Salvaged<RecipeShape>): Record<string, RecipeField> {
@@ -82,6 +123,7 @@ function fieldsOf(shape: Salvaged<RecipeShape>): Record<string, RecipeField> {
 
 /** Compiles one recipe and holds it to its team. Complaints go to `problems`; `null` when its team is not there. */
 export function compileRecipe(
+  org: Org,
   teams: Readonly<Record<string, TeamSource>>,
   source: Source,
   shape: Salvaged<RecipeShape>,
@@ -99,7 +141,8 @@ export function compileRecipe(
     });
     return null;
   }
-  checkTeam(of, source, shape, problems);
+  checkTeam(org, of, source, shape, problems);
+  checkNames(of, source, shape, problems);
   return {
     name: shape.recipe,
     team: shape.team,

@@ -107,12 +107,13 @@ function compileTeams(org: Org, parsed: readonly Parsed<TeamShape>[], granted: G
 
 function compileRecipes(
   teams: Readonly<Record<string, TeamSource>>,
+  org: Org,
   parsed: readonly Parsed<RecipeShape>[],
-  problems: PolicyProblem[],
 ): Record<string, Recipe> {
   const recipes: Record<string, Recipe> = {};
+  const { problems } = org.reading;
   for (const { source, shape } of parsed) {
-    const recipe = shape === null ? null : compileRecipe(teams, source, shape, problems);
+    const recipe = shape === null ? null : compileRecipe(org, teams, source, shape, problems);
     if (recipe === null) continue;
     const other = Object.hasOwn(recipes, recipe.name) ? recipes[recipe.name] : undefined;
     if (other === undefined) recipes[recipe.name] = recipe;
@@ -156,7 +157,7 @@ export function loadPolicy(
   const teams: Record<string, Team> = Object.fromEntries(
     Object.entries(sources).map(([name, { team }]) => [name, team]),
   );
-  const recipes = compileRecipes(sources, recipeFiles, problems);
+  const recipes = compileRecipes(compiled, sources, recipeFiles);
   const known = declared([...files.keys()].filter((file) => TEAM_FILE.test(file)).length, teamFiles);
   const routing = (provider: Provider) => routes(compiled, provider, known, teams);
   const { owners, auditors, defaults } = compiled.shape;

@@ -54,7 +54,6 @@ prompt: "Edit {page}, {tone}. {note}"
 paths: content/**
 limits: {cost_usd: 1}
 checks:
-  - {name: links, command: "true"}
   - {name: spelling, command: npm run spelling}
 `,
       ],

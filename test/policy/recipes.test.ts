@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { compileScope } from "#policy/compile.ts";
+import { loadPolicy } from "#policy/load.ts";
 import { decidePath } from "#policy/paths.ts";
 import type { Policy, Recipe } from "#policy/policy.ts";
 import { fill, OUR_WORDS, recipeAsked, recipesOf, usageOf, withRecipe } from "#policy/recipes.ts";
 import { parse } from "#runs/say.ts";
 import { loadWith, TEAM } from "./recipe-sample.ts";
-import { loaded } from "./sample.ts";
+import { complaints, loaded, ORG, teamFile } from "./sample.ts";
 
 const policy: Policy = loaded(loadWith());
 const recipe = policy.recipes["copy-edit"] as Recipe;
@@ -109,4 +110,32 @@ test("each of our own words is one, and no recipe can have its name", () => {
 test("a recipe loads without a warning", () => {
   const result = loadWith();
   expect(result.ok && result.warnings.filter(({ at }) => at.startsWith("recipes/"))).toEqual([]);
+});
+
+/** What is wrong with a recipe of these lines, of a team that says nothing of limits but these. */
+function ofRecipe(lines: string, team = "", org = ORG): string[] {
+  const head = "version: 1\nkind: recipe\nrecipe: typo\nteam: shop\ntitle: t\nrepo: acme/shop\nprompt: p\n";
+  const files = new Map([
+    ["org.yaml", org],
+    ["teams/shop.yaml", teamFile(`rules:\n  - allow: {git.repo: acme/shop}\n${team}`)],
+    ["recipes/typo.yaml", head + lines],
+  ]);
+  return complaints(loadPolicy(files, { commit: "c" })).map((line) => line.replace("recipes/typo.yaml:", ""));
+}
+
+test("where the team is silent a recipe is held to the organisation's default, and where that is too to the ceiling", () => {
+  const org = `${ORG}defaults: {limits: {cost_usd: 4}}\n`;
+  const limits = "limits: {cost_usd: 5, tokens: 21M}\n";
+  const tokens = "8:31 tokens 21M is above the ceiling of 20M at org.yaml:8:39";
+  expect(ofRecipe(limits)).toEqual([tokens]);
+  expect(ofRecipe(limits, "", org)).toEqual(["8:20 cost_usd 5 is above the default of 4 at org.yaml:10:21", tokens]);
+  expect(ofRecipe(limits, "limits: {cost_usd: 5}\n", org)).toEqual([tokens]);
+});
+
+test("a check of a recipe may have the name of one that the team runs elsewhere", () => {
+  const checks = (where: string) => `checks: [{name: tests, command: a${where}}]\n`;
+  expect(ofRecipe(checks(""), checks(", in: acme/other"))).toEqual([]);
+  expect(ofRecipe(checks(""), checks(", in: acme/shop"))).toEqual([
+    '8:17 the team\'s check "tests" at teams/shop.yaml:7:17 stays - give this one another name',
+  ]);
 });

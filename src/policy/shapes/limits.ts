@@ -28,6 +28,9 @@ export const CeilingLimits = strict(LIMITS, { ...run, ...shared });
 export const SomeLimits = strict(LIMITS, { ...run, ...shared }).partial();
 export type LimitsShape = z.infer<typeof SomeLimits>;
 
+/** What a recipe may hold its runs to: what people, repositories and months share is the team's. */
+export const RunLimits = strict("limits of a run like {cost_usd: 1, runtime: 10m}", run).partial();
+
 export const ISOLATION = ["process", "container", "microvm"] as const;
 
 /** What a run's sandbox is: a ceiling holds the most, a team asks for its own. `isolation` is the least that will do. */

@@ -12,7 +12,7 @@ import {
   Whole,
   Yes,
 } from "#policy/scalars.ts";
-import { SomeLimits } from "./limits.ts";
+import { RunLimits } from "./limits.ts";
 import { CheckShape } from "./team.ts";
 
 const FieldShape = strict("a field like {label: Page, required: true}", {
@@ -37,6 +37,6 @@ export const RecipeShape = strict("a recipe", {
   prompt: Text,
   paths: oneOrMany("a path or a list of them", FilePath).optional(),
   checks: z.array(CheckShape, { error: expected("a list of checks") }).optional(),
-  limits: SomeLimits.optional(),
+  limits: RunLimits.optional(),
 });
 export type RecipeShape = z.infer<typeof RecipeShape>;
