@@ -3,7 +3,7 @@ import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { readPolicyFolder } from "#adapters/policy/folder.ts";
 import { capabilitiesOf, diffCapabilities } from "#policy/capabilities.ts";
-import { objectsOf, policyCases, Tried, tryCase } from "#policy/cases.ts";
+import { objectsOf, policyCases, Tried, tryCase, unknownTeam } from "#policy/cases.ts";
 import { coverageOf } from "#policy/coverage.ts";
 import { enforcementOf, limitsEnforced } from "#policy/enforced.ts";
 import { explain } from "#policy/explain.ts";
@@ -41,7 +41,7 @@ export interface PolicyCommand {
 export const POLICY_HELP = `  countersign policy check [DIR]                 reads the files; every mistake with its place and the way out
   countersign policy test [DIR] [--coverage]     tries tests/*.test.yaml; --coverage names the rules that no test hits
   countersign policy explain [DIR] --team TEAM (--push REPO [--path FILE]... | --http "GET https://..." | --command TEXT
-                             | --action NAME | --model NAME | --secret NAME | --tool NAME)
+                             | --action NAME | --model NAME | --secret NAME | --tool NAME | --preset NAME)
   countersign policy explain [DIR] --team TEAM   what the team is held to, where that is written and who enforces it
   countersign policy explain RUN                 every rule that was considered, and why not
   countersign policy diff A..B [DIR]             what changes between two commits, in capabilities
@@ -106,7 +106,9 @@ async function check(args: readonly string[], at: PolicyCommand): Promise<number
   const files = await filesOf(positionals[0] ?? at.folder);
   const loaded = loadPolicy(files, { commit: "files", site: at.site });
   const cases = policyCases(files);
-  const problems: readonly PolicyProblem[] = [...(loaded.ok ? [] : loaded.problems), ...cases.problems];
+  // Of a policy that does not load it is not known which teams there are.
+  const unknown = loaded.ok ? cases.cases.flatMap((one) => unknownTeam(loaded.policy, one) ?? []) : [];
+  const problems: readonly PolicyProblem[] = [...(loaded.ok ? [] : loaded.problems), ...cases.problems, ...unknown];
   const warnings = loaded.ok ? loaded.warnings : [];
   const ok = problems.length === 0;
   if (values.json) {
@@ -157,6 +159,7 @@ const TRIED = {
   model: { type: "string" },
   secret: { type: "string" },
   tool: { type: "string" },
+  preset: { type: "string" },
 } as const;
 
 /** Only the keys that have a value. */

@@ -35,6 +35,8 @@ function nameOf(object: PolicyObject): string {
       return `model ${object.model}`;
     case "tool":
       return `tool ${object.tool}`;
+    case "preset":
+      return `preset ${object.preset}`;
     case "secret.name":
       return `secret.name ${object.secret}`;
   }

@@ -1,17 +1,20 @@
 import { z } from "zod";
+import { actionProblem } from "./actions.ts";
 import { commandObjects } from "./command-actions.ts";
 import { decide } from "./decide.ts";
 import type { Decision, PolicyObject } from "./decision.ts";
 import { readDocument } from "./document.ts";
-import type { Policy, PolicyProblem } from "./policy.ts";
+import { hint } from "./nearest.ts";
+import { groupOf, type Policy, type PolicyProblem, type Team, teamOf } from "./policy.ts";
+import { BROKERED, HOSTED } from "./presets.ts";
 import { inOrder, problemsOf } from "./problems.ts";
-import { expected, form, kind, oneOrMany, strict, Text, version, Whole, Whom, Yes } from "./scalars.ts";
+import { checked, expected, form, kind, oneOf, oneOrMany, strict, Text, version, Whole, Whom, Yes } from "./scalars.ts";
 
 const HTTP = /^([A-Z]+) (https?):\/\/([^/:\s]+)(?::(\d{1,5}))?(\/\S*)?$/;
 
 /** One thing that is tried, as an author of policy writes it. */
 export const Tried = strict("what is tried, like {git.push: acme/site, paths: [docs/a.md]}", {
-  "git.push": Text.optional(),
+  "git.push": form("a repository like acme/site", (text) => /^[^/\s*]+\/[^/\s*]+$/.test(text)).optional(),
   paths: z.array(Text, { error: expected("a list of paths") }).optional(),
   size: strict("a size like {files: 3, lines: 40}", {
     files: Whole("a number of files", 1_000_000),
@@ -22,13 +25,15 @@ export const Tried = strict("what is tried, like {git.push: acme/site, paths: [d
     .optional(),
   http: form('a method and an address like "GET https://api.example.com/v1"', (text) => HTTP.test(text)).optional(),
   command: Text.optional(),
-  action: Text.optional(),
+  // A name that is none is denied whatever the policy says: a case of it would hold for nothing.
+  action: checked("an action like pr.open", (text) => actionProblem("deny", text)).optional(),
   draft: Yes.optional(),
   model: Text.optional(),
   tool: Text.optional(),
   secret: Text.optional(),
+  preset: oneOf([...BROKERED, ...HOSTED]).optional(),
 }).refine((tried) => Object.keys(tried).filter((key) => !["paths", "size", "draft"].includes(key)).length === 1, {
-  error: "exactly one thing is tried: git.push, http, command, action, model, tool, secret",
+  error: "exactly one thing is tried: git.push, http, command, action, model, tool, secret, preset",
 });
 export type Tried = z.infer<typeof Tried>;
 
@@ -55,9 +60,10 @@ export const CasesShape = strict("policy tests", {
 });
 type CaseShape = z.infer<typeof CasesShape>["cases"][number];
 
-/** One expectation of an author, with its place. */
+/** One expectation of an author, with its place and that of the team it names. */
 export interface PolicyCase extends CaseShape {
   readonly at: string;
+  readonly teamAt: string;
 }
 
 /** Reads the `tests/*.test.yaml` of a policy folder; complaints come all at once. */
@@ -74,7 +80,13 @@ export function policyCases(files: ReadonlyMap<string, string>): {
     if (source === null) continue;
     const read = CasesShape.safeParse(source.value);
     if (!read.success) problems.push(...problemsOf(source, read.error.issues));
-    else cases.push(...read.data.cases.map((one, index) => ({ ...one, at: source.at(["cases", index]) })));
+    else {
+      const place = (index: number) => ({
+        at: source.at(["cases", index]),
+        teamAt: source.at(["cases", index, "as", "team"]),
+      });
+      cases.push(...read.data.cases.map((one, index) => ({ ...one, ...place(index) })));
+    }
   }
   return { cases, problems: inOrder(problems) };
 }
@@ -92,13 +104,14 @@ function pushed(policy: Policy, repo: string, { paths = [], size }: Tried): Poli
 
 /** What is tried, as objects of a decision; none when nothing is named. */
 export function objectsOf(policy: Policy, tried: Tried): PolicyObject[] {
-  const { "git.push": repo, command, action, draft, model, tool, secret } = tried;
+  const { "git.push": repo, command, action, draft, model, tool, secret, preset } = tried;
   if (repo !== undefined) return pushed(policy, repo, tried);
   if (command !== undefined) return [...commandObjects(command)];
   if (action !== undefined) return [{ subject: "action", action, ...(draft === undefined ? {} : { draft }) }];
   if (model !== undefined) return [{ subject: "model", model }];
   if (tool !== undefined) return [{ subject: "tool", tool }];
   if (secret !== undefined) return [{ subject: "secret.name", secret }];
+  if (preset !== undefined) return [{ subject: "preset", preset }];
   const http = HTTP.exec(tried.http ?? "");
   if (http === null) return [];
   const [, method = "", scheme, host = "", port, path = "/"] = http;
@@ -113,9 +126,31 @@ function said(decision: Decision): string {
   return decision.outcome === "deny" ? `deny (${decision.reason}) by ${rules}` : `allow by ${rules}`;
 }
 
-/** Tries one case: `null` when the policy answers as expected, else one sentence with the place of the case. */
+/** A case of a team that is not there: all it tries is denied, so it would hold for nothing. `null`: the team is there. */
+export function unknownTeam(policy: Policy, one: PolicyCase): PolicyProblem | null {
+  const { team } = one.as;
+  if (teamOf(policy, team) !== null) return null;
+  return { at: one.teamAt, message: `unknown team "${team}"${hint(team, Object.keys(policy.teams).sort())}` };
+}
+
+/** Whoever is not among the people of a group that lists them is no member; of any other group only a directory knows. */
+function decided(policy: Policy, team: Team, one: PolicyCase): Decision {
+  const decision = decide(policy, { team: team.name, objects: objectsOf(policy, one.do) });
+  const group = groupOf(policy, team.members);
+  const { user } = one.as;
+  if (user === undefined || group === null || !("people" in group) || group.people.includes(user)) return decision;
+  const rule = { at: team.at, text: `members ${team.members}`, why: null };
+  return { ...decision, outcome: "deny", reason: "not_a_member", rules: [rule] };
+}
+
+/**
+ * Tries one case: `null` when the policy answers as expected, else one sentence with the place of the case. Who is named as
+ * `user` is held against a group that lists its people; of another source they are taken to be a member.
+ */
 export function tryCase(policy: Policy, one: PolicyCase): PolicyProblem | null {
-  const decision = decide(policy, { team: one.as.team, objects: objectsOf(policy, one.do) });
+  const team = teamOf(policy, one.as.team);
+  if (team === null) return unknownTeam(policy, one);
+  const decision = decided(policy, team, one);
   const { expect, rule, reason } = one;
   const groups = typeof expect === "string" ? null : [expect.ask].flat().toSorted();
   const outcome = typeof expect === "string" ? expect : "ask";

@@ -1,8 +1,9 @@
 import type { PolicyCase } from "./cases.ts";
 import { objectsOf } from "./cases.ts";
 import { decide } from "./decide.ts";
-import type { RuleRef } from "./decision.ts";
-import { type Policy, teamOf } from "./policy.ts";
+import type { PolicyObject, RuleRef } from "./decision.ts";
+import { type Policy, type Team, teamOf } from "./policy.ts";
+import { withTrial } from "./trial.ts";
 
 /** Every rule and grant that a file says, in the order of the files' names. */
 export function rulesOf(policy: Policy): RuleRef[] {
@@ -12,7 +13,9 @@ export function rulesOf(policy: Policy): RuleRef[] {
     ...teams.flatMap((team) => [
       ...team.rules.map(({ ref }) => ref),
       ...team.egress.map(({ rule }) => rule),
+      ...team.presets.map(({ ref }) => ref),
       ...(team.unlisted === null ? [] : [team.unlisted.rule]),
+      ...(team.trial === null ? [] : team.trial.rules.map(({ ref }) => ref)),
     ]),
   ].filter(({ at }) => at !== "baseline");
   return refs.filter((ref, index) => refs.findIndex(({ at }) => at === ref.at) === index);
@@ -25,13 +28,29 @@ export interface Coverage {
   readonly missed: readonly RuleRef[];
 }
 
-/** Which rules the cases try. A rule is tried when it helped to decide a case, whatever the case expects. */
+/** What decided the request: rules, and the model presets behind a model that is allowed. */
+function deciding(policy: Policy, team: Team, objects: readonly PolicyObject[]): string[] {
+  const { trace } = decide(policy, { team: team.name, objects });
+  const models = trace.some(({ object, outcome }) => object.subject === "model" && outcome === "allow");
+  const doors = models ? team.presets.filter(({ name }) => name.startsWith("model-")).map(({ ref }) => ref) : [];
+  return [...trace.flatMap(({ rules }) => rules), ...doors].map(({ at }) => at);
+}
+
+/**
+ * Which rules the cases try. A rule is tried when it helped to decide a case, whatever the case expects; one on trial when
+ * it would have.
+ */
 export function coverageOf(policy: Policy, cases: readonly PolicyCase[]): Coverage {
   const hit = new Set<string>();
   for (const one of cases) {
-    if (teamOf(policy, one.as.team) === null) continue;
-    const { trace } = decide(policy, { team: one.as.team, objects: objectsOf(policy, one.do) });
-    for (const { rules } of trace) for (const { at } of rules) hit.add(at);
+    const team = teamOf(policy, one.as.team);
+    if (team === null) continue;
+    const objects = objectsOf(policy, one.do);
+    const trial = withTrial(policy, team.name);
+    for (const at of deciding(policy, team, objects)) hit.add(at);
+    if (trial === null) continue;
+    const onTrial = new Set(team.trial?.rules.map(({ ref }) => ref.at));
+    for (const at of deciding(trial, team, objects)) if (onTrial.has(at)) hit.add(at);
   }
   const all = rulesOf(policy);
   const missed = all.filter(({ at }) => !hit.has(at));

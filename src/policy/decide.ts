@@ -292,6 +292,10 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
     case "action":
       return decideAction(policy, team, object);
     case "model": {
+    case "preset": {
+      const granted = team.presets.filter(({ name }) => name === object.preset).map(({ ref }) => ref);
+      return granted.length === 0 ? NO_RULE : { outcome: "allow", rules: granted };
+    }
       const models = modelsOf(policy, team);
       return matchesAnyText(models.globs, object.model) ? { outcome: "allow", rules: models.rules } : NO_RULE;
     }
@@ -302,7 +306,7 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
 
 /** Where the object is enforced; "protocol" is advisory. */
 export function pointOf(object: PolicyObject): Point {
-  if (object.subject === "egress") return "gateway";
+  if (object.subject === "egress" || object.subject === "preset") return "gateway";
   return object.subject === "action" ? actionPoint(object.action) : POINTS[object.subject];
 }
 

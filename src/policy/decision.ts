@@ -54,6 +54,8 @@ export type PolicyObject =
   | { readonly subject: "model"; readonly model: string }
   | { readonly subject: "secret.name"; readonly secret: string }
   | { readonly subject: "tool"; readonly tool: string }
+  /** One of the gateway's own doors: a registry, a model's API, a forge. */
+  | { readonly subject: "preset"; readonly preset: string }
   | {
       readonly subject: "egress";
       readonly host: string;

@@ -69,7 +69,7 @@ function grant(policy: Policy, name: string, object: PolicyObject, files: Files 
   if (team === null) return { text: `the policy would have to have a team ${name}`, add: null };
   const lines = linesFor(object);
   if (lines === null) return { text: "no rule of a team can allow it", add: null };
-  const under = object.subject === "egress" ? "egress" : "rules";
+  const under = object.subject === "egress" || object.subject === "preset" ? "egress" : "rules";
   const file = team.at.replace(/:\d+:\d+$/, "");
   const add = { file, under, lines } as const;
   const text = `${file} would have to grant it under "${under}"`;
@@ -109,6 +109,8 @@ function linesFor(object: PolicyObject): readonly string[] | null {
       return [`- allow: { action: ${quoted(object.action)} }`];
     case "model":
       return [`- allow: { model: ${quoted(object.model)} }`];
+    case "preset":
+      return [`- { preset: ${quoted(object.preset)} }`];
     case "egress": {
       const port = object.port === 443 ? "" : `, ports: [${object.port}]`;
       const method = object.method === null ? "" : `, methods: [${quoted(object.method)}]`;

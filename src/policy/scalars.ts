@@ -30,7 +30,7 @@ export function strict<Shape extends z.ZodRawShape>(what: string, shape: Shape) 
   });
 }
 
-function checked(what: string, problem: (text: string) => string | null) {
+export function checked(what: string, problem: (text: string) => string | null) {
   // A number where text is due is most often text that YAML read as a number.
   const error = (issue: { input?: unknown }) => {
     const quotable = typeof issue.input === "number" && problem(String(issue.input)) === null;

@@ -13,8 +13,8 @@ export interface TrialVerdict {
 
 const WITH_TRIAL = new WeakMap<Policy, Map<string, Policy>>();
 
-/** The policy as it would be with the team's trial enforced. Kept: it is asked for with every decision. */
-function enforced(policy: Policy, name: string): Policy | null {
+/** The policy as it would be with the team's trial enforced; `null` without a trial. Kept: it is asked for with every decision. */
+export function withTrial(policy: Policy, name: string): Policy | null {
   const team = teamOf(policy, name);
   if (team === null || team.trial === null) return null;
   let teams = WITH_TRIAL.get(policy);
@@ -42,7 +42,7 @@ function enforced(policy: Policy, name: string): Policy | null {
 export function tryTrial(policy: Policy, request: PolicyRequest, today: string): TrialVerdict | null {
   const trial = teamOf(policy, request.team)?.trial ?? null;
   if (trial === null || today > trial.until) return null;
-  const changed = enforced(policy, request.team);
+  const changed = withTrial(policy, request.team);
   if (changed === null) return null;
   const [now, then] = [decide(policy, request), decide(changed, request)];
   if (then.outcome === "allow" || then.outcome === now.outcome) return null;

@@ -22,6 +22,7 @@ const object = z.discriminatedUnion("subject", [
   z.strictObject({ subject: z.literal("model"), model: z.string() }),
   z.strictObject({ subject: z.literal("secret.name"), secret: z.string() }),
   z.strictObject({ subject: z.literal("tool"), tool: z.string() }),
+  z.strictObject({ subject: z.literal("preset"), preset: z.string() }),
   z.strictObject({
     subject: z.literal("egress"),
     host: z.string(),

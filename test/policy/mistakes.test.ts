@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { policyCases } from "#policy/cases.ts";
+import { policyCases, unknownTeam } from "#policy/cases.ts";
 import { loadPolicy } from "#policy/load.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
 import { readRepositoryFile } from "#policy/repository-file.ts";
@@ -59,7 +59,9 @@ function problemsOf(mistake: Mistake): readonly PolicyProblem[] {
   }
   const files = filesWith(mistake);
   const result = loadPolicy(files, { commit: "c0ffee", ...(mistake.site ? { site: mistake.site } : {}) });
-  return [...(result.ok ? [] : result.problems), ...policyCases(files).problems];
+  const { cases: read, problems } = policyCases(files);
+  const unknown = result.ok ? read.flatMap((one) => unknownTeam(result.policy, one) ?? []) : [];
+  return [...(result.ok ? [] : result.problems), ...problems, ...unknown];
 }
 
 test.each(golden.mistakes.map((mistake) => [mistake.what, mistake] as const))("%s is answered", (_what, mistake) => {
