@@ -1,15 +1,12 @@
 import { commandParts, matchesCommand } from "./commands.ts";
 import { decide } from "./decide.ts";
-import type { Decision, PolicyObject, PolicyRequest } from "./decision.ts";
+import type { Decision, PolicyObject, PolicyRequest, RuleRef } from "./decision.ts";
+import { consideredGrants, whyNotDenied } from "./explain-host.ts";
 import { speaksOf } from "./glob.ts";
-import { matchesHost } from "./hosts.ts";
 import { type Policy, type Rule, type Team, teamOf } from "./policy.ts";
 
 /** A rule that was looked at for one object, and what became of it. */
-export interface Considered {
-  readonly at: string;
-  readonly text: string;
-  readonly why: string | null;
+export interface Considered extends RuleRef {
   /** "decides", "speaks" (and is outweighed), or why it does not speak: "names something else", "another repository" … */
   readonly says: string;
 }
@@ -50,7 +47,6 @@ function speaks(policy: Policy, team: Team, object: PolicyObject, rule: Rule): b
     always: [],
     teams: { [team.name]: { ...team, rules: [rule], egress: [], unlisted: null, trial: null } },
   };
-  if (object.subject === "egress") return rule.globs.some((glob) => matchesHost(glob, object.host));
   const repo = aboutRepository(object);
   const target: PolicyObject = rule.subject === "git.repo" && repo !== null ? { subject: "git.repo", repo } : object;
   // A path or branch is only reached in a repository that is granted.
@@ -81,6 +77,7 @@ function withRepository(policy: Policy, name: string, repo: string): Policy {
 
 function verdict(policy: Policy, team: Team, object: PolicyObject, rule: Rule, deciding: ReadonlySet<string>): string {
   if (deciding.has(rule.ref.at)) return "decides";
+  if (object.subject === "egress") return whyNotDenied(rule, object) ?? "would deny it too";
   const repo = aboutRepository(object);
   if (repo !== null && !speaksOf(rule.in, repo)) return "speaks of another repository";
   if (speaks(policy, team, object, rule)) {
@@ -106,18 +103,11 @@ export function explain(policy: Policy, request: PolicyRequest): Explanation {
         says: verdict(policy, team, object, rule, deciding),
       }),
     );
-    const others = object.subject === "egress" ? grants(team, deciding) : [];
+    const others = object.subject === "egress" ? consideredGrants(team, object, outcome, deciding) : [];
     const builtIn = rules
       .filter(({ at }) => ![...looked, ...others].some((one) => one.at === at))
       .map((ref): Considered => ({ ...ref, says: "decides" }));
     return { object, outcome, point, advisory: point === "protocol", considered: [...looked, ...others, ...builtIn] };
   });
   return { decision, objects };
-}
-
-function grants(team: Team, deciding: ReadonlySet<string>): Considered[] {
-  return team.egress.map(({ rule }) => ({
-    ...rule,
-    says: deciding.has(rule.at) ? "decides" : "grants something else",
-  }));
 }
