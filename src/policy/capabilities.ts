@@ -1,175 +1,16 @@
-import type { Ask } from "./decision.ts";
-import type { EgressRule } from "./egress.ts";
-import { pointsOfRule } from "./enforced.ts";
-import { LIMIT_POINTS, type LimitName } from "./limit.ts";
-import type { Point } from "./points.ts";
-import { type AskDefaults, type GroupRef, type Policy, type Recipe, type Rule, type Team, teamOf } from "./policy.ts";
+import { type Capability, duration, listed } from "./capability.ts";
+import { ofLimits, ofSandbox } from "./capability-limits.ts";
+import { ofEgress, ofRule, question } from "./capability-rules.ts";
+import {
+  type AskDefaults,
+  type GroupRef,
+  type Policy,
+  type Recipe,
+  type Team,
+  type TeamCheck,
+  teamOf,
+} from "./policy.ts";
 import { recipesOf } from "./recipes.ts";
-import type { SandboxNeeds } from "./scope.ts";
-
-/** One thing that a policy lets somebody do, or holds them to, as a sentence. */
-export interface Capability {
-  /** Stable: the same capability of two policies has the same key, whatever its amount. */
-  readonly key: string;
-  readonly text: string;
-  /** "org.yaml:12:3"; `null` for what no single line says. */
-  readonly at: string | null;
-  /** Where it is enforced; absent where it only says who somebody is. */
-  readonly points?: readonly Point[];
-}
-
-const ANY = "anything";
-
-function within(rule: Rule): string {
-  const parts: string[] = [];
-  if (rule.except.length > 0) parts.push(`except ${rule.except.join(", ")}`);
-  if (rule.in.length > 0) parts.push(`in ${rule.in.join(", ")}`);
-  return parts.length === 0 ? "" : ` ${parts.join(" ")}`;
-}
-
-const DOES: Record<Rule["subject"], string> = {
-  "git.repo": "work on",
-  "git.branch": "push to",
-  "git.path": "change",
-  "git.size": "publish a change of",
-  command: "run",
-  action: "do",
-  "egress.host": "reach",
-  "secret.name": "use the secret",
-  model: "call",
-  tool: "use the tool",
-};
-
-/** One question. What is the organisation's default is not repeated with each: `capabilitiesOf` says that once. */
-function question(ask: Omit<Ask, "rule">, defaults: AskDefaults): string {
-  const people = ask.quorum === 1 ? ask.from : `${ask.quorum} of ${ask.from}`;
-  const self = ask.self ? ", the requester included" : "";
-  const often = ask.grants.for === "once" ? ", once" : ask.grants.uses === null ? "" : `, ${ask.grants.uses} times`;
-  const ms = ask.grants.ms === null ? "" : `, for ${duration(ask.grants.ms)}`;
-  const own = (key: "expiresMs" | "remindMs" | "giveUpMs", words: string) =>
-    ask[key] === defaults[key] ? [] : [`${words} after ${duration(ask[key])}`];
-  const more = [
-    ...own("remindMs", "reminds"),
-    ...(ask.escalate === null ? [] : [`asks ${ask.escalate.to} too after ${duration(ask.escalate.afterMs)}`]),
-    ...own("expiresMs", "expires"),
-    ...own("giveUpMs", "gives up"),
-    ...(ask.delegate ? ["may be delegated"] : []),
-    ...(ask.binds.length === 0 ? [] : [`bound to ${ask.binds.map((what) => BOUND[what]).join(" and ")}`]),
-    ...(ask.assurance === "step_up" ? ["with more proof than a chat account"] : []),
-  ];
-  return [`after ${people} says yes${self}${often}${ms}`, ...more].join("; ");
-}
-
-const BOUND: Readonly<Record<Ask["binds"][number], string>> = {
-  base: "the commit the run starts from",
-  policy: "the policy as it is",
-};
-
-function ofRule(who: string, rule: Rule, defaults: AskDefaults): Capability {
-  const ways = [...rule.methods, ...rule.paths].join(" ");
-  const draft = rule.draft === null ? "" : rule.draft ? " as a draft" : " when it is no draft";
-  const what = `${DOES[rule.subject]} ${[rule.globs.join(", "), ways].filter(Boolean).join(" ")}${draft}${within(rule)}`;
-  const may = rule.effect === "deny" ? "may not" : "may";
-  const asked = rule.ask === null ? "" : ` ${question(rule.ask, defaults)}`;
-  const text = `${who} ${may} ${what}${asked}`;
-  return { key: text, text, at: rule.ref.at, points: pointsOfRule(rule) };
-}
-
-function ofEgress(who: string, rule: EgressRule): Capability {
-  const methods = rule.methods.length === 0 ? ANY : rule.methods.join(", ");
-  const paths = rule.paths.length === 0 ? "" : ` ${rule.paths.join(", ")}`;
-  const ports = rule.ports.join() === "443" ? "" : ` on port ${rule.ports.join(", ")}`;
-  const seen = rule.mode === "tunnel" ? ", not inspected" : "";
-  const inside = rule.private.length === 0 ? "" : `, also at ${rule.private.join(", ")}`;
-  const secret = rule.secret === null ? "" : `, with the secret ${rule.secret.name}`;
-  const text = `${who} may send ${methods} to ${rule.host}${paths}${ports}${inside}${secret}${seen}`;
-  return { key: text, text, at: rule.rule.at, points: ["gateway"] };
-}
-
-function duration(ms: number): string {
-  const units = [
-    [86_400_000, "d"],
-    [3_600_000, "h"],
-    [60_000, "m"],
-  ] as const;
-  const [size, unit] = units.find(([one]) => ms % one === 0) ?? [1_000, "s"];
-  return `${ms / size}${unit}`;
-}
-
-function ofLimits({ name: who, at, limits, shares, limitRefs }: Team): Capability[] {
-  const said: [string, LimitName, string | null][] = [
-    ["costUsd", "cost_usd", `may spend $${limits.costUsd} in a run`],
-    ["tokens", "tokens", `may use ${limits.tokens.toLocaleString("en")} tokens in a run`],
-    ["runtimeMs", "runtime", `may work for ${duration(limits.runtimeMs)} in a run`],
-    ["uploadBytes", "upload", `may send out ${limits.uploadBytes.toLocaleString("en")} bytes in a run`],
-    [
-      "concurrentRuns",
-      "concurrent_runs",
-      `may have ${limits.concurrentRuns} runs at a time, beside those that an answer brings back`,
-    ],
-    [
-      "perRepo",
-      "per_repo.concurrent_runs",
-      amount(
-        shares.perRepo.concurrentRuns,
-        (n) => `may have ${n} runs at a time in one repository, beside those that an answer brings back`,
-      ),
-    ],
-    [
-      "perPerson",
-      "per_person.concurrent_runs",
-      amount(
-        shares.perPerson.concurrentRuns,
-        (n) => `may have ${n} runs at a time for one person, beside those that an answer brings back`,
-      ),
-    ],
-    ["perMonth.costUsd", "per_month.cost_usd", amount(shares.perMonth.costUsd, (n) => `may spend $${n} in a month`)],
-    [
-      "perMonth.tokens",
-      "per_month.tokens",
-      amount(shares.perMonth.tokens, (n) => `may use ${n.toLocaleString("en")} tokens in a month`),
-    ],
-    [
-      "perPersonMonth.costUsd",
-      "per_person_month.cost_usd",
-      amount(shares.perPersonMonth.costUsd, (n) => `may spend $${n} in a month for one person`),
-    ],
-    [
-      "perPersonMonth.tokens",
-      "per_person_month.tokens",
-      amount(shares.perPersonMonth.tokens, (n) => `may use ${n.toLocaleString("en")} tokens in a month for one person`),
-    ],
-  ];
-  return said.flatMap(([key, name, text]) =>
-    text === null
-      ? []
-      : [
-          {
-            key: `${who} limits ${key}`,
-            text: `${who} ${text}`,
-            at: limitRefs?.[name]?.at ?? at,
-            points: LIMIT_POINTS[name],
-          },
-        ],
-  );
-}
-
-function amount(value: number | null, say: (value: number) => string): string | null {
-  return value === null ? null : say(value);
-}
-
-function ofSandbox(who: string, at: string, needs: SandboxNeeds): Capability[] {
-  const parts = [
-    needs.isolation === "none" ? null : `isolation ${needs.isolation} or better`,
-    needs.providers.length === 0 ? null : `at ${needs.providers.join(", ")}`,
-    needs.images.length === 0 ? null : `with the image ${needs.images.join(", ")}`,
-    needs.cpu === null ? null : `${needs.cpu} processors`,
-    needs.memoryBytes === null ? null : `${needs.memoryBytes.toLocaleString("en")} bytes of memory`,
-    needs.diskBytes === null ? null : `${needs.diskBytes.toLocaleString("en")} bytes of disk`,
-  ].filter((part) => part !== null);
-  if (parts.length === 0) return [];
-  return [{ key: `${who} sandbox`, text: `${who} runs in a sandbox of ${parts.join(", ")}`, at }];
-}
 
 function ofTeam(team: Team, approvals: AskDefaults): Capability[] {
   const { name, at } = team;
@@ -191,13 +32,8 @@ function ofTeam(team: Team, approvals: AskDefaults): Capability[] {
         ]),
     ...ofLimits(team),
     ...ofSandbox(name, at, team.sandbox),
-    ...team.checks.map((check) => {
-      const where = check.in.length === 0 ? "" : ` in ${check.in.join(", ")}`;
-      const when = check.paths.length === 0 ? "" : ` when ${check.paths.join(", ")} changed`;
-      const must = check.required ? "must pass" : "runs";
-      return plain(`${name} ${must} the check ${check.name} (${check.command})${where}${when}`);
-    }),
-    ...team.setup.map((step) => plain(`${name} sets up with ${step.command}`)),
+    ...team.checks.map((check) => plain(`${name} ${checkText(check)}`)),
+    ...team.setup.map((step) => plain(`${name} sets up with ${step.command}${inside(step.in)}`)),
     ...(team.trial === null
       ? []
       : team.trial.rules.map((rule) => {
@@ -207,9 +43,17 @@ function ofTeam(team: Team, approvals: AskDefaults): Capability[] {
   ];
 }
 
+const inside = (repos: readonly string[]): string => (repos.length === 0 ? "" : ` in ${listed(repos)}`);
+
+function checkText({ name, command, required, timeoutMs, paths, in: repos }: TeamCheck): string {
+  const when = paths.length === 0 ? "" : ` when ${listed(paths)} changed`;
+  return `${required ? "must pass" : "runs"} the check ${name} (${command})${inside(repos)}${when} within ${duration(timeoutMs)}`;
+}
+
 function source(group: GroupRef): string {
   const [[kind, who] = ["nobody", ""]] = Object.entries(group);
-  return `${kind} ${[who].flat().join(", ")}`;
+  const old = "maxAgeMs" in group && group.maxAgeMs !== undefined ? `, at most ${duration(group.maxAgeMs)} old` : "";
+  return `${kind} ${[who].flat().join(", ")}${old}`;
 }
 
 const ofRecipe = (recipe: Recipe): Capability => ({
@@ -217,6 +61,49 @@ const ofRecipe = (recipe: Recipe): Capability => ({
   text: `${recipe.team} has the recipe ${recipe.name} for ${recipe.repo}`,
   at: recipe.ref.at,
 });
+
+/** All that a recipe says: its one line, and what is asked, told to the agent, and held to. */
+function recipeInFull(recipe: Recipe): Capability[] {
+  const { name, title, prompt, fields, paths, checks, limits, ref } = recipe;
+  const who = `the recipe ${name}`;
+  const say = (key: string, text: string): Capability => ({ key: `${who} ${key}`, text: `${who} ${text}`, at: ref.at });
+  const asked = Object.entries(fields).map(([field, { label, required, max, options }]) => {
+    const choice = options.length === 0 ? "" : ` (one of ${listed(options)})`;
+    return say(field, `${required ? "asks" : "may be told"} ${field}, "${label}", in ${max} characters${choice}`);
+  });
+  const held = Object.entries(limits).map(([limit, value]) => say(limit, `is held to ${limit} ${value}`));
+  return [
+    ofRecipe(recipe),
+    say("title", `is called "${title}"`),
+    say("prompt", `says "${prompt}"`),
+    ...asked,
+    ...(paths.length === 0 ? [] : [say("paths", `changes only ${listed(paths)}`)]),
+    ...checks.map((check) => say(`check ${check.name}`, checkText(check))),
+    ...held,
+  ];
+}
+
+/** The most any team may be given, and what a person may add for one run. Nobody has it until a team's file says so. */
+function ofCeiling({ ceiling }: Policy): Capability[] {
+  const who = "at most a team";
+  const plain = (text: string, at: string): Capability => ({ key: text, text, at });
+  const { holds } = ceiling;
+  const granted = new Set(holds?.egress.map(({ rule }) => rule.at));
+  const once = ceiling.askable.filter(({ rule }) => !granted.has(rule.at));
+  const models = plain(`${who} may call ${listed(ceiling.models)}`, ceiling.modelsRef.at);
+  const asked = once.map((rule) => ofEgress("after a yes a run", rule));
+  if (holds === undefined) return [models, ...asked];
+  const { at, repos, egress, presets, shares, sandbox } = holds;
+  return [
+    ...repos.map((repo) => plain(`${who} may work on ${repo}`, at)),
+    models,
+    ...presets.map((ref) => plain(`${who} may use the ${ref.text.replace("egress ", "")}`, ref.at)),
+    ...egress.map((rule) => ofEgress(who, rule)),
+    ...asked,
+    ...ofLimits({ name: who, at, limits: ceiling.limits, shares }),
+    ...ofSandbox(who, at, sandbox),
+  ];
+}
 
 /** What one team may do and is held to, the organisation's rules included; none when there is no such team. */
 export function capabilitiesOfTeam(policy: Policy, name: string): Capability[] {
@@ -240,6 +127,9 @@ export function capabilitiesOf(policy: Policy): Capability[] {
   );
   return [
     ...(owners === null ? [] : [org(`the policy changes when ${owners.quorum} of ${owners.from} agree`)]),
+    ...(owners === null || owners.channel === null
+      ? []
+      : [org(`what is wrong with the policy is said in ${owners.channel}`)]),
     ...(policy.auditors === null ? [] : [org(`${policy.auditors} may read every run`)]),
     ...Object.entries(policy.groups).map(([name, group]) => ({
       key: `group ${name}`,
@@ -255,7 +145,8 @@ export function capabilitiesOf(policy: Policy): Capability[] {
       at: null,
     },
     ...Object.values(policy.teams).flatMap((team) => ofTeam(team, approvals)),
-    ...Object.values(policy.recipes).map(ofRecipe),
+    ...Object.values(policy.recipes).flatMap(recipeInFull),
+    ...ofCeiling(policy),
   ];
 }
 

@@ -1,9 +1,9 @@
 import { containsRange } from "./cidr.ts";
-import type { Position } from "./decision.ts";
+import type { Position, RuleRef } from "./decision.ts";
 import type { Source } from "./document.ts";
 import type { EgressRule } from "./egress.ts";
 import { containsPath, containsText, fold, pathGlob } from "./glob.ts";
-import { egressRule, type Grants } from "./grants.ts";
+import { egressRule, egressText, type Grants } from "./grants.ts";
 import { containsHost } from "./hosts.ts";
 import type { PolicyProblem, Rule } from "./policy.ts";
 import { containsPreset, type PresetGrant } from "./presets.ts";
@@ -20,7 +20,7 @@ export interface Ceiling {
   readonly modelsAt: Position;
   readonly egress: readonly EgressRule[];
   readonly egressAt: Position;
-  readonly presets: readonly PresetGrant[];
+  readonly presets: readonly (PresetGrant & { readonly ref: RuleRef })[];
   /** What a person may add for one run: every host of the ceiling, and those that are there only for that. */
   readonly askable: readonly EgressRule[];
   readonly limits: LimitsShape;
@@ -43,9 +43,11 @@ export function ceilingOf(source: Source, shape: OrgShape["ceiling"]): Ceiling {
     // What a person may add for one run is not what a team may grant.
     egress: hosts.filter(({ only }) => only === undefined).map(({ rule }) => rule),
     egressAt: source.keyAt(["ceiling", "egress"]),
-    presets: shape.egress.flatMap(({ preset, only, repos }) =>
-      preset === undefined || only === "ask" ? [] : [{ name: preset, repos: repos ?? [] }],
-    ),
+    presets: shape.egress.flatMap((entry, index) => {
+      const { preset, only, repos } = entry;
+      const ref = { at: source.at(["ceiling", "egress", index]), text: egressText(entry), why: null };
+      return preset === undefined || only === "ask" ? [] : [{ name: preset, repos: repos ?? [], ref }];
+    }),
     askable: hosts.map(({ rule }) => rule),
     limits: shape.limits,
     sandbox: shape.sandbox,

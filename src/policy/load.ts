@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import { policyDigest } from "./archive.ts";
+import type { Ceiling } from "./ceiling.ts";
 import { readDocument, type Source } from "./document.ts";
 import type { Grants } from "./grants.ts";
-import { limitsFrom } from "./limits.ts";
+import { limitsFrom, sandboxFrom, sharesFrom } from "./limits.ts";
 import { compileOrg, type Org, peopleWarnings } from "./load-org.ts";
 import { compileRecipe, type TeamSource } from "./load-recipe.ts";
 import { compileTeam } from "./load-team.ts";
@@ -106,12 +107,12 @@ function compileTeams(org: Org, parsed: readonly Parsed<TeamShape>[], granted: G
 }
 
 function compileRecipes(
-  teams: Readonly<Record<string, TeamSource>>,
   org: Org,
+  teams: Readonly<Record<string, TeamSource>>,
   parsed: readonly Parsed<RecipeShape>[],
 ): Record<string, Recipe> {
-  const recipes: Record<string, Recipe> = {};
   const { problems } = org.reading;
+  const recipes: Record<string, Recipe> = {};
   for (const { source, shape } of parsed) {
     const recipe = shape === null ? null : compileRecipe(org, teams, source, shape, problems);
     if (recipe === null) continue;
@@ -125,6 +126,22 @@ function compileRecipes(
   }
   return recipes;
 }
+
+const holdsOf = ({
+  at,
+  repos,
+  egress,
+  presets,
+  limits,
+  sandbox,
+}: Ceiling): NonNullable<Policy["ceiling"]["holds"]> => ({
+  at,
+  repos,
+  egress,
+  presets: presets.map(({ ref }) => ref),
+  shares: sharesFrom([limits]),
+  sandbox: sandboxFrom([sandbox]),
+});
 
 const FILES = "a policy is org.yaml, teams/*.yaml, recipes/*.yaml and tests/*.test.yaml";
 
@@ -174,6 +191,7 @@ export function loadPolicy(
       modelsRef: { at: compiled.ceiling.modelsAt, text: `models ${compiled.ceiling.models.join(", ")}`, why: null },
       limits: limitsFrom(compiled.ceiling.limits) as Limits,
       askable: compiled.ceiling.askable,
+      holds: holdsOf(compiled.ceiling),
     },
     branch: defaults?.branch ?? "agent/{run}",
     approvals: compiled.reading.approvals,

@@ -161,6 +161,15 @@ export interface Policy {
     readonly limits: Limits;
     /** What a person may add for one run. */
     readonly askable: readonly EgressRule[];
+    /** What a team may be given, to be said: teams were held to it when they loaded. Absent in a policy that an older release kept. */
+    readonly holds?: {
+      readonly at: Position;
+      readonly repos: readonly string[];
+      readonly egress: readonly EgressRule[];
+      readonly presets: readonly RuleRef[];
+      readonly shares: Shares;
+      readonly sandbox: SandboxNeeds;
+    };
   };
   /** "agent/{run}". */
   readonly branch: string;

@@ -1,4 +1,4 @@
-import type { Capability } from "#policy/capabilities.ts";
+import type { Capability } from "#policy/capability.ts";
 import type { Explanation } from "#policy/explain.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
 import type { Place } from "#ports/chat.ts";
