@@ -41,11 +41,15 @@ export interface CommandParts {
   readonly parts: readonly string[];
   /** False when it is not shell, is too deep or too long, or names a program only when it runs: `$X`, `eval "$Y"`. */
   readonly readable: boolean;
+  /** False when it is not shell, or too deep to be read as such: nobody can say what it would do. */
+  readonly shell: boolean;
 }
 
 interface Found {
   readonly parts: Set<string>;
-  readable: boolean;
+  /** Of every program that is started it is known which one it is. */
+  known: boolean;
+  shell: boolean;
 }
 
 function wordsOf(command: Command): Word[] {
@@ -69,12 +73,12 @@ function spell(words: readonly Word[], depth: number, found: Found): void {
   // A set hands out what is added while it is walked, each place once.
   for (const start of starts) {
     if (starts.size > MAX_STARTS) {
-      found.readable = false;
+      found.shell = false;
       return;
     }
     const [first, ...after] = words.slice(start);
     if (first === undefined) continue;
-    if (!isStatic(first)) found.readable = false;
+    if (!isStatic(first)) found.known = false;
     const program = first.value.slice(first.value.lastIndexOf("/") + 1);
     found.parts.add(text.slice(start).join(" "));
     found.parts.add([program, ...text.slice(start + 1)].join(" "));
@@ -94,17 +98,17 @@ function spell(words: readonly Word[], depth: number, found: Found): void {
 
 /** A script that is handed over as words. */
 function read(words: readonly Word[], depth: number, found: Found): void {
-  if (words.length === 0 || !words.every(isStatic)) found.readable = false;
+  if (words.length === 0 || !words.every(isStatic)) found.known = false;
   take(parse(words.map(({ value }) => value).join(" ")), depth + 1, found);
 }
 
 /** Walks a script and every script inside it; its parts are resolved only when they are visited. */
 function take(script: ParsedScript, depth: number, found: Found): void {
   if (depth > MAX_DEPTH) {
-    found.readable = false;
+    found.shell = false;
     return;
   }
-  if ((script.errors ?? []).length > 0) found.readable = false;
+  if ((script.errors ?? []).length > 0) found.shell = false;
   const visit = (node: SyntaxNode): void => {
     if (node.type === "Command") spell(wordsOf(node), depth, found);
     if (node.type === "Script") take(node as ParsedScript, depth + 1, found);
@@ -115,10 +119,12 @@ function take(script: ParsedScript, depth: number, found: Found): void {
 
 export function commandParts(command: string): CommandParts {
   const line = command.trim().replace(/\s+/g, " ");
-  if (command.length > MAX_LENGTH) return { line, parts: [], readable: false };
-  const found: Found = { parts: new Set(), readable: true };
+  // Long lines are most often a file that is written whole, and shell.
+  if (command.length > MAX_LENGTH) return { line, parts: [], readable: false, shell: true };
+  const found: Found = { parts: new Set(), known: true, shell: true };
   take(parse(command), 0, found);
-  return { line, parts: [...found.parts].filter((part) => part !== ""), readable: found.readable };
+  const { known, shell } = found;
+  return { line, parts: [...found.parts].filter((part) => part !== ""), readable: known && shell, shell };
 }
 
 /**

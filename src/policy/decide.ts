@@ -1,7 +1,7 @@
 import { actionPoint, allowedByBaseline, isNever, POINTS } from "./actions.ts";
 import { askOf as askFrom } from "./ask.ts";
 import { type Verdict, worst } from "./combine.ts";
-import { commandParts, matchesCommand } from "./commands.ts";
+import { type CommandParts, commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
 import { decideEgress, type EgressRequest, type EgressRule, normaliseHost } from "./egress.ts";
 import { fold, foldedGlob, matchesAnyText, matchesCut, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
@@ -208,22 +208,23 @@ function decideHost(policy: Policy, team: Team, object: PolicyObject & { subject
   return asked.reason === "rule" ? denied("rule", asked.rule) : denied(verdict.reason, verdict.rule);
 }
 
-/** A line that no rule can be held against is a person's to read, where the team has rules about commands at all. */
-function unreadable(policy: Policy, rules: readonly Rule[]): Verdict {
+/**
+ * A line that no rule can be held against is a person's to read: what is no shell always, unless the team allows every
+ * command, and what is shell and names its programs only when it runs where there are rules that it could hide from.
+ */
+function unreadable(policy: Policy, team: Team, rules: readonly Rule[], { shell }: CommandParts): Ask[] {
   const narrowing = rules.filter(({ effect }) => effect !== "allow");
-  if (narrowing.length === 0) return { outcome: "allow", rules: [BASELINE.command] };
+  const everything = rules.some(({ globs, except }) => globs.includes("*") && except.length === 0);
+  if (narrowing.length === 0 && (shell || everything)) return [];
   const asks = narrowing.flatMap(askOf);
-  const fallback = fallbackAsk(policy, BASELINE.unreadable);
-  if (asks.length > 0) return { outcome: "ask", asks, rules: [BASELINE.unreadable] };
-  if (fallback !== null) return { outcome: "ask", asks: [fallback], rules: [BASELINE.unreadable] };
-  return { outcome: "deny", reason: "unreadable", rules: [BASELINE.unreadable] };
+  return asks.length > 0 ? asks : [fallbackAsk(policy, team, BASELINE.unreadable)];
 }
 
-/** The question where no rule names a group: `defaults.approvals.from`, else the policy's owners; `null`: nobody is named. */
-function fallbackAsk(policy: Policy, rule: RuleRef): Ask | null {
+/** The question where no rule names a group: to `defaults.approvals.from`, else the policy's owners, else the team's people. */
+function fallbackAsk(policy: Policy, team: Team, rule: RuleRef): Ask {
   const { from, ...approvals } = policy.approvals;
-  const whom = from ?? policy.owners?.from ?? null;
-  return whom === null ? null : { ...askFrom({ from: whom }, { from, ...approvals }), rule };
+  const whom = from ?? policy.owners?.from ?? team.members;
+  return { ...askFrom({ from: whom }, { from, ...approvals }), rule };
 }
 
 /** Whether the change is larger than a bound like "> 500 lines". */
@@ -272,7 +273,9 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
       const speaks = (rule: Rule) => matchesCommand(rule.globs, rule.except, parts);
       const rules = rulesOn(policy, team, "command");
       const verdict = judge(rules, speaks, { outcome: "allow", rules: [BASELINE.command] });
-      return verdict.outcome === "allow" && !parts.readable ? unreadable(policy, rules) : verdict;
+      if (verdict.outcome !== "allow" || parts.readable) return verdict;
+      const asks = unreadable(policy, team, rules, parts);
+      return asks.length === 0 ? verdict : { outcome: "ask", asks, rules: [BASELINE.unreadable] };
     }
     case "git.size": {
       const speaks = (rule: Rule) => speaksOf(rule.in, object.repo) && rule.globs.some((text) => exceeds(text, object));
@@ -289,13 +292,13 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
       const speaks = (rule: Rule) => named(rule, (glob) => matchesText(glob, object.tool));
       return judge(rulesOn(policy, team, "tool"), speaks, { outcome: "allow", rules: [BASELINE.tool] });
     }
-    case "action":
-      return decideAction(policy, team, object);
-    case "model": {
     case "preset": {
       const granted = team.presets.filter(({ name }) => name === object.preset).map(({ ref }) => ref);
       return granted.length === 0 ? NO_RULE : { outcome: "allow", rules: granted };
     }
+    case "action":
+      return decideAction(policy, team, object);
+    case "model": {
       const models = modelsOf(policy, team);
       return matchesAnyText(models.globs, object.model) ? { outcome: "allow", rules: models.rules } : NO_RULE;
     }

@@ -90,7 +90,7 @@ export type Decision = {
   | {
       readonly outcome: "deny";
       /**
-       * "rule", "no_rule", "no_team", "bad_path", "bad_authority", "port", "method", "path", "unreadable", "evaluator_failed";
+       * "rule", "no_rule", "no_team", "bad_path", "bad_authority", "port", "method", "path", "evaluator_failed";
        * callers add their own, like "not_a_member" or "policy_unavailable".
        */
       readonly reason: string;
