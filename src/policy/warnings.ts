@@ -1,31 +1,9 @@
-import { containsPath, containsText, fold, pathGlob, speaksOf } from "./glob.ts";
+import { deadRules } from "./dead-rules.ts";
+import { speaksOf } from "./glob.ts";
+import { hint, nearest } from "./nearest.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "./policy.ts";
 import type { SiteConfig } from "./site.ts";
-
-const PATHS: readonly Rule["subject"][] = ["git.repo", "git.path", "git.branch", "secret.name"];
-
-/** Whether one pattern of the rule matches all that the other matches. A "no" may be wrong, a "yes" never is. */
-function holdsAll(wide: Rule, glob: string): boolean {
-  return wide.globs.some((outer) =>
-    PATHS.includes(wide.subject)
-      ? containsPath(pathGlob(fold(outer)), pathGlob(fold(glob)))
-      : containsText(outer, glob),
-  );
-}
-
-/** Rules that can never decide anything: a denial without an exception holds all that they name. */
-function deadRules(policy: Policy, team: Team): PolicyProblem[] {
-  const denials = [...policy.always, ...team.rules].filter(
-    (rule) => rule.effect === "deny" && rule.except.length === 0 && rule.in.length === 0 && rule.draft === null,
-  );
-  return team.rules.flatMap((rule) => {
-    if (rule.effect === "deny") return [];
-    const by = denials.find(
-      (deny) => deny.subject === rule.subject && rule.globs.every((glob) => holdsAll(deny, glob)),
-    );
-    return by === undefined ? [] : [{ at: rule.ref.at, message: `never decides: ${by.ref.at} denies all of it` }];
-  });
-}
+import { unwalled } from "./walls.ts";
 
 /** Questions that would end before they go to their next group. */
 function lateEscalations(policy: Policy, team: Team): PolicyProblem[] {
@@ -51,6 +29,24 @@ function secretWarnings(team: Team, { secrets }: SiteConfig): PolicyProblem[] {
       ? []
       : [{ at: rule.at, message: `the secret ${secret.name} is not kept here: requests go without it` }],
   );
+}
+
+/**
+ * Secrets that a rule names and nobody has: a misspelt denial denies nothing. Where it is not known which secrets are kept,
+ * only what is nearly the name of a granted one is said.
+ */
+function misspeltSecrets(policy: Policy, { secrets }: SiteConfig): PolicyProblem[] {
+  const teams = Object.values(policy.teams);
+  const granted = teams.flatMap(({ egress }) => egress.flatMap(({ secret }) => secret?.name ?? []));
+  const known = [...new Set([...granted, ...(secrets ?? [])])].sort();
+  const rules = [...policy.always, ...teams.flatMap((team) => team.rules)];
+  return rules.flatMap(({ subject, globs, except, ref }) => {
+    if (subject !== "secret.name") return [];
+    const names = [...globs, ...except].filter((glob) => !glob.includes("*") && !known.includes(glob));
+    return names
+      .filter((name) => secrets !== undefined || nearest(name, known) !== null)
+      .map((name) => ({ at: ref.at, message: `no secret ${name} is kept or granted here${hint(name, known)}` }));
+  });
 }
 
 /** Where nothing opens a package index, nothing is installed, whoever asks. */
@@ -90,20 +86,7 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
   return out;
 }
 
-/**
- * Commands that are only denied where the agent asks. Whether something else holds the same is not guessed: no wall knows a
- * command, a script has no name of one, and what a host or a push allows depends on its method, path and branch.
- */
-const commandWarnings = (rules: readonly Rule[]): PolicyProblem[] =>
-  rules
-    .filter((rule) => rule.subject === "command" && rule.effect === "deny")
-    .map(({ ref }) => ({
-      at: ref.at,
-      message:
-        "a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too, and whether there is one is not looked at",
-    }));
-
-/** Places that load as routes and that no request comes from yet. */
+/** Places that load as routes and that no request comes from. */
 const routingWarnings = ({ routing }: Policy): PolicyProblem[] =>
   Object.values(routing.github)
     .slice(0, 1)
@@ -133,11 +116,11 @@ export function warningsOf(
   return [
     ...routingWarnings(policy),
     ...unanswerable(policy),
-    ...commandWarnings(policy.always),
+    ...unwalled(policy),
+    ...deadRules(policy),
+    ...misspeltSecrets(policy, site),
     ...Object.values(policy.teams).flatMap((team) => [
       ...teamWarnings(policy, team),
-      ...commandWarnings(team.rules),
-      ...deadRules(policy, team),
       ...trialWarnings(team, site),
       ...secretWarnings(team, site),
       ...lateEscalations(policy, team),

@@ -110,7 +110,9 @@ test("check reads the tests too", async () => {
 test("check warns of what a rule cannot hold by itself", async () => {
   const { code, out } = await run(["check"]);
   expect(code).toBe(0);
-  expect(out).toContain("teams/infra.yaml:14:5 warning: a command rule is advisory");
+  // "dbt" reaches a host of the team's; "terraform" reaches none, which is its wall.
+  expect(out).not.toContain("teams/infra.yaml:14:5 warning");
+  expect(out).toContain("teams/data.yaml:9:5 warning: a command rule is advisory");
 });
 
 test("test tries the cases, and coverage names the rules that none of them hits", async () => {

@@ -26,10 +26,10 @@ test("a case that the policy does not answer so is told with what it does say", 
   );
 });
 
-test("the only warning about the samples is that a command rule is advice", () => {
+test("the only warning about the samples is that a denied command has no wall", () => {
   const result = loadPolicy(sampleFiles(), { commit: "c0ffee", site });
   expect(result.ok && result.warnings.map(({ at, message }) => `${at} ${message}`)).toEqual([
-    "teams/data.yaml:19:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too, and whether there is one is not looked at",
+    "teams/data.yaml:19:5 a command rule is advisory: it acts where the agent asks, and nothing else holds this - what must not happen needs a wall too: a host, a path or a secret that is not granted",
   ]);
 });
 

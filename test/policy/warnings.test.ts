@@ -31,6 +31,89 @@ test("a trial that is over is said once the day is known", () => {
   ]);
 });
 
+const inShop = "  - {ask: {git.path: docs/**}, from: group:leads, in: acme/shop}\n";
+
+test.each([
+  [
+    "a rule about a repository that the team is not granted",
+    inShop.replace("acme/shop", "acme/shpo"),
+    'teams/shop.yaml:7:5 never decides: the team is granted no acme/shpo - did you mean "acme/shop"?',
+  ],
+  [
+    "a rule that spares all that it names",
+    "  - {deny: {git.path: docs/**}, except: [README.md, docs/**]}\n",
+    "teams/shop.yaml:7:5 never decides: its exceptions spare all that it names",
+  ],
+  [
+    "a rule that is there twice",
+    inShop + inShop,
+    "teams/shop.yaml:8:5 never decides: teams/shop.yaml:7:5 says the same",
+  ],
+  [
+    "a model without a door to any",
+    "  - allow: {model: gpt-5}\n",
+    "teams/shop.yaml:7:5 never decides: the team is granted no model's API, like {preset: model-openai}",
+  ],
+  [
+    "a rule on trial that is in force already",
+    `${inShop}trial: {until: 2027-01-31, rules: [{ask: {git.path: docs/**}, from: group:leads, in: acme/shop}]}\n`,
+    "teams/shop.yaml:8:36 never decides: teams/shop.yaml:7:5 says the same",
+  ],
+  [
+    "a check of a repository that the team is not granted",
+    "checks: [{name: tests, command: make, in: acme/shpo}]\n",
+    'teams/shop.yaml:3:7 the check "tests" never runs: the team is granted no acme/shpo - did you mean "acme/shop"?',
+  ],
+  [
+    "a setup of one",
+    "setup: [{command: make, in: acme/shpo}]\n",
+    'teams/shop.yaml:3:7 the setup "make" never runs: the team is granted no acme/shpo - did you mean "acme/shop"?',
+  ],
+  [
+    "a host that is granted and denied",
+    '  - deny: {egress.host: "*.example.com"}\negress: [{host: api.example.com}, {host: a.b.example.com}]\n',
+    "teams/shop.yaml:8:10 opens nothing: teams/shop.yaml:7:5 denies all of it",
+  ],
+])("%s is said to do nothing", (_what, more, said) => {
+  expect(warnings(GRANTED + more)).toEqual([said]);
+});
+
+test("what may act somewhere is not said to be dead", () => {
+  const wide = 'rules:\n  - allow: {git.repo: "acme/lib-*"}\n';
+  expect(warnings(`${wide}  - {deny: {git.path: a}, in: "acme/*-ui"}\n`)).toEqual([]);
+  expect(warnings(`${GRANTED}${inShop}${inShop.replace("leads", "shop")}`)).toEqual([]);
+  expect(warnings(`${GRANTED}  - deny: {egress.host: api.example.com, methods: POST}\n${HOST}`)).toEqual([]);
+});
+
+test("a rule of the organisation about a repository that no team is granted, or that is there twice, is said to be dead", () => {
+  const org = `${ORG}always:\n  - {deny: {git.path: a}, in: acme/shpo}\n  - deny: {git.path: b}\n  - deny: {git.path: b}\n`;
+  expect(ofOrg(org)).toEqual([
+    'org.yaml:11:5 never decides: no team is granted acme/shpo - did you mean "acme/shop"?',
+    "org.yaml:13:5 never decides: org.yaml:12:5 says the same",
+  ]);
+});
+
+test("a question about hosts under a ceiling that holds none is said to ask nothing", () => {
+  const org = ORG.replace(/egress: .*/, "egress: []");
+  const found = load(teamFile(`${GRANTED}unlisted_egress: {ask: {from: group:leads}}\n`), { org });
+  expect(found.ok && found.warnings.map(({ at, message }) => `${at} ${message}`)).toEqual([
+    "teams/shop.yaml:7:1 never asks: the ceiling holds no host",
+  ]);
+});
+
+test("a secret's name in a rule that nobody keeps is said: where it is not known who keeps what, only if it is nearly one", () => {
+  const deny = (name: string) =>
+    `${GRANTED}  - deny: {secret.name: [${name}, "prod/**"]}\negress:\n  - {host: api.example.com, secret: cms-read}\n`;
+  const near = 'teams/shop.yaml:7:5 no secret cms-raed is kept or granted here - did you mean "cms-read"?';
+  expect(warnings(deny("cms-raed"))).toEqual([near]);
+  expect(warnings(deny("cms-raed"), { secrets: ["cms-read"] })).toEqual([near]);
+  expect(warnings(deny("warehouse"))).toEqual([]);
+  expect(warnings(deny("warehouse"), { secrets: ["cms-read", "warehouse"] })).toEqual([]);
+  expect(warnings(deny("warehouse"), { secrets: ["cms-read"] })).toEqual([
+    "teams/shop.yaml:7:5 no secret warehouse is kept or granted here - known: cms-read",
+  ]);
+});
+
 test("a secret that nobody keeps here is said", () => {
   const secret = `${GRANTED}egress:\n  - {host: api.example.com, secret: cms-read}\n`;
   expect(warnings(secret)).toEqual([]);
@@ -58,10 +141,39 @@ test("every word about who answers and what a yes is worth has its effect, and n
   expect(warnings(ask("from: codeowners"))).toEqual([]);
 });
 
-test("a command that is only denied has no wall, and that is said", () => {
-  expect(warnings(`${GRANTED}  - deny: {command: "terraform apply*"}\n`)).toEqual([
-    "teams/shop.yaml:7:5 a command rule is advisory: it acts where the agent asks - what must not happen needs a wall too, and whether there is one is not looked at",
+const UNWALLED =
+  "a command rule is advisory: it acts where the agent asks, and nothing else holds this - what must not happen needs a wall too: a host, a path or a secret that is not granted";
+const HOST = "egress: [{host: api.example.com}]\n";
+
+test.each<[string, string, boolean]>([
+  ["make deploy*", "", false],
+  ["terraform apply*", "", true],
+  ["terraform apply*", HOST, false],
+  ["terraform", "", true],
+  ["terraform*", "", false],
+  ["npm publish*", "", true],
+  ["npm run *", "", false],
+  ["git push*", HOST, true],
+  ["git push --force *", HOST, true],
+  ["git *", HOST, false],
+])(
+  "a denied %s has a wall behind it where something else holds the same, and else that is said",
+  (glob, more, walled) => {
+    const said = warnings(`${GRANTED}  - deny: {command: ${JSON.stringify(glob)}}\n${more}`);
+    expect(said).toEqual(walled ? [] : [`teams/shop.yaml:7:5 ${UNWALLED}`]);
+  },
+);
+
+test("of a rule that denies several commands each needs its wall, and one of the organisation needs it in every team", () => {
+  expect(warnings(`${GRANTED}  - deny: {command: ["kubectl *", "make *"]}\n`)).toEqual([
+    `teams/shop.yaml:7:5 ${UNWALLED}`,
   ]);
+  const org = `${ORG}always: [{deny: {command: "kubectl *"}}]\n`;
+  const of = (team: string) => {
+    const found = load(teamFile(team), { org });
+    return found.ok && found.warnings.filter(({ message }) => message === UNWALLED).length;
+  };
+  expect([of(GRANTED), of(GRANTED + HOST)]).toEqual([0, 1]);
 });
 
 function ofOrg(org: string, site: SiteConfig = {}): string[] {
