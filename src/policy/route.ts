@@ -5,7 +5,8 @@ import type { Policy } from "./policy.ts";
 export type Place =
   | { readonly provider: "slack"; readonly channel: string }
   | { readonly provider: "linear"; readonly team: string }
-  | { readonly provider: "github"; readonly repo: string };
+  /** `label`: one of the issue that was written on, which has a line of its own. */
+  | { readonly provider: "github"; readonly repo: string; readonly label?: string };
 
 export type Route =
   | { readonly team: string; readonly at: Position }
@@ -15,15 +16,21 @@ export type Route =
       readonly fix: string;
     };
 
-/** The team of a channel or ticket team. Text never selects it, and nothing is guessed. */
+function idOf(place: Place): string {
+  if (place.provider === "slack") return place.channel;
+  if (place.provider === "linear") return place.team;
+  return place.label === undefined ? place.repo : `${place.repo}:${place.label}`;
+}
+
+/** The team of a channel, ticket team or label, each out of its own table. Text never selects it, and nothing is guessed. */
 export function route(policy: Policy, place: Place): Route {
-  const id = place.provider === "slack" ? place.channel : place.provider === "linear" ? place.team : place.repo;
+  const id = idOf(place);
   const table = policy.routing[place.provider];
   const found = Object.hasOwn(table, id) ? table[id] : undefined;
   if (found !== undefined) return found;
   const teams = Object.keys(policy.teams).sort();
   // An id comes from outside: one that cannot be a key is not repeated into a line to paste.
-  const key = /^(?:[A-Z0-9]{1,24}|[\w.-]{1,60}\/[\w.-]{1,100})$/.test(id) ? id : "ID";
+  const key = /^(?:[A-Z0-9]{1,24}|[\w.-]{1,60}\/[\w.-]{1,100}(?::[\w.-]{1,50})?)$/.test(id) ? id : "ID";
   const choice = teams.length > 1 ? `; one of ${teams.join(", ")}` : "";
   return {
     deny: "no_mapping",

@@ -88,13 +88,10 @@ function teamWarnings(policy: Policy, team: Team): PolicyProblem[] {
 
 /** Places that load as routes and that no request comes from. */
 const routingWarnings = ({ routing }: Policy): PolicyProblem[] =>
-  Object.values(routing.github)
-    .slice(0, 1)
-    .map(({ at }) => ({
-      at,
-      message:
-        '"routing.github" has no effect in this version yet: only channels of Slack and teams of Linear lead to a team',
-    }));
+  Object.entries(routing.github).map(([key, { at }]) => ({
+    at,
+    message: `${key} leads to no team in this version: nothing that is said or labelled on the forge starts a run, only a channel of Slack or a team of Linear does`,
+  }));
 
 /** Tickets whose runs nobody could answer: a run of theirs is refused. */
 function unanswerable({ routing }: Policy): PolicyProblem[] {

@@ -180,6 +180,30 @@ describe("4. the team of a run comes from an explicit mapping of ids, and text n
     expect(route(routed, { provider: "github", repo: "acme/shop" })).toMatchObject({ team: "shop" });
   });
 
+  test("a label of a repository's issues is a line of its own", () => {
+    const labelled = team("", ORG.replace("slack: {C0SHOP: shop}", '"github": {"acme/all:for shop": shop}'));
+    expect(route(labelled, { provider: "github", repo: "acme/all", label: "for shop" })).toMatchObject({
+      team: "shop",
+    });
+    expect(route(labelled, { provider: "github", repo: "acme/all" })).toMatchObject({ deny: "no_mapping" });
+  });
+
+  test("a channel is looked for first, then a ticket's team, then a label: each place in its own table and in no other", () => {
+    // A Linear team's key may read like a channel's id: a request has one place, and its kind says which table is meant.
+    const tables = "slack: {C0SHOP: shop}, linear: {C0SHOP: data, C0DATA: data}, github: {acme/shop: data}";
+    const files = new Map([
+      ["org.yaml", ORG.replace("slack: {C0SHOP: shop}", tables)],
+      ["teams/shop.yaml", teamFile("")],
+      ["teams/data.yaml", teamFile("").replace("team: shop", "team: data")],
+    ]);
+    const both = loaded(loadPolicy(files, { commit: "c" }));
+    expect(route(both, { provider: "slack", channel: "C0SHOP" })).toMatchObject({ team: "shop" });
+    expect(route(both, { provider: "linear", team: "C0SHOP" })).toMatchObject({ team: "data" });
+    expect(route(both, { provider: "slack", channel: "C0DATA" })).toMatchObject({ deny: "no_mapping" });
+    expect(route(both, { provider: "slack", channel: "acme/shop" })).toMatchObject({ deny: "no_mapping" });
+    expect(route(both, { provider: "linear", team: "acme/shop" })).toMatchObject({ deny: "no_mapping" });
+  });
+
   test("no mapping is a denial with the exact line to add", () => {
     expect(route(routed, { provider: "slack", channel: "C0NEW" })).toEqual({
       deny: "no_mapping",

@@ -213,20 +213,13 @@ test("how old an export may be is said of exports only, and is part of the polic
   ]);
 });
 
-test("a denied command of the organisation is advice too", () => {
-  const org = `${ORG}always: [{deny: {command: "terraform *"}}]\n`;
-  const found = load(teamFile(GRANTED), { org });
-  expect(found.ok && found.warnings).toMatchObject([
-    { at: "org.yaml:10:10", message: expect.stringContaining("a command rule is advisory") },
-  ]);
-});
-
-test("a route of GitHub is said to have no effect yet, and one of Linear to a team without a channel to start nothing", () => {
-  const routing = "slack: {}, linear: {SHOP: shop}, github: {acme/shop: shop}";
+test("each route of GitHub is said to lead nowhere yet, and one of Linear to a team without a channel to start nothing", () => {
+  const routing = "slack: {}, linear: {SHOP: shop}, github: {acme/shop: shop, 'acme/lib:agent': shop}";
   const found = load(teamFile(GRANTED), { org: ORG.replace("slack: {C0SHOP: shop}", routing) });
   expect(found.ok && found.warnings.map(({ message }) => message)).toEqual([
     'tickets of SHOP start nothing: runs of theirs are answered in Slack, and no channel leads to the team "shop"',
-    '"routing.github" has no effect in this version yet: only channels of Slack and teams of Linear lead to a team',
+    "acme/shop leads to no team in this version: nothing that is said or labelled on the forge starts a run, only a channel of Slack or a team of Linear does",
+    "acme/lib:agent leads to no team in this version: nothing that is said or labelled on the forge starts a run, only a channel of Slack or a team of Linear does",
     'nothing is routed to the team "shop"',
   ]);
 });

@@ -39,7 +39,10 @@ const GroupShape = strict("where the group's people come from, like {slack_userg
 
 const Channel = form("a channel id like C0SHOP, not a name", (text) => /^[CG][A-Z0-9]{2,20}$/.test(text));
 const TeamKey = form("a Linear team key like SHOP", (text) => /^[A-Z][A-Z0-9]{0,9}$/.test(text));
-const Label = form("a repository like acme/site", (text) => /^[\w.-]+\/[\w.-]+$/.test(text));
+/** Of a repository's issues, or the repository itself. */
+const Label = form("a repository like acme/site, or a label in one like acme/site:agent", (text) =>
+  /^[\w.-]+\/[\w.-]+(?::[^\s:](?:[^:]{0,48}[^\s:])?)?$/.test(text),
+);
 const Deny = z.literal("deny", { error: expected('"deny" - it cannot be widened') });
 
 /** What a tool may do when no rule names it: a shell, a browser … Advisory, like every tool rule. */
