@@ -53,7 +53,8 @@ export function checkQuestion(reading: Reading, question: QuestionShape, path: P
   if (question.assurance === "step_up" && !(site.assurances ?? ["chat"]).includes("step_up")) {
     problems.push({
       at: source.at([...path, "assurance"]),
-      message: "nobody can sign in here, so nobody could answer - configure sign-in, or remove it",
+      message:
+        "no answer proves more than a chat account here: buttons in chat are the only ones there are, and signing in to a page takes the same account - remove it, and let more people say yes (quorum)",
     });
   }
 }
