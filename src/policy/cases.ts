@@ -49,7 +49,7 @@ export const CasesShape = strict("policy tests", {
         z.enum(["allow", "ask", "deny"], { error: expected("allow, ask, deny or {ask: group:leads}") }),
         strict("{ask: group:leads, quorum: 1}", {
           ask: oneOrMany("a group", Whom),
-          quorum: Whole("a number", 20).optional(),
+          quorum: Whole("a number of people from 1 to 20", 20).optional(),
         }),
       ]),
       rule: Text.optional(),

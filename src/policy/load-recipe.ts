@@ -23,6 +23,9 @@ export interface TeamSource {
 
 /** Placeholders without a field, and fields without a placeholder. */
 function checkPrompt(source: Source, shape: Salvaged<RecipeShape>, problems: PolicyProblem[]): void {
+  // Fields that did not parse are complained about already, and which there are is not known.
+  if (shape.fields === undefined && typeof source.value === "object" && Object.hasOwn(source.value ?? {}, "fields"))
+    return;
   const fields = Object.keys(shape.fields ?? {});
   const used = [...shape.prompt.matchAll(PLACEHOLDER)].map((match) => match[1] as string);
   for (const name of new Set(used)) {

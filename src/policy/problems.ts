@@ -74,7 +74,14 @@ function placed(problem: PolicyProblem): Placed {
   return { problem, file, line: Number(line), col: Number(col) };
 }
 
-/** By file, line and column; repeats dropped, and of a file that has very many only the first, with how many follow. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not reach a terminal
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+
+/** What an author wrote is repeated to terminals and chats: a control character as its number. */
+const plain = (message: string): string =>
+  message.replace(CONTROL, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** By file, line and column; control characters as their numbers; repeats dropped, and of a file that has very many only the first, with how many follow. */
 export function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {
   const sorted = problems.map(placed).sort((a, b) => {
     if (a.file !== b.file) return a.file < b.file ? -1 : 1;
@@ -85,7 +92,7 @@ export function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {
     return before?.at !== problem.at || before.message !== problem.message;
   });
   return [...Map.groupBy(distinct, ({ file }) => file).values()].flatMap((ofFile) => {
-    const said = ofFile.slice(0, SAID_OF_A_FILE).map(({ problem }) => problem);
+    const said = ofFile.slice(0, SAID_OF_A_FILE).map(({ problem: { at, message } }) => ({ at, message: plain(message) }));
     const next = ofFile[SAID_OF_A_FILE];
     if (next === undefined) return said;
     const more = (ofFile.length - said.length).toLocaleString("en");

@@ -7,6 +7,7 @@ import { policyCases, unknownTeam } from "#policy/cases.ts";
 import { loadPolicy } from "#policy/load.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
 import { readRepositoryFile } from "#policy/repository-file.ts";
+import type { SiteConfig } from "#policy/site.ts";
 import { ORG } from "#test/policy/sample.ts";
 
 const Mistake = z.strictObject({
@@ -20,8 +21,19 @@ const Mistake = z.strictObject({
   test: z.string().optional(),
   repository: z.string().optional(),
   folder: z.record(z.string(), z.string()).optional(),
-  site: z.strictObject({ upstreams: z.array(z.string()) }).optional(),
+  /** The team's lines this many times. */
+  times: z.int().optional(),
+  site: z
+    .strictObject({
+      upstreams: z.array(z.string()),
+      signIn: z.boolean(),
+      assurances: z.array(z.enum(["chat", "step_up"])),
+    })
+    .partial()
+    .optional(),
   says: z.string(),
+  /** Only the last of very many. */
+  says_last: z.boolean().optional(),
 });
 type Mistake = z.infer<typeof Mistake>;
 
@@ -43,7 +55,8 @@ function filesWith(mistake: Mistake): Map<string, string> {
   if (folder) return new Map(Object.entries(folder).map(([name, text]) => [name, text === "ORG" ? ORG : text]));
   if (from !== undefined && !ORG.includes(from)) throw new Error(`the organisation has no ${from}`);
   const org = (from === undefined ? ORG : ORG.replace(from, to ?? "")) + (mistake.org ?? "");
-  const team = golden.team + (recipe === undefined ? (mistake.team ?? "") : golden.team_of_recipes);
+  const lines = (mistake.team ?? "").repeat(mistake.times ?? 1);
+  const team = golden.team + (recipe === undefined ? lines : golden.team_of_recipes);
   return new Map([
     ["org.yaml", org],
     ["teams/shop.yaml", whole ?? team],
@@ -52,13 +65,17 @@ function filesWith(mistake: Mistake): Map<string, string> {
   ]);
 }
 
+/** What is configured, as far as the mistake depends on it. */
+const siteOf = ({ site }: Mistake): SiteConfig =>
+  Object.fromEntries(Object.entries(site ?? {}).filter(([, value]) => value !== undefined));
+
 function problemsOf(mistake: Mistake): readonly PolicyProblem[] {
   if (mistake.repository !== undefined) {
     const read = readRepositoryFile(mistake.repository);
     return read.ok ? [] : read.problems;
   }
   const files = filesWith(mistake);
-  const result = loadPolicy(files, { commit: "c0ffee", ...(mistake.site ? { site: mistake.site } : {}) });
+  const result = loadPolicy(files, { commit: "c0ffee", site: siteOf(mistake) });
   const { cases: read, problems } = policyCases(files);
   const unknown = result.ok ? read.flatMap((one) => unknownTeam(result.policy, one) ?? []) : [];
   return [...(result.ok ? [] : result.problems), ...problems, ...unknown];
@@ -66,12 +83,12 @@ function problemsOf(mistake: Mistake): readonly PolicyProblem[] {
 
 test.each(golden.mistakes.map((mistake) => [mistake.what, mistake] as const))("%s is answered", (_what, mistake) => {
   const said = problemsOf(mistake).map(({ at, message }) => `${at} ${message}\n`);
-  expect(said.join("")).toBe(mistake.says);
+  expect((mistake.says_last ? said.slice(-1) : said).join("")).toBe(mistake.says);
 });
 
 test("each mistake is there once, and every answer has its place", () => {
   expect(new Set(golden.mistakes.map(({ what }) => what)).size).toBe(golden.mistakes.length);
-  expect(golden.mistakes.length).toBeGreaterThan(150);
+  expect(golden.mistakes.length).toBeGreaterThan(220);
   const lines = golden.mistakes.flatMap(({ says }) => says.trimEnd().split("\n"));
   expect(lines.filter((line) => !/^[\w./-]+:\d+:\d+ \S/.test(line))).toEqual([]);
 });
