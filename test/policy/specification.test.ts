@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -23,6 +24,21 @@ const http = (host: string, method: string, at = "/"): PolicyObject => ({
   port: 443,
   method,
   path: at,
+});
+
+/** Of each file as it stands in the specification. */
+const WRITTEN: Readonly<Record<string, string>> = {
+  "org.yaml": "b5f6b5257cbb712145e812e09e8869a01796acc4fe1c4ca7d023c565f579ac43",
+  "teams/data.yaml": "112b5ed3a91d9529b89db52d94ac34438fc704be25897acfc52043886679396a",
+  "teams/infra.yaml": "f8522cdc434f25c6c8fa987ae6865aa9a2e0a7acf4e5dcdf270e1c9a538462e3",
+  "teams/marketing.yaml": "1cc8535f81fb5fce5ef853a7b990ce5db9be5a8fe68dcc2fceb560ac67161cc6",
+  "teams/product.yaml": "39d92927008d2a1a4694660678e7f025f6664453b6b8c86cd19bf41a457f2d07",
+  "tests/marketing.test.yaml": "1453c02750348cbf46c40e52b0ae916473616376cfefe5febf692467bbe20ebd",
+};
+
+test("the example files are the specification's, to the byte", () => {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  expect(Object.fromEntries([...files].map(([name, text]) => [name, sha256(text)]))).toEqual(WRITTEN);
 });
 
 test("the example files load as they stand", () => {
