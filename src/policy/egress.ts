@@ -150,19 +150,24 @@ function matchesSome(globs: readonly string[], path: string): boolean {
 /** What nearly every name looks like; anything else takes the longer way. */
 const PLAIN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
-/** What is not ASCII stays: it is a name, and no rule has it. */
+/** Of what is not ASCII the one form is decided by IDNA, as the gateway does. */
 const LABEL = /^[a-zA-Z0-9_\u0080-\uffff](?:[a-zA-Z0-9_\u0080-\uffff-]*[a-zA-Z0-9_\u0080-\uffff])?$/;
+const ASCII = /^[\u0020-\u007e]*$/;
 
 /**
- * A host name in the one form that rules have: ASCII letters small, one trailing dot removed. `null` when it is no host
- * name (empty labels, spaces, "%", NUL, longer than 253). Other alphabets are left as they are and match no rule. An
- * IPv4 address passes as a name and matches no rule either; an IPv6 literal does not pass.
+ * A host name in the one form that rules have: ASCII letters small, one trailing dot removed, other alphabets as their
+ * xn-- form. `null` when it is no host name (empty labels, spaces, "%", NUL, longer than 253, letters that no name may
+ * have). An IPv4 address passes as a name and matches no rule; an IPv6 literal does not pass.
  */
 export function normaliseHost(text: string): string | null {
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
   if (PLAIN.test(name) && name.length <= 253) return name;
-  if (name.length === 0 || name.length > 253) return null;
-  if (name.split(".").some((label) => label.length > 63 || !LABEL.test(label))) return null;
-  // Not toLowerCase(): it turns the Kelvin sign into a "k".
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  if (!isName(name)) return null;
+  if (ASCII.test(name)) return name.toLowerCase();
+  // The host parser of URLs is the one that every client has; what else may stand in a URL is no part of a label.
+  const ascii = URL.parse(`http://${name}`)?.hostname ?? "";
+  return isName(ascii) ? ascii : null;
 }
+
+const isName = (name: string): boolean =>
+  name.length > 0 && name.length <= 253 && name.split(".").every((label) => label.length <= 63 && LABEL.test(label));

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { parseHost } from "#gateway/authority.ts";
 import { containsRange, privateRangeProblem } from "#policy/cidr.ts";
+import { decide } from "#policy/decide.ts";
 import { decideEgress, type EgressRule, normaliseHost } from "#policy/egress.ts";
 import { containsHost, matchesHost } from "#policy/hosts.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
@@ -94,14 +96,42 @@ test.each([
   ["-api.example.com", null],
   [`${"a".repeat(64)}.example.com`, null],
   [`${"a.".repeat(127)}a`, `${"a.".repeat(127)}a`.length > 253 ? null : `${"a.".repeat(127)}a`],
-  ["\u0430pi.example.com", "\u0430pi.example.com"],
+  // A Cyrillic letter makes another name.
+  ["\u0430pi.example.com", "xn--pi-6kc.example.com"],
+  ["B\u00fccher.Example.com.", "xn--bcher-kva.example.com"],
+  ["xn--bcher-kva.example.com", "xn--bcher-kva.example.com"],
+  // U+212A KELVIN SIGN, letters of full width and the ideographic full stop are ways to write ASCII, to every client.
+  ["\u212aafka.example.com", "kafka.example.com"],
+  ["\uff41pi\u3002example.com", "api.example.com"],
+  // Of full width: what would end a host, or name a user of it.
+  ["api\uff0fevil.example.com", null],
+  ["api\uff20evil.example.com", null],
+  ["api.example.com\uff1a8443", null],
+  ["api\u2025example.com", null],
 ])("the host %j is normalised to %j", (text, expected) => {
   expect(normaliseHost(text)).toBe(expected);
 });
 
-test("a letter of another alphabet never becomes the ASCII one", () => {
-  // U+212A KELVIN SIGN is "k" to toLowerCase().
-  expect(normaliseHost("\u212aafka.example.com")).toBe("\u212aafka.example.com");
+test("a host of another alphabet is the one that the gateway takes it for, or none", () => {
+  const unit = fc.constantFrom(
+    ..."ab.-\u00fc\u0430\u212a\u3002\uff41\uff0e\uff0f\u00df\u0130\u00ad\u200d\u0660\ud83d\ude00",
+  );
+  fc.assert(
+    fc.property(fc.string({ unit, minLength: 1, maxLength: 12 }), (text) => {
+      const name = normaliseHost(text);
+      if (name === null) return;
+      expect(name).toMatch(/^[a-z0-9_.-]+$/);
+      expect(parseHost(Buffer.from(text))?.host).toBe(name);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("a rule of a name's xn-- form is about that name in its own letters", () => {
+  const policy = loaded(load(teamFile("egress: [{host: xn--bcher-kva.example.com}]\n")));
+  const host = "b\u00fccher.example.com";
+  const object = { subject: "egress", host, port: 443, method: "GET", path: "/" } as const;
+  expect(decide(policy, { team: "shop", objects: [object] }).outcome).toBe("allow");
 });
 
 const label = fc.constantFrom("a", "b");

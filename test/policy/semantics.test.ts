@@ -231,8 +231,9 @@ describe("4. the team of a run comes from an explicit mapping of ids, and text n
 });
 
 describe("5. hosts have one form, and a grant of a shared host is an error", () => {
-  test("a request's host is lower-cased and loses one trailing dot; other alphabets match no rule", () => {
-    const granted = team("egress: [{host: api.example.com}]\n");
+  test("a request's host is lower-cased, loses one trailing dot, and is its xn-- form where it is not ASCII", () => {
+    const granted = team("egress: [{host: api.example.com}, {host: xn--bcher-kva.example.com}]\n");
+    expect(ask(granted, http("b\u00fccher.example.com")).outcome).toBe("allow");
     expect(ask(granted, http("API.Example.com.")).outcome).toBe("allow");
     expect(ask(granted, http("api.example.com..")).outcome).toBe("deny");
     expect(ask(granted, http("\u0430pi.example.com")).outcome).toBe("deny");
