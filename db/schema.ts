@@ -2,6 +2,7 @@ import { approvalState, approvals, approvalVotes, choice, gate } from "./schema/
 import { identities, installations, orgs, people, policies } from "./schema/orgs.ts";
 import { installationHeads, receipts, runEvents, runHeads } from "./schema/record.ts";
 import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.ts";
+import { slackInstalls, slackWorkspaces } from "./schema/slack.ts";
 import { monthSpending, runBudgets } from "./schema/spending.ts";
 import { sessions } from "./schema/web.ts";
 import { cursors, effectState, effects, inbox, nodes, notes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
@@ -33,6 +34,8 @@ export const schema = {
   outbox,
   notes,
   sessions,
+  slackWorkspaces,
+  slackInstalls,
   cursors,
   nodes,
   runState,

@@ -13,6 +13,7 @@ import { receiptStore } from "./receipts.ts";
 import { runStore } from "./runs.ts";
 import { sandboxStore } from "./sandboxes.ts";
 import { sessionStore } from "./sessions.ts";
+import { slackStore } from "./slack.ts";
 import { shareStore } from "./spending.ts";
 import { turnStore } from "./turns.ts";
 
@@ -34,6 +35,7 @@ export function stores(database: Database, o: { readonly orgId: string }): Store
     policies: policyArchive(db, o.orgId),
     notes: noteStore(db, o.orgId),
     sessions: sessionStore(db, o.orgId),
+    workspaces: slackStore(db, o.orgId),
     shares: shareStore(db, o.orgId),
   };
 }

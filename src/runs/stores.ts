@@ -3,6 +3,7 @@ import type { Place } from "#ports/chat.ts";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Queue } from "#ports/engine.ts";
 import type { Tx } from "#ports/store.ts";
+import type { WorkspaceStore } from "#ports/workspaces.ts";
 import type { Approval, ApprovalState, Choice, Vote } from "./approval.ts";
 import type { EventBody, RunEvent } from "./event.ts";
 import type { NewRun, Person, Run, RunId, RunPatch } from "./run.ts";
@@ -28,6 +29,7 @@ export interface Stores {
   readonly shares: ShareStore;
   readonly notes: NoteStore;
   readonly sessions: SessionStore;
+  readonly workspaces: WorkspaceStore;
 }
 
 export interface RunStore {

@@ -4,6 +4,7 @@ import { sharesContract } from "#test/contracts/shares.ts";
 import { storeContract } from "#test/contracts/store.ts";
 import { messagesContract } from "#test/contracts/store-messages.ts";
 import { workContract } from "#test/contracts/store-work.ts";
+import { workspacesContract } from "#test/contracts/workspaces.ts";
 import { DATABASES, type Ground } from "./databases.ts";
 import type { Pair } from "./house.ts";
 
@@ -19,5 +20,6 @@ for (const [name, ground] of Object.entries(DATABASES)) {
   messagesContract(`${name}, messages`, pairOf(ground));
   sharesContract(`${name}, shares`, pairOf(ground));
   sessionsContract(`${name}, sessions`, pairOf(ground));
+  workspacesContract(`${name}, workspaces`, pairOf(ground));
   accountsContract(`${name}, accounts`, pairOf(ground));
 }
