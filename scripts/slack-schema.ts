@@ -29,6 +29,7 @@ interface Schema {
 const METHODS: Record<string, string> = {
   "agents.sessions.setStatus": "AgentsSessionsSetStatusArguments",
   "api.test": "APITestArguments",
+  "apps.uninstall": "AppsUninstallArguments",
   "assistant.threads.setStatus": "AssistantThreadsSetStatusArguments",
   "auth.test": "AuthTestArguments",
   "bots.info": "BotsInfoArguments",
@@ -45,6 +46,7 @@ const METHODS: Record<string, string> = {
   "conversations.list": "ConversationsListArguments",
   "conversations.members": "ConversationsMembersArguments",
   "conversations.replies": "ConversationsRepliesArguments",
+  "oauth.v2.access": "OAuthV2AccessArguments",
   "reactions.add": "ReactionsAddArguments",
   "reactions.get": "ReactionsGetArguments",
   "reactions.remove": "ReactionsRemoveArguments",

@@ -1,9 +1,10 @@
 import { createHmac } from "node:crypto";
 import { type FetchFunction, type Logger, LogLevel, WebClient } from "@slack/web-api";
-import type { Secret } from "#ports/secret.ts";
+import { Secret } from "#ports/secret.ts";
+import { type RotatedToken, withToken } from "./slack-rotated.ts";
 
 export interface SlackAccessOptions {
-  readonly botToken: Secret;
+  readonly botToken: Secret | RotatedToken;
   /** `null`: Slack's requests come over a socket of ours, and none is taken over HTTP. */
   readonly signingSecret: Secret | null;
   /** Another address than Slack's, for the playground: "http://127.0.0.1:3000/api/". */
@@ -44,9 +45,11 @@ const AGAIN_MS = 100;
  * again by itself either: the outbox does, by what is due.
  */
 export function slackAccess(options: SlackAccessOptions): SlackAccess {
-  const { botToken, signingSecret, slackApiUrl, fetch, timeoutMs, log } = options;
+  const { botToken, signingSecret, slackApiUrl, timeoutMs, log } = options;
+  const fixed = botToken instanceof Secret;
+  const fetch = fixed ? options.fetch : withToken(botToken, options.fetch ?? globalThis.fetch);
   const client = (retries: number) =>
-    new WebClient(botToken.reveal(), {
+    new WebClient(fixed ? botToken.reveal() : undefined, {
       ...(slackApiUrl === undefined ? {} : { slackApiUrl }),
       ...(fetch === undefined ? {} : { fetch }),
       timeout: timeoutMs ?? TIMEOUT_MS,
@@ -58,9 +61,15 @@ export function slackAccess(options: SlackAccessOptions): SlackAccess {
     urgent: client(0),
     progress: client(0),
     reads: client(1),
-    hmac: signingSecret === null ? null : (text) => createHmac("sha256", signingSecret.reveal()).update(text).digest(),
+    hmac: signingSecret === null ? null : slackHmac(signingSecret),
   };
 }
+
+/** HMAC-SHA256 of a text under the signing secret, which is the app's, whoever installed it. */
+export const slackHmac =
+  (signingSecret: Secret) =>
+  (text: string): Buffer =>
+    createHmac("sha256", signingSecret.reveal()).update(text).digest();
 
 /** Asks Slack who the token is. Throws when it is not a bot's, is refused, or Slack cannot be reached. */
 export async function slackIdentity(client: WebClient): Promise<SlackIdentity> {

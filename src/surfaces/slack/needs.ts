@@ -49,6 +49,12 @@ export const APP_METHODS: Readonly<Record<string, Need>> = {
   "apps.connections.open": { scopes: ["connections:write"], for: "Slack's requests do not reach us over Socket Mode" },
 };
 
+/** What an app that several workspaces install asks of Slack by its own secret, or by a token that it gives back. */
+export const OAUTH_METHODS: Readonly<Record<string, Need>> = {
+  "apps.uninstall": { scopes: [], for: "an installation that is not allowed stays in its workspace" },
+  "oauth.v2.access": { scopes: [], for: "no workspace can install the app, and no token is renewed" },
+};
+
 /** Events that listeners of ours wait for, by the scopes that bring them: https://docs.slack.dev/reference/events */
 export const EVENTS: Readonly<Record<string, Need>> = {
   agent_session_stopped: { scopes: ["assistant:write"], for: "the native Stop button stops nothing" },

@@ -1,0 +1,71 @@
+import type { Secret } from "#ports/secret.ts";
+import { type SlackGrant, type SlackOauth, SlackRefused } from "./slack-oauth.ts";
+import type { WorkspaceTokens } from "./slack-tokens.ts";
+
+/** What came of an installation. */
+export type Installed =
+  | { readonly kind: "installed"; readonly id: string; readonly name: string; readonly scopes: readonly string[] }
+  /** For a whole organisation at once, which has no one workspace to work in. */
+  | { readonly kind: "org_wide" }
+  /** Not one of those that may. The app was taken out again, unless `left` says that Slack did not take that. */
+  | { readonly kind: "not_allowed"; readonly id: string; readonly name: string; readonly left: boolean }
+  /** Slack's word for why it grants nothing. */
+  | { readonly kind: "refused"; readonly why: string };
+
+/** Whether a workspace is one of these, by its own id or its organisation's. */
+export const isAllowed = (
+  allowed: readonly string[],
+  of: { readonly id: string; readonly enterprise: string | null },
+): boolean => allowed.includes(of.id) || (of.enterprise !== null && allowed.includes(of.enterprise));
+
+/**
+ * Turns the code that a browser brought back into an installation that is kept. Throws `SlackSilent` when Slack does not answer:
+ * nothing is kept then, and the code may be used up.
+ */
+export function slackInstaller(o: {
+  readonly oauth: SlackOauth;
+  readonly tokens: Pick<WorkspaceTokens, "keep">;
+  /** Ids of workspaces and organisations. */
+  readonly allowed: readonly string[];
+  readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+}): (code: string) => Promise<Installed> {
+  const { oauth, tokens, allowed, log } = o;
+
+  /** `false`: it is still there, and its token is nowhere. */
+  async function takenOut(access: Secret): Promise<boolean> {
+    try {
+      await oauth.uninstall(access);
+      return true;
+    } catch (error) {
+      log("an installation that is not allowed could not be taken back", { level: "error", error: String(error) });
+      return false;
+    }
+  }
+
+  async function keep(grant: SlackGrant): Promise<Installed> {
+    const { workspace, enterprise, scopes, installedBy, access, refresh, goodForMs } = grant;
+    if (grant.orgWide || workspace === null) {
+      await takenOut(access);
+      return { kind: "org_wide" };
+    }
+    if (!isAllowed(allowed, { id: workspace.id, enterprise }))
+      return { kind: "not_allowed", ...workspace, left: !(await takenOut(access)) };
+    const { botUserId, botId, url, workspace: id } = await oauth.identity(access);
+    if (id !== workspace.id) return { kind: "refused", why: "team_mismatch" };
+    await tokens.keep(
+      { ...workspace, enterprise, url, botUserId, botId, scopes, installedBy },
+      { access, refresh, goodForMs },
+    );
+    log("a workspace has installed the app", { workspace: id, by: installedBy, scopes: scopes.length });
+    return { kind: "installed", ...workspace, scopes };
+  }
+
+  return async (code) => {
+    try {
+      return await keep(await oauth.exchange(code));
+    } catch (error) {
+      if (!(error instanceof SlackRefused)) throw error;
+      return { kind: "refused", why: error.code };
+    }
+  };
+}
