@@ -1,4 +1,5 @@
 import type { Core } from "./core.ts";
+import { stoppedBecause } from "./left.ts";
 import { move } from "./move.ts";
 import type { Run, RunId } from "./run.ts";
 import { release } from "./sandbox.ts";
@@ -12,12 +13,13 @@ export async function control(core: Core, runId: RunId): Promise<void> {
   const run = await core.stores.runs.get(runId);
   if (!run) return;
   if (isFinal(run.state)) return cleanUp(core, run);
-  if (run.cancelRequestedBy === null) return;
+  const { cancelRequestedBy: by } = run;
+  if (by === null) return;
   await release(core, run, null);
   await core.store.tx(async (tx) => {
     const locked = await core.stores.runs.lock(tx, run.id);
     if (!locked || isFinal(locked.state)) return;
-    await move(core, tx, locked, "cancelled", { why: "stopped by a person", epoch: null, patch: { wakeAt: null } });
+    await move(core, tx, locked, "cancelled", { why: stoppedBecause(by), epoch: null, patch: { wakeAt: null } });
   });
   core.nudge();
 }
