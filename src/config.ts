@@ -8,7 +8,7 @@ import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-p
 import { type LinearPlace, linearOf, linearSettings } from "./linear-place.ts";
 import { type PolicyRepository, policyRepositoryOf } from "./policy-place.ts";
 import { type SignInPlace, signInOf } from "./sign-in-place.ts";
-import { type SlackPlace, slackOf } from "./slack-place.ts";
+import { type SlackPlace, slackOf, slackSettings } from "./slack-place.ts";
 
 const secret = (name: string) =>
   z
@@ -68,24 +68,7 @@ export const Environment = z.object({
   OPENAI_BASE_URL: url.describe("Base URL of an OpenAI-compatible model API, ending in /v1."),
   ANTHROPIC_API_KEY: secret("anthropic_api_key").describe("Key of the Anthropic model API."),
   ANTHROPIC_BASE_URL: url.describe("Base URL of an Anthropic-compatible model API, with or without /v1."),
-  SLACK_BOT_TOKEN: secret("slack_bot_token").describe(
-    "Bot token of a real Slack workspace; the local Slack page when absent.",
-  ),
-  SLACK_APP_TOKEN: secret("slack_app_token").describe(
-    "App-level token with connections:write: Slack's requests come over a socket of ours, and no public address is needed.",
-  ),
-  SLACK_SIGNING_SECRET: secret("slack_signing_secret").describe(
-    "Signing secret of the Slack app: its requests come to PUBLIC_URL/slack; not used beside SLACK_APP_TOKEN.",
-  ),
-  SLACK_CLIENT_ID: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "Client ID of the Slack app: people sign in to the pages with Slack; without it the start link opens them.",
-    ),
-  SLACK_CLIENT_SECRET: secret("slack_client_secret").describe("Client secret of the Slack app."),
-  SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
+  ...slackSettings(secret, url),
   GITHUB_APP_ID: z.coerce
     .number({ error: "is not a number" })
     .int()
@@ -302,12 +285,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       "PUBLIC_URL has a path, and the pages link to each other from the root: give them a host name of their own",
     );
   }
-  if (e.SLACK_BOT_TOKEN === undefined && e.PUBLIC_URL !== undefined) {
+  if (slack === null && e.PUBLIC_URL !== undefined) {
     throw new ConfigError(
       "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN",
     );
   }
-  if (e.SLACK_BOT_TOKEN === undefined && !LOOPBACK.test(e.HOST)) {
+  if (slack === null && !LOOPBACK.test(e.HOST)) {
     throw new ConfigError(
       `HOST=${e.HOST}: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN`,
     );
@@ -326,6 +309,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   if (typeof githubApp === "string") throw new ConfigError(githubApp);
   const linear = linearOf(e);
   if (typeof linear === "string") throw new ConfigError(linear);
+  if (linear !== null && slack?.installs) {
+    throw new ConfigError(
+      "Linear's tickets are answered in one workspace: set SLACK_BOT_TOKEN in place of COUNTERSIGN_SLACK_WORKSPACES, or unset the LINEAR_ settings",
+    );
+  }
   const daytona = daytonaOf(e);
   if (typeof daytona === "string") throw new ConfigError(daytona);
   const publicDoor = doorOf(e, cwd);

@@ -1,19 +1,26 @@
 import path from "node:path";
 import { fitsSigningSecret, slackAccess, tokenKind } from "#adapters/directory/slack-access.ts";
+import { isAllowed } from "#adapters/directory/slack-installer.ts";
 import { slackSocket } from "#adapters/directory/slack-socket.ts";
+import { openedTokens } from "#adapters/directory/slack-tokens.ts";
 import { readPolicyFolder } from "#adapters/policy/folder.ts";
 import { examineKeys } from "#adapters/secrets/keys.ts";
+import { openSeal } from "#adapters/secrets/seal.ts";
 import { type Examination, fine, note, wrong } from "#command/doctor.ts";
+import { DatabaseInUse } from "#db/lock.ts";
+import { lookAtWorkspaces } from "#db/look.ts";
 import { reachDatabase } from "#db/reach.ts";
 import { loadPolicy } from "#policy/load.ts";
 import type { Policy } from "#policy/policy.ts";
-import { examineSlack } from "#surfaces/slack/examine.ts";
+import { examineIntake, examineSlack, type IntakeExamination } from "#surfaces/slack/examine.ts";
+import { examineInstalled } from "#surfaces/slack/examine-installed.ts";
+import { INSTALL_AT } from "#surfaces/slack/install.ts";
 import { type Config, ConfigError, parseConfig } from "./config.ts";
 import { examineForge } from "./forge.ts";
 import { openSandboxes, usable } from "./parts.ts";
 import { policyFolder } from "./places.ts";
 import { siteOf } from "./site.ts";
-import type { SlackPlace } from "./slack-place.ts";
+import type { SlackInstalls, SlackPlace } from "./slack-place.ts";
 
 const silent = () => {};
 
@@ -83,20 +90,15 @@ async function slack(config: Config, place: SlackPlace | null) {
         "For your own workspace set SLACK_BOT_TOKEN and SLACK_APP_TOKEN: docs/slack.md.",
       ),
     ];
-  const { botToken, intake } = place;
+  const { botToken } = place;
   const at = place.apiUrl === null ? {} : { slackApiUrl: place.apiUrl };
+  if (botToken === null)
+    return [...(await examineIntake(intakeOf(config, place))), ...(await installed(config, place.installs, at))];
   const { policy } = await policyOf(config);
   return examineSlack({
     client: slackAccess({ botToken, signingSecret: null, ...at, log: silent }).reads,
     botTokenKind: tokenKind(botToken),
-    intake:
-      intake.by === "http"
-        ? { by: "http", secretFits: fitsSigningSecret(intake.signingSecret), publicUrl: config.publicUrl }
-        : {
-            by: "socket",
-            tokenKind: tokenKind(intake.appToken),
-            probe: slackSocket({ appToken: intake.appToken, ...at, log: silent }).probe,
-          },
+    intake: intakeOf(config, place),
     channels: new Map(Object.entries(policy?.routing.slack ?? {}).map(([id, { at: line }]) => [id, line])),
     usergroups: new Map(
       Object.entries(policy?.groups ?? {}).flatMap(([name, group]) =>
@@ -104,6 +106,35 @@ async function slack(config: Config, place: SlackPlace | null) {
       ),
     ),
   });
+}
+
+function intakeOf({ publicUrl }: Config, { intake, apiUrl }: SlackPlace): IntakeExamination {
+  if (intake.by === "http") return { by: "http", secretFits: fitsSigningSecret(intake.signingSecret), publicUrl };
+  const { appToken } = intake;
+  const at = apiUrl === null ? {} : { slackApiUrl: apiUrl };
+  return { by: "socket", tokenKind: tokenKind(appToken), probe: slackSocket({ appToken, ...at, log: silent }).probe };
+}
+
+/** Each workspace that installed the app. */
+async function installed(config: Config, { keys, allowed }: SlackInstalls, at: { slackApiUrl?: string }) {
+  const seal = openSeal(keys);
+  try {
+    const { orgId, workspaces } = await lookAtWorkspaces(config.database, "default");
+    return await examineInstalled({
+      workspaces,
+      allowed,
+      isAllowed: (workspace) => isAllowed(allowed, workspace),
+      clientOf: (workspace) => {
+        const { access } = openedTokens(seal, orgId ?? "", workspace);
+        return slackAccess({ botToken: access, signingSecret: null, ...at, log: silent }).reads;
+      },
+      now: new Date(),
+      installUrl: config.publicUrl === null ? null : `${config.publicUrl}${INSTALL_AT}`,
+    });
+  } catch (error) {
+    if (!(error instanceof DatabaseInUse)) throw error;
+    return [note("slack.workspaces", error.message, "Stop the service to have doctor look at each workspace.")];
+  }
 }
 
 async function database(config: Config) {

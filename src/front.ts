@@ -3,8 +3,7 @@ import { parse } from "hono/utils/cookie";
 import { githubPeople } from "#adapters/directory/github.ts";
 import { idpFile } from "#adapters/directory/idp.ts";
 import { joinedDirectory } from "#adapters/directory/joined.ts";
-import { slackDirectory } from "#adapters/directory/slack.ts";
-import { slackAccess } from "#adapters/directory/slack-access.ts";
+import { slackAccess, slackHmac } from "#adapters/directory/slack-access.ts";
 import { githubVerifier } from "#adapters/repo-host/github/verifier.ts";
 import { localHostPages } from "#adapters/repo-host/local/pages.ts";
 import type { Keys } from "#adapters/secrets/keys.ts";
@@ -14,6 +13,7 @@ import { PATHS, PERSON_COOKIE } from "#playground/slack/paths.ts";
 import { startPlayground } from "#playground/slack/playground.ts";
 import type { Chat, Place } from "#ports/chat.ts";
 import type { Directory, ExternalId } from "#ports/directory.ts";
+import type { Secret } from "#ports/secret.ts";
 import { askAgain } from "#runs/ask-again.ts";
 import { authorsOfPull } from "#runs/authors.ts";
 import { choose } from "#runs/choose.ts";
@@ -28,7 +28,6 @@ import { vote } from "#runs/vote.ts";
 import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
 import { channelFacts } from "#surfaces/slack/channel-facts.ts";
-import { slackChat } from "#surfaces/slack/out.ts";
 import { ownName, startGate } from "#surfaces/web/gate.ts";
 import { pageLook } from "#surfaces/web/look.ts";
 import type { Config } from "./config.ts";
@@ -37,11 +36,14 @@ import { type LinearApp, openLinear } from "./linear.ts";
 import { loop } from "./loops.ts";
 import type { Workspace } from "./parts.ts";
 import { runRoutes } from "./run-pages.ts";
+import { installedTenants, oneTenant, type Tenants } from "./tenants.ts";
+import { welcomeOf } from "./welcome.ts";
 
 /** The side that people see: chat, pages, and the local stand-ins for both when there is no real Slack. */
 export interface Front {
   readonly chat: Chat<View>;
   readonly directory: Directory;
+  /** The workspace that the policy's owners are in. */
   readonly workspace: string;
   /** The account behind a person of the local git host's pages; `null`: nobody that the directory knows. */
   readonly accountOf: (person: string) => ExternalId | null;
@@ -49,6 +51,8 @@ export interface Front {
   readonly accountOfGithub: (id: number) => Promise<ExternalId | null>;
   readonly pages: Hono;
   readonly welcome: string;
+  /** Tokens of workspaces that came to be known since the start. */
+  secrets(): readonly Secret[];
   /** Starts what talks to us; called when we listen. */
   begin(): void;
   redrive(): Promise<void>;
@@ -98,31 +102,33 @@ export async function openFront(o: {
         })
       : null;
 
-  const { access, identity, socket } = o.workspace ?? {
-    socket: null,
-    access: slackAccess({
-      botToken,
-      signingSecret,
-      slackApiUrl: `${core.baseUrl}${PATHS.webApi}`,
-      log: core.log,
-    }),
-    identity: { workspace: world.team.id, botUserId: world.app.botUser, botId: world.app.botId, url: "" },
-  };
-  const { urgent, progress, reads, hmac } = access;
+  const gate = local ? localGate(token.reveal(), "page") : startGate({ token: token.reveal(), baseUrl: core.baseUrl });
+  const { hmac, socket } = o.workspace ?? { hmac: slackHmac(signingSecret), socket: null };
+  const tenants = await tenantsOf();
+  function tenantsOf(): Tenants | Promise<Tenants> {
+    if (o.workspace?.one) return oneTenant({ core, ...o.workspace.one });
+    const slack = config.slack;
+    if (slack?.installs) return installedTenants({ core, gate, ...slack });
+    const slackApiUrl = `${core.baseUrl}${PATHS.webApi}`;
+    return oneTenant({
+      core,
+      access: slackAccess({ botToken, signingSecret, slackApiUrl, log: core.log }),
+      identity: { workspace: world.team.id, botUserId: world.app.botUser, botId: world.app.botId, url: "" },
+    });
+  }
   const { githubToken, idpFile: exported } = config.people;
   const idp = exported === null ? null : idpFile({ file: exported });
   const directory = joinedDirectory({
-    workspace: slackDirectory({ client: reads, workspace: identity.workspace }),
+    workspace: tenants.directory,
     github: githubToken === null ? null : githubPeople({ api: config.githubApiUrl, token: githubToken }),
     idp,
   });
   const now = () => core.clock.now();
-  const chat = slackChat({ urgent, progress, botId: identity.botId, now, log: core.log });
+  const { chat, home: workspace } = tenants;
   const surface = slackSurface({
-    urgent,
-    reads,
+    tenants,
     hmac,
-    identity,
+    left: tenants.left,
     verbs: {
       foresee: (place) => foresee(core, place),
       hear: (heard) => hear(core, heard),
@@ -135,20 +141,23 @@ export async function openFront(o: {
       teamPolicy: (of) => teamPolicy(core, of),
       stopNumbered: (which) => stopNumbered(core, which),
     },
-    show: chat.show,
     inbox: core.stores.inbox,
-    directory,
     now,
     log: core.log,
   });
 
-  const gate = local ? localGate(token.reveal(), "page") : startGate({ token: token.reveal(), baseUrl: core.baseUrl });
   const pages = new Hono();
   pages.get("/health", (c) => c.json({ ok: true }));
   pages.route("/", surface.routes);
+  if (tenants.routes !== null) pages.route("/", tenants.routes);
   const { signIn } = config;
-  const elsewhere = { workspaceUrl: identity.url, repositoryUrl: o.forge.repositoryUrl };
-  pages.route("/", runRoutes({ core, elsewhere, gate, signIn, directory, workspace: identity.workspace }));
+  const elsewhere = {
+    workspaceUrl: async (id: string) => (await tenants.of(id))?.identity.url ?? null,
+    repositoryUrl: o.forge.repositoryUrl,
+  };
+  const admits = async (id: string) => (await tenants.of(id))?.identity.workspace === id;
+  const whose = { admits, workspace: tenants.routes === null ? workspace : null };
+  pages.route("/", runRoutes({ core, elsewhere, gate, signIn, directory, ...whose }));
   const { local: localHost, github } = o.forge;
   if (localHost !== null) {
     pages.use("/code/*", ...gate);
@@ -181,16 +190,17 @@ export async function openFront(o: {
           log: core.log,
         });
   if (webhooks !== null) pages.route("/", webhooks.routes);
+  const answering = o.linear === null ? null : await tenants.of(workspace);
   const linear =
-    o.linear === null
+    o.linear === null || answering === null
       ? null
       : await openLinear({
           app: o.linear,
           core,
-          workspace: { id: identity.workspace, url: identity.url, botUserId: identity.botUserId },
+          workspace: { id: workspace, url: answering.identity.url, botUserId: answering.identity.botUserId },
           directory,
           idp,
-          channelOf: channelFacts(reads, now, core.log),
+          channelOf: channelFacts(answering.reads, now, core.log),
           chat,
         });
   if (linear !== null) pages.route("/", linear.routes);
@@ -202,14 +212,15 @@ export async function openFront(o: {
   return {
     chat: linear === null ? chat : chats({ slack: chat, linear: linear.chat }),
     directory,
-    workspace: identity.workspace,
+    workspace,
     accountOf: (id) =>
       local && world.users.some((one) => one.id === id && !one.isBot && !one.isGuest)
-        ? { provider: "slack", workspace: identity.workspace, id }
+        ? { provider: "slack", workspace, id }
         : null,
-    accountOfGithub: async (id) => (await idp?.ofGithub([id], identity.workspace))?.[0] ?? null,
+    accountOfGithub: async (id) => (await idp?.ofGithub([id], workspace))?.[0] ?? null,
     pages,
     welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, o),
+    secrets: tenants.secrets,
     begin() {
       playground?.begin();
       if (socket !== null) unplug = loop(core.log, "Slack's socket", (signal) => socket.hold(surface.take, signal));
@@ -221,7 +232,7 @@ export async function openFront(o: {
       playground?.stop();
       await unplug?.();
       await Promise.all([surface.drain(), webhooks?.drain(), linear?.drain()]);
-      await chat.settled();
+      await tenants.settled();
     },
   };
 }
@@ -237,42 +248,4 @@ function chats(of: Readonly<Record<string, Chat<View>>>): Chat<View> {
     show: (key, place, view, shown) => at(place).show(key, place, view, shown),
     whisper: (place, to, view) => at(place).whisper(place, to, view),
   };
-}
-
-/** Where people talk to us, and which of two ways is used when both are set up. */
-function chatOf(slack: Config["slack"]): string {
-  if (slack === null) return "a local page that works like Slack";
-  if (slack.intake.by === "http") return "your Slack workspace, over HTTP (set SLACK_APP_TOKEN for Socket Mode)";
-  const both =
-    slack.intake.unused === null ? "" : ": SLACK_APP_TOKEN comes before SLACK_SIGNING_SECRET; unset it for HTTP";
-  return `your Slack workspace, over Socket Mode${both}`;
-}
-
-function welcomeOf(
-  config: Config,
-  baseUrl: string,
-  token: string,
-  own: readonly string[],
-  { forge, linear }: { forge: Forge; linear: LinearApp | null },
-): string {
-  const agent =
-    config.agent === "demo"
-      ? "demo: scripted model (set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY for a real one)"
-      : `OpenCode with ${config.model}`;
-  return [
-    "",
-    config.signIn === null
-      ? `  Countersign is ready: open ${baseUrl}/?token=${token}`
-      : `  Countersign is ready: open ${baseUrl}/ and sign in with Slack`,
-    "",
-    `  agent     ${agent}`,
-    `  chat      ${chatOf(config.slack)}`,
-    ...(forge.github === null ? [] : [`  code      GitHub, as App ${forge.github.appId}`]),
-    ...(config.signIn !== null && forge.local !== null ? [`  code      ${baseUrl}/code?token=${token}`] : []),
-    ...(linear === null ? [] : [`  tickets   Linear, in ${linear.organization.name}`]),
-    ...(own.length > 0 ? [`  yours     ${own.join(", ")}: ask in #yours`] : []),
-    `  data      ${config.dataDir}`,
-    "  stop      Ctrl-C; runs go on where they were at the next start",
-    "",
-  ].join("\n");
 }

@@ -127,6 +127,8 @@ export async function openHouse(
     (opened) => opened.close(),
   );
 
+  /** As soon as there is one. */
+  let shown: Front | null = null;
   /** From a repository: that may be one of ours, so it comes after them. Nothing asks before. */
   let feed = inFolder;
   const core: Core = {
@@ -159,6 +161,7 @@ export async function openHouse(
           config.models.openai.key,
           config.models.anthropic.key,
           ...slackSecrets(config.slack),
+          ...(shown?.secrets() ?? []),
           config.people.githubToken,
           config.signIn?.clientSecret,
           config.policyRepository?.token,
@@ -183,6 +186,7 @@ export async function openHouse(
   const own = forge.local === null ? [] : await importAll(forge.local, o.repos);
   feed ??= opening.adopt(await openPolicyFeed(config, forge, say), (opened) => opened.close());
   const front: Front = await openFront({ config, core, keys, forge, linear, own, web: o.roles.has("web"), workspace });
+  shown = front;
   opening.defer(() => front.close());
   const policy = feed;
   await policy.begin({

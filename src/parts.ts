@@ -5,7 +5,13 @@ import { fileURLToPath } from "node:url";
 import { serve as listen } from "@hono/node-server";
 import { ErrorCode } from "@slack/web-api";
 import { installImage } from "#adapters/agent/install.ts";
-import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
+import {
+  type SlackAccess,
+  type SlackIdentity,
+  slackAccess,
+  slackHmac,
+  slackIdentity,
+} from "#adapters/directory/slack-access.ts";
 import { type SlackSocket, slackSocket } from "#adapters/directory/slack-socket.ts";
 import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
@@ -97,10 +103,12 @@ export function bind(site: Site, config: Config): Promise<{ port: number; close:
   });
 }
 
-/** A workspace that took our token. */
+/** Slack as it takes us. */
 export interface Workspace {
-  readonly access: SlackAccess;
-  readonly identity: SlackIdentity;
+  /** The one workspace that took our token; `null`: those that install us are in the database. */
+  readonly one: { readonly access: SlackAccess; readonly identity: SlackIdentity } | null;
+  /** HMAC-SHA256 of a text under the signing secret; `null`: Slack's requests come over a socket. */
+  readonly hmac: SlackAccess["hmac"];
   /** `null`: Slack's requests come over HTTP. */
   readonly socket: SlackSocket | null;
 }
@@ -111,19 +119,23 @@ export async function openWorkspace(config: Config, log: Core["log"]): Promise<W
   const { botToken, intake, apiUrl } = config.slack;
   const at = apiUrl === null ? {} : { slackApiUrl: apiUrl };
   const signingSecret = intake.by === "http" ? intake.signingSecret : null;
-  const access = slackAccess({ botToken, signingSecret, ...at, log });
   const socket = intake.by === "socket" ? slackSocket({ appToken: intake.appToken, ...at, log }) : null;
-  const identity = await asked(
-    slackIdentity(access.urgent),
-    (why) =>
-      `Slack refuses SLACK_BOT_TOKEN (${why}): copy the Bot User OAuth Token of the installed app, it starts with xoxb-`,
-  );
+  const one = botToken === null ? null : await oneWorkspace(slackAccess({ botToken, signingSecret, ...at, log }));
   await asked(
     socket?.probe() ?? Promise.resolve(),
     (why) =>
       `Slack refuses SLACK_APP_TOKEN (${why}): it is an app-level token with the scope connections:write, it starts with xapp-, and the app has Socket Mode enabled`,
   );
-  return { access, identity, socket };
+  return { one, hmac: signingSecret === null ? null : slackHmac(signingSecret), socket };
+}
+
+async function oneWorkspace(access: SlackAccess): Promise<NonNullable<Workspace["one"]>> {
+  const identity = await asked(
+    slackIdentity(access.urgent),
+    (why) =>
+      `Slack refuses SLACK_BOT_TOKEN (${why}): copy the Bot User OAuth Token of the installed app, it starts with xoxb-`,
+  );
+  return { access, identity };
 }
 
 async function asked<T>(call: Promise<T>, refused: (why: string) => string): Promise<T> {

@@ -21,8 +21,8 @@ const LOOKED_THROUGH = 500;
 
 /** Where what a page speaks of is shown. */
 interface Elsewhere {
-  /** What permalinks of the chat begin with, "" for this site itself, `null` when nobody said. */
-  readonly workspaceUrl: string | null;
+  /** What permalinks of a workspace begin with, "" for this site itself, `null` when nobody said. */
+  readonly workspaceUrl: (workspace: string) => Promise<string | null>;
   readonly repositoryUrl: (repo: string) => string;
 }
 
@@ -33,8 +33,10 @@ export function runRoutes(o: {
   gate: readonly MiddlewareHandler[];
   signIn: SignInPlace | null;
   directory: Directory;
-  /** The one whose people may sign in. */
-  workspace: string;
+  /** Whether a workspace's people may sign in. */
+  admits: (workspace: string) => Promise<boolean>;
+  /** The one that Slack asks for its sign-in first; `null`: there are several. */
+  workspace: string | null;
 }): Hono {
   const app = new Hono();
   const shown = runPages(o.core, o.elsewhere);
@@ -43,13 +45,13 @@ export function runRoutes(o: {
     // The gate has asked for the start token; nobody comes here without it.
     return app.route("/", webPages({ ...shown, visitor: async () => "start link", signIn: null }));
   }
-  const { directory, workspace } = o;
+  const { directory, workspace, admits } = o;
   const { baseUrl, log } = o.core;
   for (const where of ["/runs/*", "/signin/*"]) app.use(where, ownName(baseUrl));
   const https = new URL(baseUrl).protocol === "https:";
   const sessions = webSessions({ store: o.core.stores.sessions, directory, https });
   const signIn = slackSignIn({ ...o.signIn, redirectUrl: `${baseUrl}${SIGNED_IN_AT}`, workspace });
-  app.route("/", signInRoutes({ signIn, sessions, directory, workspace, baseUrl, log }));
+  app.route("/", signInRoutes({ signIn, sessions, directory, admits, baseUrl, log }));
   const link = (path: string) => ({ text: "Sign in with Slack", href: signInLink(path) });
   return app.route("/", webPages({ ...shown, visitor: sessions.visitor, signIn: link }));
 }
@@ -95,7 +97,8 @@ function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "visitor" | 
 }
 
 async function pageOf(core: Core, run: Run, { workspaceUrl, repositoryUrl }: Elsewhere): Promise<RunPage> {
-  const { channel, thread } = run.place;
+  const { workspace, channel, thread } = run.place;
+  const base = run.ticket === null ? await workspaceUrl(workspace) : null;
   return runPage(run, await eventsOf(core, run.id), {
     agentTitle: core.agents.get(run.agent)?.profile.title ?? run.agent,
     place:
@@ -103,7 +106,7 @@ async function pageOf(core: Core, run: Run, { workspaceUrl, repositoryUrl }: Els
         ? { name: `Linear ${run.ticket.name}`, href: run.ticket.url }
         : {
             name: `#${run.team}`,
-            href: workspaceUrl === null ? null : permalink(workspaceUrl, channel, thread),
+            href: base === null ? null : permalink(base, channel, thread),
           },
     repoHref: repositoryUrl(run.repo),
     now: core.clock.now(),

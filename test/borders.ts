@@ -35,6 +35,8 @@ export const ROOTS = [
   "linear-place",
   "linear",
   "slack-place",
+  "tenants",
+  "welcome",
   "run-pages",
   "gateway-role",
   "places",

@@ -53,7 +53,10 @@ function pages(baseUrl = HOME) {
     https: baseUrl.startsWith("https:"),
   });
   const log = (message: string, fields?: unknown) => void logged.push(`${message} ${JSON.stringify(fields)}`);
-  return { sessions, app: signInRoutes({ signIn, sessions, directory, workspace: "T1", baseUrl, log }) };
+  return {
+    sessions,
+    app: signInRoutes({ signIn, sessions, directory, admits: async (id) => id === "T1", baseUrl, log }),
+  };
 }
 type App = ReturnType<typeof pages>["app"];
 

@@ -24,8 +24,8 @@ export interface SlackSignInOptions {
   readonly clientSecret: Secret;
   /** Where Slack sends people back to; the app's settings name it too. */
   readonly redirectUrl: string;
-  /** The workspace whose people are meant; Slack asks for its sign-in first. Who comes back is said, not decided, here. */
-  readonly workspace: string;
+  /** The workspace whose people are meant; Slack asks for its sign-in first. `null`: of several. Who comes back is said, not decided, here. */
+  readonly workspace: string | null;
 }
 
 /**
@@ -54,7 +54,7 @@ export function slackSignIn(o: SlackSignInOptions): SignIn {
         scope: SCOPE,
         state,
         nonce,
-        team: o.workspace,
+        ...(o.workspace === null ? {} : { team: o.workspace }),
       });
       return { url: url.href, state, nonce };
     },

@@ -3,7 +3,7 @@ import type { View } from "#runs/view.ts";
 import { type Card, card, section } from "./cards/blocks.ts";
 import { code } from "./cards/text.ts";
 import { asked, type Command, commandOf } from "./commands.ts";
-import type { Desk } from "./desk.ts";
+import type { Desk, DeskOf } from "./desk.ts";
 import { speech } from "./speech.ts";
 
 /** What is missing, and how it is said right. */
@@ -16,21 +16,21 @@ const USAGE: Readonly<Record<"no_task" | "no_number" | "unknown", (name: string)
 };
 
 /** Slash commands: the same verbs as a mention. Every one has an answer that its person sees. */
-export function hearCommands(app: App, desk: Desk): void {
-  const { verbs, identity, placed } = desk;
-
+export function hearCommands(app: App, deskOf: DeskOf): void {
   // The name is the workspace's choice; Slack brings us no other app's.
-  app.command(/^\//, async ({ ack, body }) => {
+  app.command(/^\//, async ({ ack, body, context }) => {
     await ack();
+    const desk = await deskOf(context);
     const command = commandOf(body);
     if (command === null) throw new Error("a command that passed the door cannot be read");
-    const at = { place: placed(command.channel, ""), user: command.user, inThread: false };
-    const answer = await answerTo(command);
+    const at = { place: desk.placed(command.channel, ""), user: command.user, inThread: false };
+    const answer = await answerTo(desk, command);
     if (answer !== null) await desk.note(at, answer);
   });
 
   /** `null`: what came of it is seen in the channel. */
-  async function answerTo(command: Command): Promise<View | Card | null> {
+  async function answerTo(desk: Desk, command: Command): Promise<View | Card | null> {
+    const { verbs, identity, placed } = desk;
     const { workspace, channel, user, trigger } = command;
     const text = speech(command.text, identity.botUserId);
     const what = asked(text);

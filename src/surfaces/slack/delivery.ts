@@ -3,6 +3,7 @@ import { BUTTONS, DENY_MODAL, HOME_BUTTONS } from "./acts.ts";
 import { clickOf } from "./clicks.ts";
 import { commandOf } from "./commands.ts";
 import { complaintAbout } from "./deny-modal.ts";
+import { leftOf } from "./left.ts";
 import { homeClickOf, openedOf, stoppedOf } from "./native.ts";
 import { spokenOf } from "./spoken.ts";
 
@@ -49,6 +50,8 @@ export function sort(body: Readonly<Record<string, unknown>>, now: Date): Sorted
   const stopped = stoppedOf(body);
   if (stopped !== null)
     return act(`stopped:${stopped.workspace}:${stopped.channel}:${stopped.thread}:${stopped.user}:${stopped.at}`, body);
+  const left = leftOf(body);
+  if (left !== null) return act(`left:${left.workspace}:${left.event}`, body);
   const command = commandOf(body);
   // Slack does not say when it was typed; whoever takes it up again later has to know.
   if (command !== null)

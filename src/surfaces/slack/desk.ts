@@ -1,11 +1,33 @@
 import type { WebClient } from "@slack/web-api";
 import type { Chat, Place } from "#ports/chat.ts";
-import type { Account } from "#ports/directory.ts";
+import type { Account, Directory } from "#ports/directory.ts";
 import type { View } from "#runs/view.ts";
 import type { Card } from "./cards/blocks.ts";
 import type { ChannelFacts } from "./channel-facts.ts";
 import type { SlackVerbs } from "./verbs.ts";
 import type { Log } from "./whisper.ts";
+
+/** One workspace that has installed us, with what speaks to it and to no other. */
+export interface Tenant {
+  /** For answers to people and modals. */
+  readonly urgent: WebClient;
+  /** For facts about its channels. */
+  readonly reads: WebClient;
+  /** Who we are there: `auth.test`. */
+  readonly identity: Desk["identity"];
+  readonly directory: Pick<Directory, "account">;
+  /** Of the chat port: what a command began is posted once, whatever happens between. */
+  readonly show: Chat<View>["show"];
+}
+
+/** The workspaces that we are in. */
+export interface Tenants {
+  /** `null`: it has not installed us, or does no more. */
+  of(workspace: string): Promise<Tenant | null>;
+}
+
+/** The desk of the workspace that Bolt has authorised. Throws when it has left meanwhile. */
+export type DeskOf = (context: { readonly teamId?: string | undefined }) => Promise<Desk>;
 
 /** What every listener works with: who and where in the core's words, and the ways to answer. */
 export interface Desk {

@@ -10,22 +10,25 @@ export interface SlackFinding {
   readonly fix: string | null;
 }
 
-const fine = (id: string, what: string): SlackFinding => ({ level: "ok", id: `slack.${id}`, what, fix: null });
-const wrong = (id: string, what: string, fix: string): SlackFinding => ({
+export const fine = (id: string, what: string): SlackFinding => ({ level: "ok", id: `slack.${id}`, what, fix: null });
+export const wrong = (id: string, what: string, fix: string): SlackFinding => ({
   level: "wrong",
   id: `slack.${id}`,
   what,
   fix,
 });
 
+/** The way Slack's requests come. */
+export type IntakeExamination =
+  | { readonly by: "http"; readonly secretFits: boolean; readonly publicUrl: string | null }
+  /** `probe` throws what Slack says. */
+  | { readonly by: "socket"; readonly tokenKind: string; readonly probe: () => Promise<void> };
+
 export interface SlackExamination {
   readonly client: WebClient;
   /** The bot token's first letters, as far as they say of which kind it is; never more of it. */
   readonly botTokenKind: string;
-  readonly intake:
-    | { readonly by: "http"; readonly secretFits: boolean; readonly publicUrl: string | null }
-    /** `probe` throws what Slack says. */
-    | { readonly by: "socket"; readonly tokenKind: string; readonly probe: () => Promise<void> };
+  readonly intake: IntakeExamination;
   /** Channels that policy routes to a team: id → position of the line. */
   readonly channels: ReadonlyMap<string, string>;
   /** User groups that policy names: id → the group's name in policy. */
@@ -33,7 +36,7 @@ export interface SlackExamination {
 }
 
 const MANIFEST = "docs/slack-manifest.yaml";
-const REINSTALL = `Add it under "OAuth & Permissions", "Bot Token Scopes" (${MANIFEST} has all of them), then install the app again.`;
+export const INSTALL_AGAIN = `Add it under "OAuth & Permissions", "Bot Token Scopes" (${MANIFEST} has all of them), then install the app again.`;
 
 /** What each kind of token is, by how it begins. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -86,14 +89,13 @@ async function examineBot(client: WebClient, kind: string): Promise<SlackFinding
         "bot_token.kind",
         `SLACK_BOT_TOKEN begins with "${kind}": that is ${kindOf(kind)}, not a bot token.`,
         rotated
-          ? `This version keeps one token that does not end, and Slack turns rotation off for no app: make another app with ${MANIFEST}.`
+          ? "A token that Slack rotates is kept in the database: let the workspace install the app, with COUNTERSIGN_SLACK_WORKSPACES in place of SLACK_BOT_TOKEN."
           : 'Copy the "Bot User OAuth Token" from "OAuth & Permissions": it begins with xoxb-.',
       ),
     ];
   }
   try {
-    const { team, response_metadata } = Auth.parse(await client.auth.test());
-    const granted = response_metadata?.scopes ?? [];
+    const { team, scopes: granted } = await grantedTo(client);
     return [fine("bot_token", `The bot token is of the workspace ${team ?? "(no name)"}.`), ...scopes(granted)];
   } catch (error) {
     return [
@@ -106,16 +108,22 @@ async function examineBot(client: WebClient, kind: string): Promise<SlackFinding
   }
 }
 
+/** Whose workspace the client's token is of, and what it may do there. Throws what Slack says. */
+export async function grantedTo(client: WebClient): Promise<{ team: string | undefined; scopes: readonly string[] }> {
+  const { team, response_metadata } = Auth.parse(await client.auth.test());
+  return { team, scopes: response_metadata?.scopes ?? [] };
+}
+
 function scopes(granted: readonly string[]): SlackFinding[] {
   const needed = scopesNeeded();
   const missing = [...needed].filter(([scope]) => !granted.includes(scope));
   if (missing.length === 0) return [fine("scopes", `All ${needed.size} bot scopes are granted.`)];
   return missing.map(([scope, without]) =>
-    wrong(`scope.${scope}`, `The bot scope ${scope} is missing, so ${without.join("; ")}.`, REINSTALL),
+    wrong(`scope.${scope}`, `The bot scope ${scope} is missing, so ${without.join("; ")}.`, INSTALL_AGAIN),
   );
 }
 
-async function examineIntake(intake: SlackExamination["intake"]): Promise<SlackFinding[]> {
+export async function examineIntake(intake: IntakeExamination): Promise<SlackFinding[]> {
   if (intake.by === "socket") return [await examineSocket(intake)];
   return [
     intake.secretFits
@@ -138,7 +146,7 @@ async function examineIntake(intake: SlackExamination["intake"]): Promise<SlackF
 async function examineSocket({
   tokenKind,
   probe,
-}: Extract<SlackExamination["intake"], { by: "socket" }>): Promise<SlackFinding> {
+}: Extract<IntakeExamination, { by: "socket" }>): Promise<SlackFinding> {
   if (tokenKind !== "xapp-")
     return wrong(
       "app_token.kind",
@@ -232,7 +240,7 @@ async function examineGroups(client: WebClient, wanted: ReadonlyMap<string, stri
 }
 
 /** Slack's word for what went wrong, else what was thrown. */
-function saidOf(error: unknown): string {
+export function saidOf(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === ErrorCode.PlatformError && "data" in error)
     return (error.data as { error?: string }).error ?? error.message;
   return error instanceof Error ? error.message : String(error);

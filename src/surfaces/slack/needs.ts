@@ -60,9 +60,11 @@ export const EVENTS: Readonly<Record<string, Need>> = {
   agent_session_stopped: { scopes: ["assistant:write"], for: "the native Stop button stops nothing" },
   app_home_opened: { scopes: [], for: "the app's Home stays empty" },
   app_mention: { scopes: ["app_mentions:read"], for: "mentions are not heard" },
+  app_uninstalled: { scopes: [], for: "runs of a workspace that has removed the app go on" },
   "message.channels": { scopes: ["channels:history"], for: "a bare stop in a public channel's thread is not heard" },
   "message.groups": { scopes: ["groups:history"], for: "a bare stop in a private channel's thread is not heard" },
   "message.im": { scopes: ["im:history"], for: "direct messages are not heard" },
+  tokens_revoked: { scopes: [], for: "runs of a workspace that has revoked the bot's token go on" },
 };
 
 /** What else of the app's settings brings something to us. */

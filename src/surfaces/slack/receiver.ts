@@ -19,6 +19,8 @@ export interface ReceiverOptions {
   readonly inbox: InboxStore;
   readonly now: () => Date;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+  /** Whether the workspace that a body comes from has installed us: nothing else is kept or worked off. */
+  readonly installed: (body: Delivery["body"]) => Promise<boolean>;
   /** A delivery was understood and is being kept: the time to look up what its listener will need. Must not throw. */
   readonly onTaken: (body: Delivery["body"]) => void;
   /** A delivery could not be handled: this time, or for good. Must not throw. */
@@ -63,6 +65,7 @@ export function slackReceiver({
   inbox,
   now,
   log,
+  installed,
   onTaken,
   onTrouble,
   leftBehindMs,
@@ -83,9 +86,10 @@ export function slackReceiver({
   const start = ({ id, body }: Delivery, ack: (answer?: Answer) => Promise<void>): Promise<void> =>
     kept.start(
       id,
-      () => {
+      async () => {
         if (!bolt) throw new Error("the receiver was not given to an App");
-        return bolt.processEvent({ body, ack });
+        // It may have left since this was kept.
+        if (await installed(body)) await bolt.processEvent({ body, ack });
       },
       async (forGood, tried) => {
         if (forGood || tried === 1) await onTrouble(body, forGood);
@@ -122,6 +126,7 @@ export function slackReceiver({
     const sorted = sort(body, now());
     if (sorted.kind === "ignore") return undefined;
     if (sorted.kind === "answer") return sorted.answer;
+    if (!(await installed(sorted.delivery.body))) return undefined;
     onTaken(sorted.delivery.body);
     const fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);
     if (!fresh) return undefined;

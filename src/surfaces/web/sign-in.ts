@@ -26,8 +26,8 @@ export interface SignInRoutes {
   readonly signIn: SignIn;
   readonly sessions: WebSessions;
   readonly directory: Pick<Directory, "account">;
-  /** The one whose people may come in. */
-  readonly workspace: string;
+  /** Whether people of this workspace may come in. */
+  readonly admits: (workspace: string) => Promise<boolean>;
   /** Where people open us. */
   readonly baseUrl: string;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -85,7 +85,7 @@ export function signInRoutes(o: SignInRoutes): Hono {
       o.log("a sign-in was refused", { why: error.message });
       return again(c);
     }
-    const account = who.workspace === o.workspace ? await o.directory.account(who) : null;
+    const account = (await o.admits(who.workspace)) ? await o.directory.account(who) : null;
     if (account?.kind !== "member") {
       o.log("a sign-in of somebody who is no member was refused", { workspace: who.workspace, id: who.id });
       return say(c, 403, "Only members of the workspace can sign in", [

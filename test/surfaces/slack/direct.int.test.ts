@@ -60,12 +60,12 @@ beforeAll(async () => {
   const identity = await slackIdentity(urgent);
   const directory = slackDirectory({ client: reads, workspace: identity.workspace });
   const core: Core = { ...house.core, directory };
+  const { show } = slackChat({ urgent, progress, botId: identity.botId, now: () => new Date(), log: () => {} });
+  const tenant = { urgent, reads, identity, directory, show };
   surface = slackSurface({
-    urgent,
-    reads,
+    tenants: { of: async () => tenant },
+    left: async () => {},
     hmac,
-    identity,
-    directory,
     inbox: core.stores.inbox,
     now: () => new Date(),
     log: () => {},
@@ -81,7 +81,6 @@ beforeAll(async () => {
       teamPolicy: (of) => teamPolicy(core, of),
       stopNumbered: (which) => stopNumbered(core, which),
     },
-    show: slackChat({ urgent, progress, botId: identity.botId, now: () => new Date(), log: () => {} }).show,
   });
   const routes = new Hono();
   routes.route("/", surface.routes);

@@ -73,16 +73,15 @@ describe.each(TRANSPORTS)("over %s", (over) => {
     const identity = await slackIdentity(urgent);
     const now = () => new Date();
     chat = slackChat({ urgent, progress, botId: identity.botId, now, log: (line) => complaints.push(line) });
+    const directory = slackDirectory({ client: reads, workspace: identity.workspace });
+    const tenant = { urgent, reads, identity, directory, show: chat.show };
     surface = slackSurface({
-      urgent,
-      reads,
+      tenants: { of: async () => tenant },
+      left: async () => {},
       hmac,
-      identity,
-      directory: slackDirectory({ client: reads, workspace: identity.workspace }),
       inbox: stores(database, { orgId }).inbox,
       now,
       log: () => {},
-      show: chat.show,
       verbs: {
         barred: async () => null,
         home: async () => ({

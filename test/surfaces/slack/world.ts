@@ -9,6 +9,8 @@ import { Secret } from "#ports/secret.ts";
 import type { InboxStore } from "#runs/stores.ts";
 import type { HomeView, View } from "#runs/view.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
+import type { Tenant } from "#surfaces/slack/desk.ts";
+import type { LeftWorkspace } from "#surfaces/slack/left.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import type { SlackVerbs } from "#surfaces/slack/verbs.ts";
 import { title } from "#test/fixtures/run-events.ts";
@@ -106,16 +108,23 @@ export async function slackWorld(
     fetch: double.fetch,
     log: () => {},
   });
+  const leavers: LeftWorkspace[] = [];
+  /** Workspaces that have not installed us. */
+  const gone = new Set<string>();
+  const tenant: Tenant = {
+    urgent,
+    reads,
+    identity: { workspace: WORKSPACE, botUserId: BOT_USER, botId: BOT_ID, url: "https://acme.slack.test" },
+    directory,
+    show: slackChat({ urgent, progress, botId: BOT_ID, now: () => NOW, log: () => {} }).show,
+  };
   const made = (its: InboxStore = inbox) =>
     slackSurface({
-      urgent,
-      reads,
+      tenants: { of: async (id) => (gone.has(id) ? null : tenant) },
       hmac,
-      identity: { workspace: WORKSPACE, botUserId: BOT_USER, botId: BOT_ID, url: "https://acme.slack.test" },
+      left: async (workspace) => void leavers.push(workspace),
       verbs,
-      show: slackChat({ urgent, progress, botId: BOT_ID, now: () => NOW, log: () => {} }).show,
       inbox: its,
-      directory,
       now: () => NOW,
       log: (message, fields = {}) => log.push({ message, fields }),
       leftBehindMs: 0,
@@ -166,6 +175,8 @@ export async function slackWorld(
     double,
     directory,
     calls,
+    leavers,
+    gone,
     log,
     say,
     post,

@@ -1,0 +1,212 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { serve } from "@hono/node-server";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { playgroundSeed } from "#playground/seed.ts";
+import { postSigned } from "#playground/slack/sign.ts";
+import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
+import { chatOf } from "#test/chaos/chat.ts";
+import { until } from "#test/chaos/until.ts";
+import { type Command, command, freePort } from "#test/command.ts";
+import { type SlackSite, slackSite } from "#test/doubles/slack/site.ts";
+import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
+
+/**
+ * The product as several workspaces install it. Two stand-ins for workspaces, with the same ids of people and channels, behind
+ * one address that knows them by their tokens; the product has neither token at its start.
+ */
+const PATIENCE_MS = 120_000;
+const [ACME, BETA] = ["T0LOCAL", "T0BETA"];
+const SIGNING = "signing-secret-for-tests";
+const KEY = "b3V0IG9mIHRoZSBkYXRhYmFzZSwgb3V0IG9mIGxvZ3M=";
+
+describe.skipIf(noBubblewrap !== null)("with two workspaces", { timeout: PATIENCE_MS }, () => {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-installs-"));
+  const closing: (() => unknown)[] = [() => rmSync(dataDir, { recursive: true, force: true })];
+  let home = "";
+  let site: SlackSite;
+  let acme: Stage;
+  let beta: Stage;
+  let product: Command;
+  let environment: Record<string, string> = {};
+  let install = "";
+  let operator = "";
+
+  async function start(): Promise<void> {
+    product = command(["serve"], environment);
+    const [, printed = ""] = await product.says(/install it: (http\S+)/);
+    install = printed;
+  }
+
+  beforeAll(async () => {
+    const port = await freePort();
+    home = `http://127.0.0.1:${port}`;
+    const urls = { eventsUrl: `${home}/slack/events`, interactivityUrl: `${home}/slack/interactivity` };
+    acme = await openStage(urls);
+    beta = await openStage({
+      ...urls,
+      seed: { ...playgroundSeed(), team: { id: BETA, name: "Beta", domain: "beta" } },
+    });
+    closing.push(
+      () => acme.close(),
+      () => beta.close(),
+    );
+    const at = (stage: Stage) => (method: string, body: string, type: string) =>
+      fetch(`${stage.url}/slack-api/${method}`, {
+        method: "POST",
+        headers: { authorization: "Bearer xoxb-for-tests", "content-type": type },
+        body,
+      });
+    const bot = { botUser: "U0AGENT", botId: "B0AGENT" };
+    site = slackSite({
+      clientId: "1.2",
+      clientSecret: "client-secret-for-tests",
+      redirectUrl: `${home}/slack/oauth_redirect`,
+      workspaces: [
+        { id: ACME, name: "Acme", ...bot, api: at(acme) },
+        { id: BETA, name: "Beta", ...bot, api: at(beta) },
+        { id: "T0EVIL", name: "Evil", ...bot },
+      ],
+    });
+    const listening = Promise.withResolvers<AddressInfo>();
+    const server = serve({ fetch: site.app.fetch, hostname: "127.0.0.1", port: 0 }, listening.resolve);
+    closing.push(() => server.close());
+    environment = {
+      PORT: String(port),
+      COUNTERSIGN_DATA: dataDir,
+      PUBLIC_URL: home,
+      SLACK_CLIENT_ID: "1.2",
+      SLACK_CLIENT_SECRET: "client-secret-for-tests",
+      SLACK_SIGNING_SECRET: SIGNING,
+      SLACK_API_URL: `http://127.0.0.1:${(await listening.promise).port}/api/`,
+      COUNTERSIGN_SLACK_WORKSPACES: `${ACME},${BETA}`,
+      COUNTERSIGN_TOKENS_KEY: KEY,
+    };
+    await start();
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await product?.stop();
+    for (const close of closing.reverse()) await close();
+  });
+  afterEach(({ task }) => {
+    if (task.result?.state === "fail") console.error(product.words().slice(-6_000));
+  });
+
+  const get = (where: string, cookie = "") => fetch(new URL(where, home), { redirect: "manual", headers: { cookie } });
+  const cookiesOf = (answer: Response) =>
+    answer.headers
+      .getSetCookie()
+      .map((line) => line.split(";", 1)[0])
+      .join("; ");
+
+  /** As the operator's browser does it, by the printed link. */
+  async function installIn(workspace: string): Promise<{ status: number; page: string }> {
+    operator ||= cookiesOf(await get(install));
+    const away = await get("/slack/install", operator);
+    const back = site.consent(away.headers.get("location") ?? "", { workspace });
+    const done = await get(back, cookiesOf(away));
+    return { status: done.status, page: await done.text() };
+  }
+
+  const shop = (stage: Stage) => chatOf({ url: stage.url, token: () => TOKEN });
+  const texts = async (stage: Stage) => JSON.stringify(await shop(stage).messages("shop"));
+  /** Whose tokens our calls bore since. */
+  const whoseCalls = (since: number) => [...new Set(site.asked.slice(since).map(({ workspace }) => workspace))];
+  const say = (stage: Stage, text: string) =>
+    stage.control("message", { channel: "C0SHOP", user: "U0ANA", text: `<@U0AGENT> ${text}` });
+
+  test("a workspace is heard once it has installed the app, and no other may", async () => {
+    await say(beta, "help");
+    await beta.playground.idle();
+    expect(site.asked).toEqual([]);
+    for (const workspace of [ACME, BETA]) expect((await installIn(workspace)).status, workspace).toBe(200);
+    expect(await installIn("T0EVIL")).toMatchObject({
+      status: 403,
+      page: expect.stringContaining("This workspace may not install it"),
+    });
+    expect((await get("/slack/install")).status).toBe(401);
+  });
+
+  test("a mention in one workspace is answered there, with its token and no other", async () => {
+    const since = site.asked.length;
+    await say(beta, "policy");
+    await until("an answer in Beta", async () => (await texts(beta)).includes(`"is_ephemeral":true`));
+    expect(whoseCalls(since)).toEqual([BETA]);
+    expect(await texts(acme)).not.toContain(`"is_ephemeral":true`);
+  });
+
+  test("a request is approved and becomes a pull request in its own workspace, through an ended token", async () => {
+    const since = site.asked.length;
+    site.expire(BETA);
+    const chat = shop(beta);
+    const thread = await chat.ask("shop", 'append "Orders are shipped from Lyon." to README.md');
+    await chat.approveNext("shop", thread);
+    await until("a pull request in the thread", async () => /\/code\/acme\/[\w-]+\/pull\/\d+/.test(await texts(beta)));
+    const renewals = site.asked.slice(since).filter(({ method }) => method === "oauth.v2.access");
+    expect(renewals.map(({ error }) => error)).toEqual([null]);
+    expect(whoseCalls(since).filter((workspace) => workspace !== null)).toEqual([BETA]);
+    expect(await texts(acme)).not.toContain("Lyon");
+  });
+
+  test("a restart keeps the installations, and what is on the disk and in the log is no token", async () => {
+    await product.stop();
+    const files = readdirSync(dataDir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name));
+    expect(files.length).toBeGreaterThan(100);
+    expect(files.filter((file) => /xoxe[.-]/.test(readFileSync(file, "latin1")))).toEqual([]);
+    await start();
+    const since = site.asked.length;
+    await say(acme, "policy");
+    await until("an answer in Acme", async () => (await texts(acme)).includes(`"is_ephemeral":true`));
+    expect(whoseCalls(since)).toEqual([ACME]);
+    expect(product.words()).not.toMatch(/xox[eb]|client-secret-for-tests/);
+  });
+
+  test("doctor finds both workspaces once the service is stopped, and a key that opens nothing", async () => {
+    await product.stop();
+    const doctor = async (env: Record<string, string> = {}) => {
+      const run = command(["doctor", "--json"], { ...environment, ...env });
+      await run.ended;
+      return run.words();
+    };
+    const fine = await doctor();
+    expect(fine).toContain("The app is installed in Acme");
+    expect(fine).toContain(`slack.scopes.${BETA}`);
+    const blind = await doctor({ COUNTERSIGN_TOKENS_KEY: Buffer.alloc(32, 7).toString("base64") });
+    expect(blind).toContain(`slack.workspace.sealed.${ACME}`);
+    expect(blind).toContain("COUNTERSIGN_TOKENS_KEY_OLD");
+    const fewer = await doctor({ COUNTERSIGN_SLACK_WORKSPACES: `${ACME},T0NEW` });
+    expect(fewer).toContain(`slack.workspace.not_allowed.${BETA}`);
+    expect(fewer).toContain("slack.workspace.absent.T0NEW");
+    await start();
+  });
+
+  test("a workspace that removes the app is forgotten, its run ends, and the other goes on", async () => {
+    const chat = shop(beta);
+    await chat.ask("shop", 'append "Nobody will answer this." to README.md');
+    await until("a question", async () => (await texts(beta)).includes("Nobody will answer this"));
+    site.remove(BETA);
+    const event = { type: "app_uninstalled" };
+    const body = JSON.stringify({
+      ...{ token: "t", team_id: BETA, api_app_id: "A0AGENT", type: "event_callback", event_id: "EvGONE" },
+      ...{ event_time: Math.floor(Date.now() / 1_000), event },
+    });
+    const answer = await postSigned({
+      ...{ url: `${home}/slack/events`, body, contentType: "application/json", secret: SIGNING },
+      ...{ now: Date.now(), withinMs: 3_000 },
+    });
+    expect(answer).toMatchObject({ ok: true, status: 200 });
+    const [line] = await product.says(/\{[^\n]*a workspace was forgotten[^\n]*/);
+    expect(JSON.parse(line)).toMatchObject({ workspace: BETA, runs: 1 });
+    const since = site.asked.length;
+    await say(beta, "help");
+    await beta.playground.idle();
+    await say(acme, "help");
+    await until("an answer in Acme", async () => whoseCalls(since).includes(ACME));
+    expect(whoseCalls(since)).not.toContain(BETA);
+    expect((await installIn(BETA)).status).toBe(200);
+  });
+});
