@@ -155,7 +155,7 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a yes to publish holds under stricter rules than it was asked under",
-    file: "src/runs/publish.ts",
+    file: "src/runs/may-publish.ts",
     find: 'latest?.status === "approved" && (await answers(core, run, latest, decision.asks))',
     replace: 'latest?.status === "approved"',
     red: {

@@ -64,7 +64,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a path that was changed and changed back asks nobody",
-    file: "src/runs/publish.ts",
+    file: "src/runs/may-publish.ts",
     find: "...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)",
     replace: "...changes.files.map((file) => file.path)",
     red: bounds("a path that was changed on the way and changed back still needs its yes"),

@@ -1,28 +1,20 @@
 import { createHash } from "node:crypto";
-import type { PolicyObject } from "#policy/decision.ts";
-import type { Changes } from "#ports/gateway.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided } from "./allow.ts";
-import { answers } from "./answers.ts";
-import { open } from "./ask.ts";
-import { bind, publishSubject } from "./bind.ts";
-import { boundNow, withBound } from "./bound.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import type { RunFacts } from "./facts.ts";
 import { handOff } from "./hand-off.ts";
-import { heldForDecision, membersOrHold } from "./hold.ts";
 import { factsOf } from "./look.ts";
+import { mayPublish, pushKey } from "./may-publish.ts";
 import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
 import { receipt, sign } from "./receipt.ts";
 import { record } from "./record.ts";
-import { looksAt } from "./remind.ts";
 import { RECONCILE_MS } from "./review.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 import { tell } from "./tell.ts";
-import { stands } from "./yes.ts";
 
 /**
  * "publishing": policy on every path and on opening a pull request, people where it says so, then push, signed receipt
@@ -33,7 +25,7 @@ export async function publish(core: Core, run: Run, signal: AbortSignal): Promis
   if (headOid === null || baseOid === null || baseBranch === null)
     throw new Error(`run ${run.id} has nothing to publish`);
   await release(core, run, run.epoch);
-  if (!(await permitted(core, run, baseOid, headOid))) return;
+  if (!(await mayPublish(core, run, baseOid, headOid))) return;
   // Its sandboxes are gone: what the gateway decided for it until now is all there is, and the receipt has all of it.
   if (!(await caughtUpOrHold(core, run, signal))) return;
 
@@ -138,87 +130,6 @@ async function leftDraft(core: Core, run: Run, number: number, facts: RunFacts):
     ]);
   });
 }
-
-/** Above every bound that a rule can name ("> 10MB"); a longer patch counts as this long. */
-const PATCH_BYTES = 16_000_000;
-
-/** How much the run changes: the difference between its base and its head, binary files by their patch only. */
-function sizeOf(run: Run, { files, patch, truncated }: Changes): PolicyObject {
-  const lines = files.reduce((sum, { additions, deletions }) => sum + (additions ?? 0) + (deletions ?? 0), 0);
-  const bytes = truncated ? PATCH_BYTES : Buffer.byteLength(patch);
-  return { subject: "git.size", repo: run.repo, files: files.length, lines, bytes };
-}
-
-/** Whether people have its pull request already: what is pushed now changes what they look at. */
-const wasInReview = async (core: Core, run: Run): Promise<boolean> =>
-  (await factsOf(core, run.id)).moves.some(({ to }) => to === "in_review");
-
-/** Whether it may be published now; otherwise the run has been moved to wait or to a handoff, or is held. */
-async function permitted(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
-  const changes = await core.gateway.changes(run.id, baseOid, headOid, PATCH_BYTES);
-  // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
-  const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
-  const decision = await allow(core, run, [
-    (await wasInReview(core, run))
-      ? { subject: "action", action: "pr.update" }
-      : { subject: "action", action: "pr.open", draft: true },
-    sizeOf(run, changes),
-    ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
-  ]);
-  if (decision.outcome === "deny") {
-    if (await heldForDecision(core, run, decision)) return false;
-    await handOff(
-      core,
-      run,
-      {
-        fault: "policy",
-        tried: run.text,
-        failed: `Policy does not let this be published: ${decision.rules.map((rule) => `${rule.text} (${rule.at})`).join("; ") || decision.reason}.`,
-        next: "Ask for something within the team's paths, or ask the policy's owners to change the rule.",
-      },
-      [decided("publish", `${changes.files.length} files`, decision)],
-    );
-    return false;
-  }
-  if (decision.outcome === "allow") return true;
-  const subject = withBound(publishSubject(run, headOid, paths), boundNow(core, run, decision.asks));
-  const digest = bind("publish", run, subject);
-  const said = (await core.stores.approvals.ofRun(run.id)).filter(
-    (one) => one.gate === "publish" && one.digest === digest,
-  );
-  const latest = said.at(-1);
-  if (latest?.status === "approved" && (await answers(core, run, latest, decision.asks))) {
-    // What was begun under a yes is carried to its end under it, also when the yes was for a while and that is over.
-    const effects = await core.stores.effects.ofRun(run.id);
-    const begun = effects.some(({ key }) => key === pushKey(run, headOid));
-    if (begun || stands(core, latest, effects, null, decision.asks)) return true;
-  }
-  if (latest?.status === "denied") {
-    await handOff(core, run, {
-      fault: "policy",
-      tried: run.text,
-      failed: "An approver denied publishing it.",
-      next: "The run page has the diff and the reason.",
-    });
-    return false;
-  }
-  const current = core.policy();
-  if (!current.ok) throw new Error(`policy cannot be read: ${current.problem}`);
-  const opened = await membersOrHold(core, current.policy, run, decision.asks);
-  if (opened === null) return false;
-  await core.store.tx(async (tx) => {
-    await record(core, tx, run.id, run.epoch, [decided("publish", paths.join(", "), decision)]);
-    const approval = await open(core, tx, run, "publish", subject, digest, opened, run.epoch);
-    await move(core, tx, run, "suspended", {
-      why: `asks ${decision.asks.map((ask) => ask.from).join(", ")}`,
-      patch: { resumeTo: "publishing", wakeAt: looksAt(approval) },
-    });
-  });
-  core.nudge();
-  return false;
-}
-
-const pushKey = (run: Run, headOid: string): string => `push:${run.id}:${headOid}`;
 
 /**
  * The branch is on the forge, once. A name holds 32 bits of the run's id, and people make branches too: what is there
