@@ -1,10 +1,12 @@
 import type { PolicyObject, PolicyRequest } from "#policy/decision.ts";
 import type { RecordedDecision } from "#policy/simulate.ts";
 import type { EventBody } from "#runs/event.ts";
+import { TURNED_AWAY, TurnedAway } from "#runs/turned-away.ts";
 import { and, asc, eq, gte, or, sql } from "./drizzle.ts";
 import { isId } from "./fence.ts";
 import { runEvents } from "./schema/record.ts";
 import { runs } from "./schema/runs.ts";
+import { notes } from "./schema/work.ts";
 import { type Db, reading } from "./store.ts";
 
 /** Of a time, or of one run by its id or its number. */
@@ -36,7 +38,7 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
       body.kind === "policy.decided" && body.about === "host" ? [`${number} ${body.subject}`] : [],
     ),
   );
-  return found.flatMap(({ number, team, at, body }): RecordedDecision[] => {
+  const ofRuns = found.flatMap(({ number, team, at, body }): RecordedDecision[] => {
     const when = { run: String(number), at: at.toISOString() };
     switch (body.kind) {
       case "policy.decided": {
@@ -58,7 +60,27 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
         return [];
     }
   });
+  if (!("since" in of)) return ofRuns;
+  return [...ofRuns, ...(await turnedAway(db, orgId, of.since))].toSorted((a, b) => (a.at < b.at ? -1 : 1));
 }
+
+/** Requests that were turned away before there was a run. */
+async function turnedAway(db: Db, orgId: string, since: Date): Promise<readonly RecordedDecision[]> {
+  const found = await reading(db)
+    .select({ at: notes.at, body: notes.body })
+    .from(notes)
+    .where(and(eq(notes.orgId, orgId), gte(notes.at, since), sql`starts_with(${notes.key}, ${TURNED_AWAY})`));
+  return found.map(({ at, body }) => ({
+    run: NO_RUN,
+    at: at.toISOString(),
+    about: "intake",
+    outcome: "deny",
+    request: TurnedAway.parse(body).request as PolicyRequest | null,
+  }));
+}
+
+/** In place of a run's number. */
+const NO_RUN = "none";
 
 const KINDS = ["policy.decided", "egress.decided", "push.decided", "model.called"] as const;
 /** Lines of the gateway that are not about a host that the sandbox named. */

@@ -97,6 +97,7 @@ export function sayCoverage({ hit, of, missed }: Coverage): string {
 /** What of the record could not be put again; "": nothing. */
 export function sayNotReplayed(lost: Simulation["notReplayed"]): string {
   const where: Readonly<Record<string, string>> = {
+    intake: "intake, where a channel or a membership decided",
     egress: "the gateway, where a path, an address or a person's yes decided",
     relay: "the relay",
     model: "the model door",

@@ -1,6 +1,7 @@
 import { decide, pinnedAndCurrent } from "#policy/decide.ts";
 import type { Decision, PolicyObject, PolicyRequest } from "#policy/decision.ts";
 import { type TrialVerdict, tryTrial } from "#policy/trial.ts";
+import type { Tx } from "#ports/store.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import type { Run } from "./run.ts";
@@ -35,7 +36,7 @@ export function triedNow(core: Pick<Core, "policy" | "clock">, request: PolicyRe
 }
 
 /** A decision as the record keeps it. */
-export function decided(about: string, subject: string, decision: Answer): EventBody {
+export function decided(about: string, subject: string, decision: Answer): Decided {
   const { request, trial } = decision;
   return {
     kind: "policy.decided",
@@ -48,6 +49,22 @@ export function decided(about: string, subject: string, decision: Answer): Event
     ...(request === undefined ? {} : { request: { team: request.team, objects: [...request.objects] } }),
     ...(trial === undefined ? {} : { trial: triedAs(trial) }),
   };
+}
+
+type Decided = Extract<EventBody, { kind: "policy.decided" }>;
+
+/**
+ * The decision, for the record, when it is not there yet: an act is looked at again after a crash, while it waits for people
+ * and once they have answered. What another policy says about it is another decision. `act`: names it for ever.
+ */
+export async function unrecorded(
+  core: Pick<Core, "stores">,
+  tx: Tx,
+  act: string,
+  told: Decided,
+): Promise<readonly Decided[]> {
+  const fresh = await core.stores.inbox.insertDone(tx, "decided", `${act} ${told.outcome} ${told.digest}`);
+  return fresh ? [told] : [];
 }
 
 /** A trial's word as the record keeps it. */

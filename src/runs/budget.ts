@@ -43,7 +43,10 @@ export async function outOfBudget(
   }
   const decision = await allow(core, run, [{ subject: "action", action: "run.extend" }]);
   const line = (await heldNow(core, run))?.(short === "usd" ? "cost_usd" : "tokens")?.ref ?? null;
-  if (decision.outcome !== "ask") return handOff(core, run, spentWords(run, budget.own, short, line, whyNot(decision)));
+  if (decision.outcome !== "ask") {
+    const told = decided("budget", "run.extend", decision);
+    return handOff(core, run, spentWords(run, budget.own, short, line, whyNot(decision)), [told]);
+  }
   if (budget.room[short] <= 0) return handOff(core, run, spentWords(run, budget.own, short, line, ATOP));
   const subject = BudgetSubject.parse({ spent, budget: budget.own, more: budget.room });
   const answers = (await core.stores.approvals.ofRun(run.id)).filter((one) => one.gate === "budget");

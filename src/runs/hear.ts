@@ -25,6 +25,7 @@ import { type Standing, standing } from "./standing.ts";
 import { isFinal } from "./state.ts";
 import { stop } from "./stop.ts";
 import { tell } from "./tell.ts";
+import { turnAway } from "./turned-away.ts";
 import type { View } from "./view.ts";
 import { whyHere, whyRun } from "./why.ts";
 
@@ -41,8 +42,20 @@ export async function hear(core: Core, heard: Heard, chosen: string | null = nul
   if (said.kind === "delegate") return handOver(core, heard, said.to);
   const there = heard.first ? null : await core.stores.runs.byPlace(heard.place);
   const here = await standing(core, heard, chosen ?? there?.team ?? null);
-  if ("refused" in here) return { kind: "refused", refusal: here.refused };
+  if ("refused" in here) {
+    await turnAway(core, heard, null, here.refused);
+    return { kind: "refused", refusal: here.refused };
+  }
   if ("choose" in here) return offer(core, heard, here.choose);
+  const view = await answer(core, heard, said, here, there);
+  if (view?.kind === "refused") await turnAway(core, heard, here.team, view.refusal);
+  return view;
+}
+
+type Said = Exclude<ReturnType<typeof parse>, { kind: "link" | "unlink" | "delegate" }>;
+
+/** To somebody who may speak to us here. `there`: the run of this conversation, whichever team it is of. */
+async function answer(core: Core, heard: Heard, said: Said, here: Standing, there: Run | null): Promise<View | null> {
   // A channel may have been given to another team since: the first one's runs do not go with it.
   const run = there?.team === here.team ? there : null;
   switch (said.kind) {

@@ -1,6 +1,7 @@
 import type { PolicyObject } from "#policy/decision.ts";
 import type { Changes } from "#ports/gateway.ts";
-import { allow, decided } from "./allow.ts";
+import type { Tx } from "#ports/store.ts";
+import { allow, decided, unrecorded } from "./allow.ts";
 import { answers } from "./answers.ts";
 import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
@@ -28,6 +29,14 @@ function sizeOf(run: Run, { files, patch, truncated }: Changes): PolicyObject {
   return { subject: "git.size", repo: run.repo, files: files.length, lines, bytes };
 }
 
+const NAMED = 5;
+
+/** The paths in one line; all of them are in the request that is recorded with the decision. */
+function named(paths: readonly string[]): string {
+  const more = paths.length - NAMED;
+  return paths.length === 0 ? "no files" : `${paths.slice(0, NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 /** Whether people have its pull request already: what is pushed now changes what they look at. */
 const wasInReview = async (core: Core, run: Run): Promise<boolean> =>
   (await factsOf(core, run.id)).moves.some(({ to }) => to === "in_review");
@@ -44,6 +53,7 @@ export async function mayPublish(core: Core, run: Run, baseOid: string, headOid:
     sizeOf(run, changes),
     ...paths.map((path) => ({ subject: "git.path" as const, repo: run.repo, path })),
   ]);
+  const told = decided("publish", named(paths), decision);
   if (decision.outcome === "deny") {
     if (await heldForDecision(core, run, decision)) return false;
     await handOff(
@@ -55,11 +65,17 @@ export async function mayPublish(core: Core, run: Run, baseOid: string, headOid:
         failed: `Policy does not let this be published: ${decision.rules.map((rule) => `${rule.text} (${rule.at})`).join("; ") || decision.reason}.`,
         next: "Ask for something within the team's paths, or ask the policy's owners to change the rule.",
       },
-      [decided("publish", `${changes.files.length} files`, decision)],
+      [told],
     );
     return false;
   }
-  if (decision.outcome === "allow") return true;
+  const recorded = (tx: Tx) => unrecorded(core, tx, pushKey(run, headOid), told);
+  if (decision.outcome === "allow") {
+    await core.store.tx(async (tx) => {
+      await record(core, tx, run.id, run.epoch, await recorded(tx));
+    });
+    return true;
+  }
   const subject = withBound(publishSubject(run, headOid, paths), boundNow(core, run, decision.asks));
   const digest = bind("publish", run, subject);
   const said = (await core.stores.approvals.ofRun(run.id)).filter(
@@ -86,7 +102,7 @@ export async function mayPublish(core: Core, run: Run, baseOid: string, headOid:
   const opened = await membersOrHold(core, current.policy, run, decision.asks);
   if (opened === null) return false;
   await core.store.tx(async (tx) => {
-    await record(core, tx, run.id, run.epoch, [decided("publish", paths.join(", "), decision)]);
+    await record(core, tx, run.id, run.epoch, await recorded(tx));
     const approval = await open(core, tx, run, "publish", subject, digest, opened, run.epoch);
     await move(core, tx, run, "suspended", {
       why: `asks ${decision.asks.map((ask) => ask.from).join(", ")}`,

@@ -2,7 +2,7 @@ import { commandObjects } from "#policy/command-actions.ts";
 import type { PolicyObject } from "#policy/decision.ts";
 import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
-import { allow, decided } from "./allow.ts";
+import { allow, decided, unrecorded } from "./allow.ts";
 import { answering } from "./answers.ts";
 import { open } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
@@ -11,6 +11,7 @@ import type { Core } from "./core.ts";
 import { escalate } from "./escalate.ts";
 import type { EventBody } from "./event.ts";
 import { membersOrHold } from "./hold.ts";
+import { record } from "./record.ts";
 import { earliest, looksAt, reminders } from "./remind.ts";
 import type { Run } from "./run.ts";
 import { waitsUntil } from "./sandbox.ts";
@@ -78,6 +79,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
       },
     };
   }
+  const recorded = (tx: Tx) => unrecorded(core, tx, asking, told);
   const subject = withBound(commandSubject(what, asked.input), boundNow(core, run, decision.asks));
   const digest = bind("command", run, subject);
   const said = (await core.stores.approvals.ofRun(run.id)).filter(
@@ -95,7 +97,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
       kind: "answered",
       settle: async (tx) => {
         await core.stores.effects.done(tx, given, run, null);
-        return [{ kind: "grant.used", approval: usable.id, digest }];
+        return [...(await recorded(tx)), { kind: "grant.used", approval: usable.id, digest }];
       },
     };
   }
@@ -113,7 +115,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
           what,
           `${vote?.person.name ?? "an approver"}${vote?.reason ? `: ${vote.reason}` : ""}`,
         );
-        return [];
+        return recorded(tx);
       },
     };
   }
@@ -141,6 +143,7 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     return { kind: leaveAt <= now ? "outstayed" : "parked" };
   }
   await core.store.tx(async (tx) => {
+    await record(core, tx, run.id, run.epoch, await recorded(tx));
     const opened = await open(core, tx, run, "command", subject, digest, asks, run.epoch);
     // A person's time is not the agent's: the wait is added here, and what of it was not needed is taken back by the vote.
     const now = core.clock.now().getTime();

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { RepoHostError } from "#ports/repo-host.ts";
-import { allow, decided } from "./allow.ts";
+import { allow, decided, unrecorded } from "./allow.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
 import type { RunFacts } from "./facts.ts";
@@ -117,17 +117,26 @@ async function leftDraft(core: Core, run: Run, number: number, facts: RunFacts):
   const green = facts.checks.every(({ verdict }) => verdict === "green" || verdict === "fixed");
   if (facts.checks.length === 0 || !green) return;
   const decision = await allow(core, run, [{ subject: "action", action: "pr.open", draft: false }]);
-  if (decision.outcome !== "allow") return;
   const key = `ready:${run.id}`;
+  const told = decided("publish", "leaving draft", decision);
+  if (decision.outcome !== "allow") return saidNo(core, run, key, told);
   if ((await core.stores.effects.intend(key, run)).state === "done") return;
   const left = await unlessRefused(core, run, () => core.repoHost.markReady(run.repo, number).then(() => true));
   if (left === null) return;
   await core.store.tx(async (tx) => {
     await core.stores.effects.done(tx, key, run, { number });
     await record(core, tx, run.id, run.epoch, [
-      decided("publish", "leaving draft", decision),
+      ...(await unrecorded(core, tx, key, told)),
       { kind: "pull_request.ready", repo: run.repo, number },
     ]);
+  });
+}
+
+/** That nothing was written about leaving draft is no news: a run ends at one. What a rule says about it is. */
+async function saidNo(core: Core, run: Run, act: string, told: ReturnType<typeof decided>): Promise<void> {
+  if (told.rules.length === 0) return;
+  await core.store.tx(async (tx) => {
+    await record(core, tx, run.id, run.epoch, await unrecorded(core, tx, act, told));
   });
 }
 

@@ -7,6 +7,7 @@ import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import type { Refusal } from "./refusal.ts";
 import { sameAccount } from "./seat.ts";
+import { turnAway } from "./turned-away.ts";
 import type { View } from "./view.ts";
 
 /** Whether and for which team a person may speak to us somewhere. */
@@ -53,9 +54,11 @@ export async function standing(
 }
 
 /** Why this person may ask for nothing here; `null`: they may, for a team or for one that they are yet to choose. */
-export async function barred(core: Core, heard: Where): Promise<View | null> {
+export async function barred(core: Core, heard: Heard): Promise<View | null> {
   const here = await standing(core, heard);
-  return "refused" in here ? { kind: "refused", refusal: here.refused } : null;
+  if (!("refused" in here)) return null;
+  await turnAway(core, heard, null, here.refused);
+  return { kind: "refused", refusal: here.refused };
 }
 
 const asPolicyNames = ({ provider, channel }: Place): Routed =>

@@ -3,6 +3,7 @@ import { recordedDecisions } from "#db/decisions.ts";
 import type { Database } from "#db/open.ts";
 import { notReplayed, simulate } from "#policy/simulate.ts";
 import type { EventBody } from "#runs/event.ts";
+import { TURNED_AWAY, type TurnedAway } from "#runs/turned-away.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 import { DATABASES, type Ground } from "./databases.ts";
 import { type House, house, note } from "./house.ts";
@@ -62,6 +63,32 @@ describe.each(Object.keys(DATABASES))("recorded decisions in %s", (name) => {
     expect(await commands({ run: "nonsense" })).toEqual([]);
     const elsewhere = await house(database);
     expect(await recordedDecisions(database.db, elsewhere.orgId, { run: number })).toEqual([]);
+  });
+
+  test("requests that were turned away before there was a run are among those since a time, and of no run", async () => {
+    const away = (request: TurnedAway["request"]): TurnedAway => ({
+      by: { provider: "slack", workspace: "T1", id: "U1", name: "Eve" },
+      channel: "C1",
+      code: request === null ? "not_a_member" : "unknown_repository",
+      team: "shop",
+      digest: "sha256:0",
+      request,
+    });
+    const other = await house(database);
+    const repo = { team: "shop", objects: [{ subject: "git.repo" as const, repo: "acme/site" }] };
+    await other.tx(async (tx) => {
+      await other.notes.keep(tx, `${TURNED_AWAY}one`, away(null));
+      await other.notes.keep(tx, `${TURNED_AWAY}two`, away(repo));
+      await other.notes.keep(tx, "choice:three", "words that wait");
+    });
+    const found = await recordedDecisions(database.db, other.orgId, { since: new Date(Date.now() - 60_000) });
+    expect(found).toHaveLength(2);
+    expect(notReplayed(found)).toEqual({ intake: 1 });
+    const wider = loaded(load(teamFile("rules: [{allow: {git.repo: [acme/shop, acme/site]}}]\n")));
+    expect(simulate(wider, found).changes).toMatchObject([
+      { decision: { run: "none", about: "intake", outcome: "deny" }, now: "allow" },
+    ]);
+    expect(await recordedDecisions(database.db, other.orgId, { since: new Date(Date.now() + 60_000) })).toEqual([]);
   });
 
   test("what the gateway decided is put as policy is asked, and what the record has not in full is counted", async () => {

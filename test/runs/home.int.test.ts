@@ -95,11 +95,18 @@ test("whoever may not ask somewhere is told before anything is begun there", asy
     barred(house.core, {
       account,
       place: { provider: "slack", workspace: "T0LOCAL", channel, thread: "" },
+      first: true,
+      requestKey: `command ${account.id} ${channel}`,
+      text: "mend the cart",
       shared: false,
       direct: false,
     });
   expect(await at(ANA, "C0SHOP")).toBeNull();
   expect(await at(DEE, "C0SHOP")).toMatchObject({ refusal: { code: "guest" } });
   expect(await at(ANA, "C0NOWHERE")).toMatchObject({ refusal: { code: "no_mapping" } });
+  expect(await house.core.stores.notes.keys("turned-away:", 10)).toEqual([
+    "turned-away:command U0DEE C0SHOP",
+    "turned-away:command U0ANA C0NOWHERE",
+  ]);
   expect(await house.core.stores.runs.recent(house.core.orgId, 1)).toEqual([]);
 });

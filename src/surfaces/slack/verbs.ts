@@ -22,7 +22,7 @@ export interface SlackVerbs {
   /** Which team a direct message is for. `null`: what came of it is seen in its thread. */
   choose(o: { readonly key: string; readonly team: string; readonly account: Account }): Promise<View | null>;
   /** Why this person may ask for nothing here; `null`: they may. */
-  barred(where: Pick<Heard, "account" | "place" | "shared" | "direct">): Promise<View | null>;
+  barred(heard: Heard): Promise<View | null>;
   /** What this person has to decide and has asked for. */
   home(account: Account): Promise<HomeView>;
   teamPolicy(o: { readonly account: Account; readonly team: string }): Promise<View>;

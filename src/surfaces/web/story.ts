@@ -140,6 +140,7 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       if (body.outcome === "deny")
         add("no", ["Policy denies ", ...what, body.reason === null ? "" : ` (${body.reason.replaceAll("_", " ")})`]);
       if (body.outcome === "ask") add("wait", ["Policy asks about ", ...what]);
+      if (body.outcome === "allow" && isPublishing(body)) add("ok", ["Policy lets this be published: ", ...what]);
       if (body.trial !== undefined) add("info", ["On trial: ", ...what, ...tried(body.trial)]);
       return;
     }
@@ -290,6 +291,10 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
       return;
   }
 }
+
+/** A result as it is published, with its size and its paths; to leave draft is another decision. */
+const isPublishing = ({ about, request }: Extract<EventBody, { kind: "policy.decided" }>): boolean =>
+  about === "publish" && request?.objects.some(({ subject }) => subject === "git.size") === true;
 
 function turnWords(cause: string): string {
   const words: Record<string, string> = {
