@@ -21,7 +21,7 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
   const which = "since" in of ? gte(runEvents.at, of.since) : runOf(of.run);
   if (which === null) return [];
   const found = await reading(db)
-    .select({ number: runs.number, team: runs.team, at: runEvents.at, body: runEvents.body })
+    .select({ number: runs.number, team: runs.team, repo: runs.repo, at: runEvents.at, body: runEvents.body })
     .from(runEvents)
     .innerJoin(runs, eq(runs.id, runEvents.runId))
     // By their text: reading a body as JSON in there fails on what agents print.
@@ -38,7 +38,7 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
       body.kind === "policy.decided" && body.about === "host" ? [`${number} ${body.subject}`] : [],
     ),
   );
-  const ofRuns = found.flatMap(({ number, team, at, body }): RecordedDecision[] => {
+  const ofRuns = found.flatMap(({ number, team, repo, at, body }): RecordedDecision[] => {
     const when = { run: String(number), at: at.toISOString() };
     switch (body.kind) {
       case "policy.decided": {
@@ -50,12 +50,15 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
         const about = OTHER_DOORS[body.via] ?? "egress";
         return [{ ...when, about, outcome: body.outcome, request: objects && { team, objects } }];
       }
-      case "push.decided":
-        // Which paths it was about is not in the event. Those that are published are decided about once more, with them.
-        return [{ ...when, about: "relay", outcome: body.outcome, request: null }];
-      case "model.called":
-        // Which of the policy's model presets it was called by is not in the event.
-        return [{ ...when, about: "model", outcome: "allow", request: null }];
+      case "push.decided": {
+        // The relay lets through what people are asked about before it is published.
+        const outcome = body.outcome === "allow" && body.asks === true ? "ask" : body.outcome;
+        return [{ ...when, about: "relay", outcome, request: pushed(team, repo, body.paths ?? []) }];
+      }
+      case "model.called": {
+        const objects = [{ subject: "model" as const, model: body.model }];
+        return [{ ...when, about: "model", outcome: "allow", request: { team, objects } }];
+      }
       default:
         return [];
     }
@@ -103,6 +106,10 @@ function objectsOf(
   if (via in OTHER_DOORS || host === "" || !(replayed || denied)) return null;
   return [{ subject: "egress", host, port, method, path: null }];
 }
+
+/** `null`: a push that was refused for another reason than its paths, or of before they were kept. */
+const pushed = (team: string, repo: string, paths: readonly string[]): PolicyRequest | null =>
+  paths.length === 0 ? null : { team, objects: paths.map((path) => ({ subject: "git.path", repo, path })) };
 
 function runOf(text: string) {
   if (isId(text)) return eq(runs.id, text);

@@ -34,8 +34,8 @@ export const GIT: readonly Mutation[] = [
   {
     name: "path rules read the last commit only",
     file: "src/gateway/git/push-policy.ts",
-    find: "await touchedPaths(view, commits)",
-    replace: "await touchedPaths(view, commits.slice(-1))",
+    find: "await touchedPaths(view, commits.oids)",
+    replace: "await touchedPaths(view, commits.oids.slice(-1))",
     red: guards("a path that was touched on the way and is nowhere in the result is still refused"),
   },
   {

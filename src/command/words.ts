@@ -99,7 +99,7 @@ export function sayNotReplayed(lost: Simulation["notReplayed"]): string {
   const where: Readonly<Record<string, string>> = {
     intake: "intake, where a channel or a membership decided",
     egress: "the gateway, where a path, an address or a person's yes decided",
-    relay: "the relay",
+    relay: "the relay, where something else than a path decided",
     model: "the model door",
     registry: "the package door",
   };

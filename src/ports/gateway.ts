@@ -101,6 +101,10 @@ export type AuditLine = {
       readonly reason: string;
       readonly rule: string | null;
       readonly detail: string | null;
+      /** What it touches, commit by commit, each path once. Absent when something else decided, and of very many. */
+      readonly paths?: readonly string[];
+      /** Whether a person must approve some of them before they are published. */
+      readonly asks?: boolean;
     }
 );
 

@@ -82,16 +82,22 @@ interface Looked {
 }
 
 /** What a rule on trial would have said of a host; the path is not in the line, so a rule about paths says nothing. */
-function trialOf(core: Core, run: Run, line: AuditLine & { kind: "egress" }): TrialVerdict | null {
+function trialOfHost(core: Core, run: Run, line: AuditLine & { kind: "egress" }): TrialVerdict | null {
   const { host, port, method, via } = line;
   if (host === "" || (via !== "connect" && via !== "http")) return null;
   return triedNow(core, { team: run.team, objects: [{ subject: "egress", host, port, method, path: null }] });
 }
 
+/** The same of what is pushed: also of a path that the next commit takes back, which is not published. */
+function trialOfPush(core: Core, { team, repo }: Run, { paths }: AuditLine & { kind: "push" }): TrialVerdict | null {
+  if (paths === undefined) return null;
+  return triedNow(core, { team, objects: paths.map((path) => ({ subject: "git.path", repo, path })) });
+}
+
 function bodyOf(core: Core, run: Run, line: AuditLine): EventBody {
   switch (line.kind) {
     case "egress": {
-      const trial = trialOf(core, run, line);
+      const trial = trialOfHost(core, run, line);
       return {
         kind: "egress.decided",
         via: line.via,
@@ -125,7 +131,8 @@ function bodyOf(core: Core, run: Run, line: AuditLine): EventBody {
         prices: line.prices,
         durationMs: line.durationMs,
       };
-    case "push":
+    case "push": {
+      const trial = trialOfPush(core, run, line);
       return {
         kind: "push.decided",
         branch: line.branch,
@@ -134,7 +141,11 @@ function bodyOf(core: Core, run: Run, line: AuditLine): EventBody {
         reason: line.reason,
         rule: line.rule,
         detail: line.detail,
+        ...(line.paths === undefined ? {} : { paths: [...line.paths] }),
+        ...(line.asks === undefined ? {} : { asks: line.asks }),
+        ...(trial === null ? {} : { trial: triedAs(trial) }),
       };
+    }
     default:
       return line satisfies never;
   }

@@ -186,6 +186,10 @@ export const EventBody = z.discriminatedUnion("kind", [
     reason: z.string(),
     rule: z.string().nullable(),
     detail: z.string().nullable(),
+    /** What the rules about paths were asked; absent in older records, where they did not decide, and of very many. */
+    paths: z.array(z.string()).optional(),
+    asks: z.boolean().optional(),
+    trial: trialShape.optional(),
   }),
   z.strictObject({
     kind: z.literal("work.committed"),

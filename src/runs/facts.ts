@@ -76,15 +76,7 @@ export interface RunFacts {
     usd: number;
     prices: string | null;
   };
-  pushes: {
-    branch: string;
-    oid: string;
-    outcome: "allow" | "deny";
-    reason: string;
-    rule: string | null;
-    detail: string | null;
-    at: Date;
-  }[];
+  pushes: (Omit<Extract<EventBody, { kind: "push.decided" }>, "kind"> & { at: Date })[];
   work: { base: string; head: string; files: FileChange[]; at: Date } | null;
   checks: CheckFacts[];
   scans: { name: string; findings: { path: string; line: number | null; what: string; blocks: boolean }[]; at: Date }[];

@@ -43,6 +43,10 @@ export async function whyRun(core: Core, run: Run, about: string | null): Promis
     if (host.refused === 0 || reasons.some((one) => one.about === "host" && one.subject === name)) continue;
     reasons.push(ofHost(core, run, host, [await of(currentDigest(core) ?? run.policyDigest), pinned]));
   }
+  const push = facts.pushes.at(-1);
+  if (push?.outcome === "deny" && push.paths !== undefined) {
+    reasons.push(ofPush(core, run, push, [await of(currentDigest(core) ?? run.policyDigest), pinned]));
+  }
   const wanted = about === null ? reasons : reasons.filter(({ subject }) => isAbout(subject, about));
   if (about !== null && wanted.length === 0) return null;
   const weight = { deny: 0, ask: 1, allow: 2 } as const;
@@ -136,6 +140,22 @@ function ofHost(core: Core, run: Run, host: HostFacts, policies: readonly (Kept 
     points: ["gateway"],
     remedy: remedyNow(core, run.team, [object]),
     trial: null,
+  };
+}
+
+/** The relay's word about what the agent pushed last. It names its rule by place only, too. */
+function ofPush(core: Core, run: Run, push: RunFacts["pushes"][number], policies: readonly (Kept | null)[]): Reason {
+  const ref = push.rule === null ? null : refAt(push.rule, policies);
+  const objects = (push.paths ?? []).map((path): PolicyObject => ({ subject: "git.path", repo: run.repo, path }));
+  return {
+    about: "push",
+    subject: push.branch,
+    outcome: "deny",
+    reason: ref === null ? "no_rule" : "rule",
+    rules: ref === null ? [] : [shownOf(ref, policies)],
+    points: ["relay"],
+    remedy: remedyNow(core, run.team, objects),
+    trial: push.trial ?? null,
   };
 }
 

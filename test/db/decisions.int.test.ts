@@ -152,4 +152,62 @@ describe.each(Object.keys(DATABASES))("recorded decisions in %s", (name) => {
       [{ host: "prices.example.com" }, "allow", "ask"],
     ]);
   });
+
+  test("pushes are put again with their paths, and model calls with their model", async () => {
+    const one = await at.run();
+    const pushed = (paths: string[], more: Partial<Extract<EventBody, { kind: "push.decided" }>> = {}): EventBody => ({
+      kind: "push.decided",
+      branch: "agent/1",
+      oid: "a",
+      outcome: "allow",
+      reason: "rule",
+      rule: null,
+      detail: null,
+      paths,
+      asks: false,
+      ...more,
+    });
+    const called = (model: string): EventBody => ({
+      kind: "model.called",
+      model,
+      status: 200,
+      inputTokens: 1,
+      cachedTokens: 0,
+      outputTokens: 1,
+      usd: 0,
+      prices: "none",
+      durationMs: 1,
+    });
+    await at.tx((tx) =>
+      at.events.append(tx, one.id, null, [
+        pushed(["src/a.ts"]),
+        pushed(["src/a.ts", "package.json"], { asks: true }),
+        pushed(["gen/x.ts"], { outcome: "deny", reason: "path" }),
+        called("gpt-5"),
+        called("o3"),
+      ]),
+    );
+    const found = await recordedDecisions(database.db, at.orgId, { run: one.id });
+    expect(notReplayed(found)).toEqual({});
+    const org = ORG.replace('models: ["*"]', "models: [gpt-*, o3]");
+    const egress = "egress: [{preset: model-openai}]\n";
+    const changes = (rules: string, more = egress) =>
+      simulate(
+        loaded(load(teamFile(`rules:\n  - allow: {git.repo: acme/shop}\n${rules}${more}`), { org })),
+        found,
+      ).changes.map(({ decision: { about, outcome, request }, now }) => [about, request.objects.length, outcome, now]);
+    const asks = "  - ask: {git.path: package.json}\n    from: group:leads\n";
+    const gen = "  - deny: {git.path: gen/**}\n";
+    expect(changes(asks + gen)).toEqual([]);
+    expect(changes(`${asks}${gen}  - deny: {git.path: src/a.ts}\n`)).toEqual([
+      ["relay", 1, "allow", "deny"],
+      ["relay", 2, "ask", "deny"],
+    ]);
+    expect(changes(asks)).toEqual([["relay", 1, "deny", "allow"]]);
+    expect(changes(`${asks}${gen}  - allow: {model: gpt-*}\n`)).toEqual([["model", 1, "allow", "deny"]]);
+    expect(changes(asks + gen, "")).toEqual([
+      ["model", 1, "allow", "deny"],
+      ["model", 1, "allow", "deny"],
+    ]);
+  });
 });

@@ -66,6 +66,38 @@ test("a clone is one line per request, and a push one more per ref", async () =>
   expect(lines.map((line) => line.kind)).toEqual(["egress", "push"]);
 });
 
+test("a push's line has every path that any of its commits touched, and whether people are asked about one", async () => {
+  const ask = { at: "teams/shop.yaml:9:5", text: "ask git.path b.md from group:leads", why: null };
+  const rules = [
+    ...PATH_RULES,
+    { effect: "ask", globs: ["b.md"], except: [], from: "group:leads", rule: ask } as const,
+  ];
+  const work = await openRun(world, forge, "paths", rules);
+  const push = () => work.git(["push", "--quiet", "origin", `HEAD:refs/heads/${work.branch}`]);
+  await commit(work, { "a.md": "x\n" });
+  await push();
+  await work.git(["rm", "--quiet", "a.md"]);
+  await commit(work, { "b.md": "y\n" });
+  await push();
+  await commit(work, { ".github/workflows/x.yml": "on: push\n" });
+  await push();
+  const lines = (await world.auditOf(work.sandbox)).filter((line) => line.kind === "push");
+  expect(lines).toMatchObject([
+    { outcome: "allow", paths: ["a.md"], asks: false },
+    { outcome: "allow", paths: ["a.md", "b.md"], asks: true },
+    { outcome: "deny", reason: "path", paths: [".github/workflows/x.yml", "a.md", "b.md"], asks: true },
+  ]);
+});
+
+test("a push that is refused for something else than its paths has none in its line", async () => {
+  const work = await openRun(world, forge, "elsewhere");
+  await commit(work, { "a.md": "x\n" });
+  await work.git(["push", "--quiet", "origin", "HEAD:refs/heads/main"]);
+  const [line] = (await world.auditOf(work.sandbox)).filter((each) => each.kind === "push");
+  expect(line).toMatchObject({ outcome: "deny", reason: "ref" });
+  expect(line).not.toHaveProperty("paths");
+});
+
 test("a push by hand is one line, and so is git's question whether it may push at all", async () => {
   const { who, run, oid, push } = await runWithCommit(world, "push");
   const probe = await askRelay(world, who, { path: "git-receive-pack", body: "0000" });

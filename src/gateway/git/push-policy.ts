@@ -22,10 +22,21 @@ export interface RefVerdict {
   readonly rule: string | null;
   /** For the agent's terminal, one line or several; `null` when allowed. */
   readonly detail: string | null;
+  /** What the rules about paths were asked; absent when they did not decide, and of more than a record should hold. */
+  readonly judged?: Judged;
+}
+
+interface Judged {
+  readonly paths: readonly string[];
+  /** Whether a person must approve some of them before they are published. */
+  readonly asks: boolean;
 }
 
 const MOST_COMMITS = 2_000;
 const SHOWN = 10;
+/** Of one push, in its line of the record. */
+const MOST_PATHS = 1_000;
+const MOST_PATH_BYTES = 64_000;
 const SYMLINK = "120000";
 const SUBMODULE = "160000";
 
@@ -42,21 +53,22 @@ export async function verifyPush(
   commands: readonly RefCommand[],
 ): Promise<readonly RefVerdict[]> {
   const faults = new Map<RefCommand, Fault>();
+  const asked = new Map<RefCommand, { readonly judged?: Judged }>();
   for (const command of commands) {
-    const fault =
-      refFault(git, command) ??
-      twiceFault(commands, command) ??
-      (faults.size === 0 ? await contentFault(view, git, command) : null);
+    const refused = refFault(git, command) ?? twiceFault(commands, command);
+    const known = refused !== null || faults.size > 0;
+    const { fault, judged } = known ? { fault: refused, judged: null } : await contentOf(view, git, command);
     if (fault) faults.set(command, fault);
+    if (judged) asked.set(command, { judged });
   }
   return commands.map((command) => {
     const fault = faults.get(command);
-    if (fault) return { command, outcome: "deny", ...fault };
+    if (fault) return { command, outcome: "deny", ...fault, ...asked.get(command) };
     if (faults.size > 0) {
       const detail = `${command.ref} was pushed together with a ref that is refused.`;
       return { command, outcome: "deny", reason: "with_refused", rule: null, detail };
     }
-    return { command, outcome: "allow", reason: "rule", rule: null, detail: null };
+    return { command, outcome: "allow", reason: "rule", rule: null, detail: null, ...asked.get(command) };
   });
 }
 
@@ -77,43 +89,74 @@ function twiceFault(commands: readonly RefCommand[], command: RefCommand): Fault
   return { reason: "ref", rule: null, detail: `${command.ref}: was pushed twice at once.` };
 }
 
-async function contentFault(
+/** What is wrong with what is pushed, and what the rules about paths were asked when they have the last word. */
+async function contentOf(
   view: RepositoryView,
   git: NonNullable<Grant["git"]>,
   command: RefCommand,
-): Promise<Fault | null> {
-  const none = { rule: null };
+): Promise<{ readonly fault: Fault | null; readonly judged: Judged | null }> {
+  const commits = await commitsOf(view, git, command);
+  if ("fault" in commits) return { ...commits, judged: null };
+  if (commits.oids.length === 0) return { fault: null, judged: null };
+  const touched = await touchedPaths(view, commits.oids);
+  const fault = pathFault(git.paths, touched) ?? (await secretFault(view, git, command, commits.oids));
+  const decided = fault === null || fault.reason === "path";
+  return { fault, judged: decided ? judgedPaths(git.paths, touched) : null };
+}
+
+/** The commits after the base, when they are the run's own and no file of theirs is too large. */
+async function commitsOf(
+  view: RepositoryView,
+  git: NonNullable<Grant["git"]>,
+  command: RefCommand,
+): Promise<{ readonly fault: Fault } | { readonly oids: readonly string[] }> {
+  const fault = (reason: string, detail: string) => ({ fault: { reason, rule: null, detail } });
   if (command.old !== ZERO_OID && !(await isAncestor(view, command.old, command.new))) {
-    return { ...none, reason: "non_ff", detail: `${command.ref}: only forward. Commit on top instead of rewriting.` };
+    return fault("non_ff", `${command.ref}: only forward. Commit on top instead of rewriting.`);
   }
   if (!(await isAncestor(view, git.base, command.new))) {
-    return { ...none, reason: "base", detail: `${command.ref}: does not start from ${git.base.slice(0, 12)}.` };
+    return fault("base", `${command.ref}: does not start from ${git.base.slice(0, 12)}.`);
   }
-  const commits = await commitsAfter(view, git.base, command.new, MOST_COMMITS);
-  if (commits === null)
-    return { ...none, reason: "limit", detail: `${command.ref}: more than ${MOST_COMMITS} commits.` };
-  if (commits.length === 0) return null;
+  const oids = await commitsAfter(view, git.base, command.new, MOST_COMMITS);
+  if (oids === null) return fault("limit", `${command.ref}: more than ${MOST_COMMITS} commits.`);
+  if (oids.length === 0) return { oids };
   const borrowed = await borrowedCommit(view, command.new, command.ref.replace("refs/heads/", ""));
   if (borrowed !== null) {
-    const detail = `${command.ref}: ${borrowed.slice(0, 12)} is not of this run. Commit on top of its own branch.`;
-    return { ...none, reason: "base", detail };
+    return fault(
+      "base",
+      `${command.ref}: ${borrowed.slice(0, 12)} is not of this run. Commit on top of its own branch.`,
+    );
   }
   const large = await largeFile(view, { base: git.base, head: command.new, maxBytes: git.maxBytes });
   if (large !== null) {
-    const detail = `${printable(large.path)}: ${large.bytes} bytes, ${git.maxBytes} may be pushed.`;
-    return { ...none, reason: "limit", detail };
+    return fault("limit", `${printable(large.path)}: ${large.bytes} bytes, ${git.maxBytes} may be pushed.`);
   }
-  const byPath = pathFault(git.paths, await touchedPaths(view, commits));
-  if (byPath) return byPath;
+  return { oids };
+}
+
+async function secretFault(
+  view: RepositoryView,
+  git: NonNullable<Grant["git"]>,
+  command: RefCommand,
+  commits: readonly string[],
+): Promise<Fault | null> {
   const secrets = await secretsIn(view, commits, Math.max(git.maxBytes * 4, 16_000_000));
   if (secrets === null)
-    return { ...none, reason: "limit", detail: `${command.ref}: more new text than can be scanned.` };
+    return { reason: "limit", rule: null, detail: `${command.ref}: more new text than can be scanned.` };
   if (secrets.length === 0) return null;
   const lines = secrets
     .slice(0, SHOWN)
     .map((hit) => `${printable(hit.path)}:${hit.line}: looks like a credential (${hit.rule}).`);
   const advice = "Remove it from every commit of the branch, not only the last.";
-  return { ...none, reason: "secret", detail: [...lines, ...more(secrets.length), advice].join("\n") };
+  return { reason: "secret", rule: null, detail: [...lines, ...more(secrets.length), advice].join("\n") };
+}
+
+/** `null`: more than a line of the record should hold, or a name that is no text. */
+function judgedPaths(rules: readonly PathRule[], touched: readonly TouchedPath[]): Judged | null {
+  const paths = [...new Set(touched.map(({ path }) => path))].sort();
+  const bytes = paths.reduce((sum, path) => sum + Buffer.byteLength(path), 0);
+  if (paths.length > MOST_PATHS || bytes > MOST_PATH_BYTES || touched.some(({ odd }) => odd)) return null;
+  return { paths, asks: paths.some((path) => decidePath(rules, path).effect === "ask") };
 }
 
 function pathFault(rules: readonly PathRule[], touched: readonly TouchedPath[]): Fault | null {

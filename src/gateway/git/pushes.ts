@@ -34,9 +34,10 @@ export function openPushes(wall: Wall, git: Git): Pushes {
 
   async function recordVerdict(push: Push, verdict: RefVerdict): Promise<boolean> {
     const { run, sandbox } = push.grant;
-    const { command, outcome, reason, rule, detail } = verdict;
+    const { command, outcome, reason, rule, detail, judged } = verdict;
     const branch = printable(command.ref.replace(/^refs\/heads\//, ""));
-    return await record(wall, { kind: "push", run, sandbox, branch, oid: command.new, outcome, reason, rule, detail });
+    const line = { kind: "push", run, sandbox, branch, oid: command.new, outcome, reason, rule, detail } as const;
+    return await record(wall, { ...line, ...judged });
   }
 
   async function judgeKnown(
@@ -89,7 +90,8 @@ function standing(wall: Wall, { grant: { sandbox, run } }: Push): Grant | null {
 }
 
 function overruled(verdict: RefVerdict): RefVerdict {
-  return { ...verdict, outcome: "deny", reason: "run_over", rule: null, detail: "This run is over, or was stopped." };
+  const { command } = verdict;
+  return { command, outcome: "deny", reason: "run_over", rule: null, detail: "This run is over, or was stopped." };
 }
 
 /** "<old> <new> <ref>" per line, as githooks(5) says. */

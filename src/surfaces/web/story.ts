@@ -91,7 +91,14 @@ export function story(events: readonly RunEvent[]): TimelineItem[] {
         const item = add("no", refusal(where, body.reason, body.rule));
         refused.set(where, Object.assign(item, { times: 1 }));
       }
-    } else line(body, add);
+    } else {
+      const rule = body.kind === "push.decided" ? body.trial?.rules[0]?.at : undefined;
+      if (body.kind === "push.decided" && body.trial !== undefined && !onTrial.has(`${rule}`)) {
+        onTrial.add(`${rule}`);
+        add("info", ["On trial: the push of ", { code: body.oid.slice(0, 10) }, ...tried(body.trial)]);
+      }
+      line(body, add);
+    }
   }
   return items;
 }
