@@ -149,14 +149,14 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "a yes to a command holds under stricter rules than it was asked under",
     file: "src/runs/permit.ts",
-    find: "await answering(core, run, unspent, decision.asks)",
+    find: "await answering(core, run, unspent, decision)",
     replace: "unspent[0]",
     red: bounds("a yes that was asked for under milder rules runs no command under stricter ones"),
   },
   {
     name: "a yes to publish holds under stricter rules than it was asked under",
     file: "src/runs/may-publish.ts",
-    find: 'latest?.status === "approved" && (await answers(core, run, latest, decision.asks))',
+    find: 'latest?.status === "approved" && (await answers(core, run, latest, decision))',
     replace: 'latest?.status === "approved"',
     red: {
       file: "test/runs/hostile.int.test.ts",
@@ -218,8 +218,8 @@ export const APPROVALS: readonly Mutation[] = [
   {
     name: "a yes that was bound to the policy lives through its change",
     file: "src/runs/bound.ts",
-    find: "digest(subject.bound ?? {}) === digest(boundNow(core, run, [...asks, ...now]));",
-    replace: "true || digest(subject.bound ?? {}) === digest(boundNow(core, run, [...asks, ...now]));",
+    find: "return digest(was) === digest(is) && !otherRules(approval, now);",
+    replace: "void digest(was ?? is);\n  return !otherRules(approval, now);",
     red: {
       file: "test/runs/bound.int.test.ts",
       test: "an answer to a question that is bound to the policy is not counted once the policy has changed: it is put anew",

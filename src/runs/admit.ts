@@ -3,7 +3,7 @@ import type { Scope } from "#policy/scope.ts";
 import type { Tx } from "#ports/store.ts";
 import { type Answer, allow, decided } from "./allow.ts";
 import { answering } from "./answers.ts";
-import { type Approval, covers } from "./approval.ts";
+import type { Approval } from "./approval.ts";
 import { open } from "./ask.ts";
 import { addedWords, bind } from "./bind.ts";
 import { boundNow, withBound } from "./bound.ts";
@@ -161,10 +161,10 @@ async function narrowed(core: Core, run: Run, scope: Scope): Promise<boolean> {
   if (await heldForDecision(core, run, decision)) return true;
   if (decision.outcome === "ask") {
     const yes = (await core.stores.approvals.ofRun(run.id)).filter(
-      (one) => one.gate === "start" && one.status === "approved" && covers(one, decision.asks),
+      (one) => one.gate === "start" && one.status === "approved",
     );
     const stand = yes.filter((one) => stands(core, one, [], null, decision.asks));
-    if ((await answering(core, run, stand, decision.asks)) !== null) return false;
+    if ((await answering(core, run, stand, decision)) !== null) return false;
     const lapsed = yes.at(-1);
     if (lapsed) return putAnew(core, run, lapsed, decision);
   }
@@ -190,7 +190,7 @@ async function putAnew(core: Core, run: Run, lapsed: Approval, decision: Answer)
     await core.stores.runs.lock(tx, run.id);
     const added = addedWords(await core.stores.turns.all(run.id, tx));
     const about = added.length === 0 ? lapsed.subject : { ...lapsed.subject, added };
-    const subject = withBound(about, boundNow(core, run, asks));
+    const subject = withBound(about, boundNow(core, run, decision));
     const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
     await move(core, tx, run, "waiting", {
       why: "the yes to its start holds no more",

@@ -82,7 +82,7 @@ async function added(core: Core, run: Run): Promise<Amount> {
   if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };
   let all: Amount = { usd: 0, tokens: 0 };
   for (const one of yes) {
-    if (!stands(core, one, [], null, decision.asks) || !(await answers(core, run, one, decision.asks))) continue;
+    if (!stands(core, one, [], null, decision.asks) || !(await answers(core, run, one, decision))) continue;
     const more = moreOf(one);
     all = { usd: all.usd + more.usd, tokens: all.tokens + more.tokens };
   }

@@ -1,20 +1,30 @@
-import type { Ask } from "#policy/decision.ts";
+import type { Ask, RuleRef } from "#policy/decision.ts";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import { type Approval, type Author, type CastVote, covers, type Gate, outvoted } from "./approval.ts";
+import { type Approval, type Author, type CastVote, covers, GATE_WORDS, outvoted } from "./approval.ts";
 import { stillBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 
+/** What policy asks about an act, and the rules that do. */
+export interface Asked {
+  readonly asks: readonly Ask[];
+  readonly rules: readonly RuleRef[];
+}
+
 /**
- * Whether a yes to this question is one to all that policy asks now. The one place where a yes is looked at for use: it is
- * counted anew without those who have become authors since, for whoever steers a run may not have approved what they steer.
- * That it is lost is said once.
+ * Whether a yes to this question is one to all that policy asks now. The one place where a yes is looked at for use: it dies
+ * when the rules that ask have changed, and is counted anew without those who have become authors since, for whoever steers
+ * a run may not have approved what they steer. That it is lost is said once.
  */
-export async function answers(core: Core, run: Run, approval: Approval, asks: readonly Ask[]): Promise<boolean> {
-  if (approval.status !== "approved" || !covers(approval, asks) || !stillBound(core, run, approval, asks)) return false;
+export async function answers(core: Core, run: Run, approval: Approval, now: Asked): Promise<boolean> {
+  if (approval.status !== "approved") return false;
+  if (!covers(approval, now.asks) || !stillBound(core, run, approval, now)) {
+    await say(core, run, approval, null);
+    return false;
+  }
   const lost = await lostTo(core, run, approval);
   if (lost.length > 0) await say(core, run, approval, lost);
   return lost.length === 0;
@@ -25,9 +35,9 @@ export async function answering(
   core: Core,
   run: Run,
   approvals: readonly Approval[],
-  asks: readonly Ask[],
+  now: Asked,
 ): Promise<Approval | null> {
-  for (const one of approvals) if (await answers(core, run, one, asks)) return one;
+  for (const one of approvals) if (await answers(core, run, one, now)) return one;
   return null;
 }
 
@@ -57,28 +67,31 @@ async function accountsOfAuthors(core: Core, tx: Tx, run: Pick<Run, "id">) {
   return out;
 }
 
-const WHAT: Readonly<Record<Gate, string>> = {
-  start: "the start",
-  command: "a command",
-  host: "a host",
-  publish: "publishing",
-  budget: "more budget",
-  secret: "a secret",
-};
-
-async function say(core: Core, run: Run, approval: Approval, lost: readonly CastVote[]): Promise<void> {
+/** `lost`: the votes that count no more; `null`: all of them, because policy asks otherwise by now. */
+async function say(core: Core, run: Run, approval: Approval, lost: readonly CastVote[] | null): Promise<void> {
   await core.store.tx(async (tx) => {
     if (!(await core.stores.inbox.insertDone(tx, "lost-yes", approval.id))) return;
-    const authors = new Set((await core.stores.people.authors(tx, run.id)).map(({ id }) => id));
+    const votes =
+      lost ?? (await core.stores.approvals.votes(tx, approval.id)).filter((one) => one.choice === "approve");
     const names = (of: readonly CastVote[]) => [...new Set(of.map(({ person }) => person.name))].join(" and ");
-    const joined = lost.filter(({ person }) => authors.has(person.id));
-    const why =
-      joined.length > 0
-        ? `${names(joined)} added to this run after it, and no author may approve`
-        : "an author of this run may be the same person under another account, which is not linked";
-    const text = `The yes to ${WHAT[approval.gate]} by ${names(lost)} counts no more: ${why}. It is asked again before it is used.`;
+    const why = lost === null ? "the rule that asks has changed since" : await whyLost(core, tx, run, lost, names);
+    const text = `The yes to ${GATE_WORDS[approval.gate]} by ${names(votes)} counts no more: ${why}. It is asked again before it is used.`;
     await record(core, tx, run.id, null, [{ kind: "notice", text }]);
     await tell(core, tx, run, "status");
   });
   core.nudge();
+}
+
+async function whyLost(
+  core: Core,
+  tx: Tx,
+  run: Run,
+  lost: readonly CastVote[],
+  names: (of: readonly CastVote[]) => string,
+): Promise<string> {
+  const authors = new Set((await core.stores.people.authors(tx, run.id)).map(({ id }) => id));
+  const joined = lost.filter(({ person }) => authors.has(person.id));
+  return joined.length > 0
+    ? `${names(joined)} added to this run after it, and no author may approve`
+    : "an author of this run may be the same person under another account, which is not linked";
 }

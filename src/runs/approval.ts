@@ -9,6 +9,16 @@ export const GATES = ["start", "command", "host", "publish", "budget", "secret"]
 /** What kind of act is asked about. */
 export type Gate = (typeof GATES)[number];
 
+/** The same in words that follow "about". */
+export const GATE_WORDS: Readonly<Record<Gate, string>> = {
+  start: "the start",
+  command: "a command",
+  host: "a host",
+  publish: "publishing",
+  budget: "more budget",
+  secret: "a secret",
+};
+
 export const APPROVAL_STATES = ["pending", "approved", "denied", "expired", "void"] as const;
 export type ApprovalState = (typeof APPROVAL_STATES)[number];
 

@@ -1,13 +1,15 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
+import { unrecorded } from "./allow.ts";
 import type { Approval, OpenAsk } from "./approval.ts";
 import { anew, open } from "./ask.ts";
 import { addedWords, bind } from "./bind.ts";
-import { boundNow, stillBound, withBound } from "./bound.ts";
+import { asPut, boundNow, stillBound, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { AT_WORK } from "./hosts.ts";
 import { titled } from "./look.ts";
+import { type PutNow, putNow } from "./put-now.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
 import { looksAt } from "./remind.ts";
@@ -26,11 +28,13 @@ async function asItIsNow(
   tx: Tx,
   run: Run,
   expired: Approval,
+  put: PutNow | null,
 ): Promise<Pick<Approval, "subject" | "digest">> {
-  const { gate, subject, asks, digest } = expired;
+  const { gate, subject, digest } = expired;
   const added = gate === "start" ? addedWords(await core.stores.turns.all(run.id, tx)) : [];
-  if (added.length === 0 && stillBound(core, run, expired)) return { subject, digest };
-  const now = withBound(added.length === 0 ? subject : { ...subject, added }, boundNow(core, run, asks));
+  if (added.length === 0 && put === null && stillBound(core, run, expired)) return { subject, digest };
+  const bound = boundNow(core, run, put ?? asPut(expired));
+  const now = withBound(added.length === 0 ? subject : { ...subject, added }, bound);
   return { subject: now, digest: bind(gate, run, now) };
 }
 
@@ -71,6 +75,7 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
   const person = await core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, o.account, o.account.name));
   const may = await mayAsk(core, run, expired, o.account, person);
   if ("refused" in may) return { kind: "refused", refusal: may.refused };
+  const put = await putNow(core, expired);
   const view = await core.store.tx(async (tx): Promise<View> => {
     const locked = await core.stores.runs.lock(tx, run.id);
     const old = await core.stores.approvals.lock(tx, expired.id);
@@ -81,9 +86,10 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
       return { kind: "refused", refusal: { code: "run_over", number: locked.number, state: locked.state } };
     }
     if (old.status !== "expired") return { kind: "refused", refusal: decided(old) };
-    const { subject, digest } = await asItIsNow(core, tx, locked, old);
+    const { subject, digest } = await asItIsNow(core, tx, locked, old, put);
     const pending = await core.stores.approvals.pendingOf(tx, run.id);
-    const approval = await open(core, tx, locked, old.gate, subject, digest, may.asks, null);
+    if (put !== null) await record(core, tx, run.id, null, await unrecorded(core, tx, `again:${old.id}`, put.told));
+    const approval = await open(core, tx, locked, old.gate, subject, digest, put?.asks ?? may.asks, null);
     // Somebody pressed it a moment ago: theirs is the question, and it is asked once.
     if (!pending.some(({ id }) => id === approval.id)) {
       await record(core, tx, run.id, null, [{ kind: "approval.asked_again", approval: approval.id, by: person }]);

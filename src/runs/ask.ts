@@ -2,8 +2,8 @@ import type { Ask } from "#policy/decision.ts";
 import { groupOf, type Policy } from "#policy/policy.ts";
 import { DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import type { Approval, Gate } from "./approval.ts";
-import { sameAct } from "./bound.ts";
+import { type Approval, GATE_WORDS, type Gate } from "./approval.ts";
+import { asPut, otherRules, sameAct } from "./bound.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { newId } from "./ids.ts";
@@ -89,7 +89,11 @@ export async function open(
   for (const other of pending) {
     if (other.gate !== gate || !sameAct(other.subject, subject)) continue;
     await core.stores.approvals.close(tx, other.id, "void");
-    await record(core, tx, run.id, epoch, [{ kind: "approval.closed", approval: other.id, status: "void" }]);
+    const changed = otherRules(other, asPut({ subject, asks }));
+    await record(core, tx, run.id, epoch, [
+      { kind: "approval.closed", approval: other.id, status: "void" },
+      ...(changed ? [rulesChanged(gate)] : []),
+    ]);
     await tell(core, tx, run, "approval", other.id);
   }
   const now = core.clock.now();
@@ -118,6 +122,12 @@ export async function open(
   await tell(core, tx, run, "status");
   return approval;
 }
+
+/** Why a question is put anew. */
+export const rulesChanged = (gate: Gate): EventBody => ({
+  kind: "notice",
+  text: `The rule that asks about ${GATE_WORDS[gate]} has changed: the question is put anew, and what was answered so far counts no more.`,
+});
 
 /** A question as the record keeps it: what is not said in it is as it is for most. */
 function asRecorded(ask: OpenAsk): Extract<EventBody, { kind: "approval.opened" }>["asks"][number] {

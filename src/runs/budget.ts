@@ -76,7 +76,7 @@ async function ask(
   await core.store.tx(async (tx) => {
     await core.stores.runs.lock(tx, run.id);
     await record(core, tx, run.id, run.epoch, [decided("budget", "run.extend", decision)]);
-    const bound = withBound(subject, boundNow(core, run, asks));
+    const bound = withBound(subject, boundNow(core, run, decision));
     await open(core, tx, run, "budget", bound, bind("budget", run, bound), asks, run.epoch);
   });
   core.nudge();

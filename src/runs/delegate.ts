@@ -4,6 +4,7 @@ import { type Approval, VOTE_REFUSALS, type VoteRefusal } from "./approval.ts";
 import type { Core } from "./core.ts";
 import { type DelegationRefusal, judgeNaming } from "./delegation.ts";
 import { titled } from "./look.ts";
+import { putNow } from "./put-now.ts";
 import { rebound } from "./rebind.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
@@ -64,12 +65,13 @@ const idOf = ({ provider, workspace, id }: ExternalId): ExternalId => ({ provide
 async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: Account): Promise<Refusal | null> {
   const membersNow = await liveMembers(core, known, by);
   if (membersNow === null) return { code: "directory_unavailable" };
+  const put = await putNow(core, known);
   return core.store.tx(async (tx): Promise<Refusal | null> => {
     const locked = await core.stores.runs.lock(tx, run.id);
     const approval = await core.stores.approvals.lock(tx, known.id);
     if (!locked || !approval) return { code: "unknown_approval" };
     const refused = (code: VoteRefusal): Promise<Refusal> => refusalOf(core, tx, locked, approval, by.account, code);
-    if (await rebound(core, tx, locked, approval)) return refused("stale");
+    if (await rebound(core, tx, locked, approval, put)) return refused("stale");
     const account = idOf(by.account);
     const person = await core.stores.people.resolve(tx, core.orgId, account, by.account.name);
     const delegate = {

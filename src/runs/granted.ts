@@ -89,10 +89,10 @@ async function secretGiven(
   const decision = await allow(core, run, [{ subject: "secret.name", secret: name }]);
   if (decision.outcome === "deny") return null;
   if (decision.outcome === "allow") return { until: null };
-  const digest = bind("secret", run, withBound(secretSubject(run, name), boundNow(core, run, decision.asks)));
+  const digest = bind("secret", run, withBound(secretSubject(run, name), boundNow(core, run, decision)));
   for (const approval of await core.stores.approvals.ofRun(run.id)) {
     if (approval.gate !== "secret" || approval.digest !== digest) continue;
-    if (!(await answers(core, run, approval, decision.asks))) continue;
+    if (!(await answers(core, run, approval, decision))) continue;
     const one = await give(core, run, approval, sandbox, decision.asks);
     if (one !== null) return one;
   }

@@ -7,7 +7,7 @@ import { fill, recipeAsked, recipesOf, usageOf } from "#policy/recipes.ts";
 import type { Tx } from "#ports/store.ts";
 import { open, untouched } from "./ask.ts";
 import { addedBy, bind } from "./bind.ts";
-import { boundNow, withBound } from "./bound.ts";
+import { asPut, boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { delegate } from "./delegate.ts";
 import type { Heard } from "./heard.ts";
@@ -227,7 +227,7 @@ async function askAnew(core: Core, tx: Tx, run: Run, words: string): Promise<voi
   await record(core, tx, run.id, null, [{ kind: "approval.closed", approval: asked.id, status: "void" }]);
   await tell(core, tx, run, "approval", asked.id);
   const before = Array.isArray(asked.subject.added) ? asked.subject.added : [];
-  const subject = withBound({ ...asked.subject, added: [...before, words] }, boundNow(core, run, asked.asks));
+  const subject = withBound({ ...asked.subject, added: [...before, words] }, boundNow(core, run, asPut(asked)));
   const asks = asked.asks.map(untouched);
   const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, null);
   await core.stores.runs.patch(tx, run, { wakeAt: looksAt(approval) });

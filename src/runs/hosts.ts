@@ -108,7 +108,7 @@ export async function askedOf(core: Core, run: Run, line: Denied): Promise<HostA
     one.subject.host === host &&
     one.subject.port === port &&
     one.subject.tried === method &&
-    stillBound(core, run, one, decision.asks);
+    stillBound(core, run, one, decision);
   for (const one of before.filter(same)) {
     const lost = one.status === "approved" && (await lostTo(core, run, one)).length > 0;
     if (!lost) return { kind: "asked" };
@@ -129,7 +129,7 @@ export async function askedOf(core: Core, run: Run, line: Denied): Promise<HostA
   };
   try {
     const asks = await withMembers(core, current.policy, run, decision.asks);
-    const subject = withBound({ host, port, tried: method, opens }, boundNow(core, run, decision.asks));
+    const subject = withBound({ host, port, tried: method, opens }, boundNow(core, run, decision));
     return { kind: "question", subject, asks, decision, name };
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
@@ -199,7 +199,7 @@ export async function allowedHosts(
     const { host, port, tried, opens } = asked.data;
     const request = { host, port, method: tried, path: null };
     const decision = await allow(core, run, [{ subject: "egress", ...request }]);
-    if (decision.outcome !== "ask" || !(await answers(core, run, approval, decision.asks))) continue;
+    if (decision.outcome !== "ask" || !(await answers(core, run, approval, decision))) continue;
     const now = await addable(core, run, request);
     const { rule: ref, denied, ...rest } = opens;
     const said: EgressRule = { ...rest, host, ports: [port], mode: "intercept", secret: null, rule: ref };

@@ -5,7 +5,7 @@ import { allow, decided, unrecorded } from "./allow.ts";
 import { answers } from "./answers.ts";
 import { open } from "./ask.ts";
 import { bind, publishSubject } from "./bind.ts";
-import { boundNow, withBound } from "./bound.ts";
+import { boundNow, sameAct, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForDecision, membersOrHold } from "./hold.ts";
@@ -76,19 +76,20 @@ export async function mayPublish(core: Core, run: Run, baseOid: string, headOid:
     });
     return true;
   }
-  const subject = withBound(publishSubject(run, headOid, paths), boundNow(core, run, decision.asks));
+  const subject = withBound(publishSubject(run, headOid, paths), boundNow(core, run, decision));
   const digest = bind("publish", run, subject);
   const said = (await core.stores.approvals.ofRun(run.id)).filter(
-    (one) => one.gate === "publish" && one.digest === digest,
+    (one) => one.gate === "publish" && sameAct(one.subject, subject),
   );
   const latest = said.at(-1);
-  if (latest?.status === "approved" && (await answers(core, run, latest, decision.asks))) {
+  if (latest?.status === "approved" && (await answers(core, run, latest, decision))) {
     // What was begun under a yes is carried to its end under it, also when the yes was for a while and that is over.
     const effects = await core.stores.effects.ofRun(run.id);
     const begun = effects.some(({ key }) => key === pushKey(run, headOid));
     if (begun || stands(core, latest, effects, null, decision.asks)) return true;
   }
-  if (latest?.status === "denied") {
+  // A no to what other rules asked is none to what these ask.
+  if (latest?.status === "denied" && latest.digest === digest) {
     await handOff(core, run, {
       fault: "policy",
       tried: run.text,

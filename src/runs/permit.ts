@@ -6,7 +6,7 @@ import { allow, decided, unrecorded } from "./allow.ts";
 import { answering } from "./answers.ts";
 import { open } from "./ask.ts";
 import { bind, commandSubject } from "./bind.ts";
-import { boundNow, withBound } from "./bound.ts";
+import { boundNow, sameAct, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { escalate } from "./escalate.ts";
 import type { EventBody } from "./event.ts";
@@ -80,14 +80,14 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
     };
   }
   const recorded = (tx: Tx) => unrecorded(core, tx, asking, told);
-  const subject = withBound(commandSubject(what, asked.input), boundNow(core, run, decision.asks));
+  const subject = withBound(commandSubject(what, asked.input), boundNow(core, run, decision));
   const digest = bind("command", run, subject);
-  const said = (await core.stores.approvals.ofRun(run.id)).filter(
-    (one) => one.gate === "command" && one.digest === digest,
+  const before = (await core.stores.approvals.ofRun(run.id)).filter(
+    (one) => one.gate === "command" && sameAct(one.subject, subject),
   );
   const effects = await core.stores.effects.ofRun(run.id);
-  const unspent = said.filter((one) => spendable(core, one, effects, asking, decision.asks));
-  const usable = await answering(core, run, unspent, decision.asks);
+  const unspent = before.filter((one) => spendable(core, one, effects, asking, decision.asks));
+  const usable = await answering(core, run, unspent, decision);
   if (usable) {
     // Given away before it is given: whoever comes after a crash knows to whom, and gives it to nobody else.
     const given = grantKey(usable, asking);
@@ -101,7 +101,8 @@ export async function permit(core: Core, run: Run, speaker: Speaker, asked: Aske
       },
     };
   }
-  const latest = said.at(-1);
+  // What was answered, or is asked, by other rules is no answer to these.
+  const latest = before.findLast((one) => one.digest === digest);
   if (latest?.status === "denied") {
     await agent.answer(asked.ask, "reject");
     return {

@@ -71,7 +71,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
       await record(core, tx, run.id, run.epoch, events);
       // The run is locked: who speaks from here on finds the question open and has it put anew.
       const words = addedWords(await core.stores.turns.all(run.id, tx));
-      const bound = boundNow(core, { baseOid: base.oid }, asks);
+      const bound = boundNow(core, { baseOid: base.oid }, decision);
       const subject = withBound(startSubject(run, scope, base.oid, words), bound);
       const approval = await open(core, tx, run, "start", subject, bind("start", run, subject), asks, run.epoch);
       await move(core, tx, run, "waiting", {

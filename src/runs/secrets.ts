@@ -3,7 +3,7 @@ import { answering } from "./answers.ts";
 import type { Approval, OpenAsk } from "./approval.ts";
 import { open } from "./ask.ts";
 import { bind, secretSubject } from "./bind.ts";
-import { boundNow, withBound } from "./bound.ts";
+import { boundNow, sameAct, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import type { EventBody } from "./event.ts";
 import { secretNames } from "./granted.ts";
@@ -64,12 +64,12 @@ export async function waitsForSecrets(
       );
       continue;
     }
-    const subject = withBound(secretSubject(run, name), boundNow(core, run, decision.asks));
+    const subject = withBound(secretSubject(run, name), boundNow(core, run, decision));
     const digest = bind("secret", run, subject);
-    const same = approvals.filter((approval) => approval.digest === digest);
+    const same = approvals.filter((approval) => sameAct(approval.subject, subject));
     const stand = same.filter((one) => stands(core, one, effects, live?.key ?? null, decision.asks));
-    if ((await answering(core, run, stand, decision.asks)) !== null) continue;
-    const latest = same.at(-1);
+    if ((await answering(core, run, stand, decision)) !== null) continue;
+    const latest = same.findLast((approval) => approval.digest === digest);
     if (latest?.status === "denied") {
       const no = all.approvals.find(({ id }) => id === latest.id)?.votes.findLast(({ choice }) => choice === "deny");
       without(name, `${no?.by.name ?? "an approver"} said no${no?.reason ? ` (${no.reason})` : ""}`);

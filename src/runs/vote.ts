@@ -9,6 +9,7 @@ import type { HandOff } from "./hand-off.ts";
 import { hostAnswered } from "./hosts.ts";
 import { titled } from "./look.ts";
 import { move } from "./move.ts";
+import { putNow } from "./put-now.ts";
 import { giveBack, rebound } from "./rebind.ts";
 import { record } from "./record.ts";
 import type { Refusal } from "./refusal.ts";
@@ -34,6 +35,7 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
   const known = await core.stores.approvals.get(cast.approvalId);
   if (!known) return { kind: "refused", refusal: { code: "unknown_approval" } };
   const members = await liveMembers(core, known, cast);
+  const put = known.status === "pending" ? await putNow(core, known) : null;
   const view = await core.store.tx(async (tx): Promise<View> => {
     // Run before approval, always in this order: parking takes the same lock, so a vote before it cannot be lost.
     const run = await core.stores.runs.lock(tx, known.runId);
@@ -49,7 +51,7 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
     if (cast.account.kind !== "member") return refuse("not_a_member");
     if (members === null) return refuse("directory_unavailable");
     // The card that was clicked shows what is no longer so.
-    if (await rebound(core, tx, run, approval)) return refuse("stale");
+    if (await rebound(core, tx, run, approval, put)) return refuse("stale");
     const click: Click = {
       person,
       account: cast.account,

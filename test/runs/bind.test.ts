@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Scope } from "#policy/scope.ts";
 import { bind, commandSubject, publishSubject, startSubject } from "#runs/bind.ts";
+import { stillBound } from "#runs/bound.ts";
 import type { Run } from "#runs/run.ts";
 
 const BASE = "b".repeat(40);
@@ -105,3 +106,13 @@ const OTHER: Record<string, readonly [string, string]> = {
 for (const [sentence, [one, other]] of Object.entries(OTHER)) {
   test(`a yes ${sentence} is another yes`, () => expect(one).not.toBe(other));
 }
+
+test("a question that was put before rules were kept with it is answered as before", () => {
+  const core = { policy: () => ({ ok: false, problem: "none" }) as const };
+  const asks: [] = [];
+  const rules = [{ text: "ask git.path scripts/** from group:leads" }];
+  const before = { subject: { repo: "acme/reports" }, asks };
+  expect(stillBound(core, { baseOid: null }, before, { asks, rules })).toBe(true);
+  const since = { subject: { ...before.subject, bound: { rules: ["another rule"] } }, asks };
+  expect(stillBound(core, { baseOid: null }, since, { asks, rules })).toBe(false);
+});

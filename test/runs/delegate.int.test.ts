@@ -119,12 +119,14 @@ test("naming the same person twice is naming them once", async () => {
   expect((await factsOf(house.core, run.id)).approvals[0]?.delegated).toHaveLength(1);
 });
 
-test("a yes in somebody's place starts nothing once the policy in force lets nobody be named", async () => {
+test("a yes in somebody's place starts nothing once the policy in force lets nobody be named: it is asked anew", async () => {
   const { run, first } = await asked();
   await hand(BO, FIN.id, run);
   house.policy.edit("teams/shop.yaml", "    delegate: true\n", "");
   await house.answer(FIN, first.id);
-  expect((await house.until("denied")).id).toBe(run.id);
+  await expect.poll(async () => (await house.question(run)).id).not.toBe(first.id);
+  expect((await house.until("waiting")).id).toBe(run.id);
+  expect(await house.notices(run)).toEqual([expect.stringMatching(/^The yes to the start by Fin counts no more: /)]);
 });
 
 test("words about delegating that are a task stay one", async () => {

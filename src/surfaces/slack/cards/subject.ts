@@ -30,7 +30,11 @@ const Limits = z.object({
 const Checks = z.array(z.object({ name: z.string(), command: z.string() }));
 const Policy = z.object({ commit: z.string(), digest: z.string() });
 const Texts = z.array(z.string());
-const Bound = z.strictObject({ base: z.string().optional(), policy: z.string().optional() });
+const Bound = z.strictObject({
+  base: z.string().optional(),
+  policy: z.string().optional(),
+  rules: z.array(z.string()).optional(),
+});
 
 const Opens = z.object({
   methods: Texts,
@@ -103,8 +107,9 @@ const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
           )}`,
     ),
   bound: (value) =>
-    of(Bound, value, ({ base, policy }) => {
+    of(Bound, value, ({ base, policy, rules }) => {
       const parts = [
+        ...(rules === undefined || policy !== undefined ? [] : ["a rule that asks changes"]),
         ...(policy === undefined
           ? []
           : [`the policy changes (now ${code(policy.replace(/^sha256:/, "").slice(0, 8))})`]),
@@ -136,6 +141,7 @@ export function subjectLines(subject: Readonly<Record<string, unknown>>): string
     const value = subject[key];
     const line = LINES[key];
     if (key === "input" && repeats(subject)) return null;
+    if (key === "bound" && onlyRules(value)) return null;
     if (IN_TITLE.includes(key) && typeof value !== "object") return null;
     return line === undefined ? raw(key, value) : (line(value) ?? raw(key, value));
   };
@@ -147,6 +153,12 @@ export function subjectLines(subject: Readonly<Record<string, unknown>>): string
     const parts = keys.map(words).filter((part) => part !== null);
     return parts.length === 0 ? [] : [parts.join(" · ")];
   });
+}
+
+/** The rules that ask stand on the card as what they are. */
+function onlyRules(bound: unknown): boolean {
+  const read = Bound.safeParse(bound);
+  return read.success && Object.keys(read.data).every((key) => key === "rules");
 }
 
 /** The tool's input says nothing but the command that stands above it. */
