@@ -245,7 +245,7 @@ function chats(of: Readonly<Record<string, Chat<View>>>): Chat<View> {
     return chat;
   };
   return {
-    show: (key, place, view, shown) => at(place).show(key, place, view, shown),
+    show: (key, place, view, shown, turn) => at(place).show(key, place, view, shown, turn),
     whisper: (place, to, view) => at(place).whisper(place, to, view),
   };
 }

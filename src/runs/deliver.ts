@@ -95,7 +95,9 @@ async function show(
     const place = placeOf(row, about?.run ?? null);
     if (place === null) return (await outbox.later(row.key, THREAD_MS)) ? 0 : THREAD_MS;
     const view = await viewOf(core, row, about);
-    const messageId = view === null ? row.messageId : (await chat.show(row.key, place, view, row.messageId)).messageId;
+    const turn = { last: row.shownVersion, now: row.version };
+    const messageId =
+      view === null ? row.messageId : (await chat.show(row.key, place, view, row.messageId, turn)).messageId;
     if (about && messageId && opensMirror(row, about.run)) await keepThread(core, about.run, messageId);
     return (await outbox.shown(row.key, row.version, messageId)) ? 0 : null;
   } catch (error) {

@@ -47,6 +47,8 @@ export interface LinearChatOptions {
  */
 export function linearChat({ tracker, now, permalink, log }: LinearChatOptions): Chat<View> {
   const told = new Map<string, Told>();
+  /** What stood in the outbox when we had last shown a message. */
+  const left = new Map<string, string>();
   const stepped = new Map<string, number>();
   const queues = new Map<string, Promise<unknown>>();
 
@@ -72,9 +74,32 @@ export function linearChat({ tracker, now, permalink, log }: LinearChatOptions):
     }
   }
 
-  async function catchUp(place: Place, run: RunTitle, facts: RunFacts, shown: string | null): Promise<Told> {
+  function leave(key: string, messageId: string): void {
+    left.delete(key);
+    left.set(key, messageId);
+    const oldest = left.keys().next().value;
+    if (left.size > REMEMBERED && oldest !== undefined) left.delete(oldest);
+  }
+
+  /** What the session has been told so far. Where another process has told it more since, that is in the outbox. */
+  function known(key: string, run: RunTitle, shown: string | null): Told {
+    const ours = told.get(run.id);
+    if (ours === undefined || !shown || shown === left.get(key)) return ours ?? read(shown);
+    const theirs = read(shown);
+    return {
+      posted: [...new Set([...ours.posted, ...theirs.posted])],
+      outline: theirs.outline,
+      begun: ours.begun || theirs.begun,
+      pull: theirs.pull ?? ours.pull,
+    };
+  }
+
+  async function catchUp(
+    key: string,
+    { place, run, facts, shown }: { place: Place; run: RunTitle; facts: RunFacts; shown: string | null },
+  ): Promise<Told> {
     const session = place.thread;
-    let state = told.get(run.id) ?? read(shown);
+    let state = known(key, run, shown);
     const keep = (patch: Partial<Told>) => {
       state = { ...state, ...patch };
       remember(run.id, state);
@@ -127,12 +152,14 @@ export function linearChat({ tracker, now, permalink, log }: LinearChatOptions):
     activity.kind === "elicitation" && run.mirror === undefined && now().getTime() - at.getTime() < THREAD_MS;
 
   return {
-    async show(_key, place, view, shown) {
+    async show(key, place, view, shown) {
       if (view.kind !== "status" && view.kind !== "receipt") return { messageId: shown ?? "" };
       const { run, facts } = view;
       try {
-        const state = await inTurn(place.thread, () => catchUp(place, run, facts, shown));
-        return { messageId: JSON.stringify(state) };
+        const state = await inTurn(place.thread, () => catchUp(key, { place, run, facts, shown }));
+        const messageId = JSON.stringify(state);
+        leave(key, messageId);
+        return { messageId };
       } catch (error) {
         if (error instanceof TicketUnavailable && AFTER_REFUSED.has(error.code))
           log("Linear refuses what we show", { level: "error", run: run.number, error: error.message });

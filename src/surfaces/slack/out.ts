@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { WebClient } from "@slack/web-api";
-import { type Chat, ChatUnavailable, type Place } from "#ports/chat.ts";
+import { type Chat, ChatUnavailable, type Place, type Turn } from "#ports/chat.ts";
 import type { View } from "#runs/view.ts";
 import { type Budget, budget, type Urgency } from "./budget.ts";
 import type { Card } from "./cards/blocks.ts";
@@ -46,6 +46,17 @@ interface Shown {
   readonly state: string;
   readonly steps: string;
   readonly at: number;
+  /** Of the wish that this met; `null`: nobody numbers them. */
+  readonly turn: number | null;
+}
+
+/** One message, as it is asked for now. */
+interface Wanted {
+  readonly key: string;
+  readonly place: Place;
+  readonly view: View;
+  readonly card: Card;
+  readonly turn: Turn | null;
 }
 
 /** The chat port over Slack: one message per key, posted once, edited in place. */
@@ -64,18 +75,24 @@ export function slackChat({
   /** What was wanted before may have been posted by whoever was here before, and died before saying so. */
   const since = now();
 
-  function remember(key: string, view: View, card: Card): void {
+  function remember({ key, view, card, turn }: Wanted): void {
     shownBefore.delete(key);
-    shownBefore.set(key, { hash: hashOf(card), ...signs(view), at: now().getTime() });
+    shownBefore.set(key, { hash: hashOf(card), ...signs(view), at: now().getTime(), turn: turn?.now ?? null });
     const oldest = shownBefore.keys().next().value;
     if (shownBefore.size > REMEMBERED && oldest !== undefined) shownBefore.delete(oldest);
   }
 
-  async function edit(key: string, place: Place, view: View, card: Card, ts: string): Promise<"done" | "gone"> {
+  async function edit(wanted: Wanted, ts: string): Promise<"done" | "gone"> {
+    const { key, place, view, card, turn } = wanted;
     const before = shownBefore.get(key);
-    if (before?.hash === hashOf(card)) return "done";
-    const urgency = urgencyOf(view, before);
-    if (urgency === "heartbeat" && before && now().getTime() - before.at < HEARTBEAT_MS) return "done";
+    // Another process may have shown something else since: then people do not see what we remember.
+    const ours = turn === null || before?.turn === turn.last;
+    const urgency = ours ? urgencyOf(view, before) : atLeastTask(urgencyOf(view, before));
+    const young = before !== undefined && now().getTime() - before.at < HEARTBEAT_MS;
+    if (before && ours && (before.hash === hashOf(card) || (urgency === "heartbeat" && young))) {
+      shownBefore.set(key, { ...before, turn: turn?.now ?? null });
+      return "done";
+    }
     const waitMs = allowance.take("chat.update", urgency, key);
     if (waitMs > 0) throw new ChatUnavailable("the edits of this minute are spent", { retryAfterMs: waitMs });
     const client = urgency === "state" || urgency === "receipt" ? urgent : progress;
@@ -88,11 +105,12 @@ export function slackChat({
       if (failure.kind === "refused" && NO_SUCH_MESSAGE.includes(failure.error)) return "gone";
       throw unavailable(error, "chat.update", { place, key });
     }
-    remember(key, view, card);
+    remember(wanted);
     return "done";
   }
 
-  async function post(key: string, place: Place, view: View, card: Card): Promise<string> {
+  async function post(wanted: Wanted): Promise<string> {
+    const { key, place, card } = wanted;
     const waitMs = allowance.take("chat.postMessage", "state", key);
     if (waitMs > 0) throw new ChatUnavailable("Slack takes no posts now", { retryAfterMs: waitMs });
     try {
@@ -108,7 +126,7 @@ export function slackChat({
       );
       if (!reply.ts) throw new Error("Slack posted a message and did not say which");
       doubtful.delete(key);
-      remember(key, view, card);
+      remember(wanted);
       return reply.ts;
     } catch (error) {
       if (failureOf(error).kind === "unknown") doubtful.add(key);
@@ -182,27 +200,27 @@ export function slackChat({
     });
   }
 
-  async function showOne(key: string, place: Place, view: View, given: string | null): Promise<string> {
-    const card = render(view, now());
+  async function showOne(wanted: Wanted, given: string | null): Promise<string> {
+    const { key, place, view } = wanted;
     // An empty id is of something that had nothing to show before.
     const shown = given || null;
-    if (shown !== null && (await edit(key, place, view, card, shown)) === "done") return shown;
+    if (shown !== null && (await edit(wanted, shown)) === "done") return shown;
     if (shown === null && mayHaveBeenPosted(key, view)) {
       const found = await find(key, place, bornAt(view));
       if (found !== null) {
         // When the edit must wait, the key stays in doubt and the next try looks it up again.
         doubtful.add(key);
-        const edited = await edit(key, place, view, card, found);
+        const edited = await edit(wanted, found);
         doubtful.delete(key);
         if (edited === "done") return found;
       }
     }
-    return post(key, place, view, card);
+    return post(wanted);
   }
 
   return {
-    async show(key, place, view, shown) {
-      const messageId = await showOne(key, place, view, shown);
+    async show(key, place, view, shown, turn) {
+      const messageId = await showOne({ key, place, view, card: render(view, now()), turn: turn ?? null }, shown);
       session.follow(place, view);
       return { messageId };
     },
@@ -257,6 +275,9 @@ function signs(view: View): { state: string; steps: string } {
     steps: JSON.stringify([tasks, facts.hosts.map((host) => [host.host, host.refused > 0])]),
   };
 }
+
+/** What another process has shown is not known here, so that nothing of it may be left out. */
+const atLeastTask = (urgency: Urgency): Urgency => (urgency === "heartbeat" ? "task" : urgency);
 
 function urgencyOf(view: View, before: Shown | undefined): Urgency {
   if (view.kind === "receipt" || view.kind === "outcome") return "receipt";

@@ -117,6 +117,19 @@ test("steps and links are replaced whole when they change, and only then", async
   ]);
 });
 
+test("what another process has told a session since is known from the outbox, and put right where it differs", async () => {
+  const [one, other] = [chat(), chat()];
+  const first = await one.show(KEY, home, status(story.working), null);
+  const wanted = tracker.outlines.get("session-1");
+  const second = await other.show(KEY, home, status(story.inReview), first.messageId);
+  expect(tracker.outlines.get("session-1")?.plan).not.toEqual(wanted?.plan);
+  const asked = tracker.posted.length;
+  // Failing checks went back to the agent: the steps are again what this process had shown before.
+  await one.show(KEY, home, status(story.working), second.messageId);
+  expect(tracker.outlines.get("session-1")).toEqual(wanted);
+  expect(tracker.posted).toHaveLength(asked);
+});
+
 test("messages that say what the status says already are not shown a second time", async () => {
   const one = chat();
   expect(await one.show("linear:run:outcome", home, story.outcomeOf(story.cancelled), null)).toEqual({ messageId: "" });

@@ -91,7 +91,8 @@ export async function linearWorld(script: Script = {}) {
     });
   let side = await open();
   const chat: Chat<View> = {
-    show: (key, place, view, shown) => (place.provider === "linear" ? side.chat : slack).show(key, place, view, shown),
+    show: (key, place, view, shown, turn) =>
+      (place.provider === "linear" ? side.chat : slack).show(key, place, view, shown, turn),
     whisper: (place, to, view) => slack.whisper(place, to, view),
   };
 

@@ -163,6 +163,23 @@ test("passing time alone is an edit once a minute", async () => {
   expect(double.of("chat.update")).toHaveLength(1);
 });
 
+test("what another process has shown since is edited, also when we had shown the same before it", async () => {
+  const { double, clock, made, chat } = world();
+  const other = made();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.working), null, { last: 0, now: 1 });
+  const atWork = double.messages[0]?.args.text;
+  clock.now += 5_000;
+  await other.show(KEY, place, story.statusOf(story.suspended), messageId, { last: 1, now: 2 });
+  expect(double.messages[0]?.args.text).not.toBe(atWork);
+  clock.now += 5_000;
+  await chat.show(KEY, place, story.statusOf(story.working), messageId, { last: 2, now: 3 });
+  expect(double.messages[0]?.args.text).toBe(atWork);
+  // From here on nobody else was there, and what is the same is not sent again.
+  await chat.show(KEY, place, story.statusOf(story.working), messageId, { last: 3, now: 4 });
+  await chat.show(KEY, place, story.statusOf(story.working), messageId, { last: 4, now: 5 });
+  expect(double.of("chat.update")).toHaveLength(2);
+});
+
 test("a limit on edits says when to come back, and holds no post", async () => {
   const { double, clock, chat } = world();
   const { messageId } = await chat.show(KEY, place, story.statusOf(story.accepted), null);
