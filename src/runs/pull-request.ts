@@ -9,6 +9,10 @@ const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|!@]/g, "\\$
 /** In a code span nothing is escaped and only a backtick ends it. */
 const code = (text: string): string => `\`${text.replaceAll("`", "'").replace(/\s+/g, " ")}\``;
 
+/** A link where the address can stand in one; else the words alone. */
+const linked = (text: string, url: string): string =>
+  /^https?:\/\/[^\s()<>|]+$/.test(url) ? `[${plain(text)}](${url})` : plain(text);
+
 const quote = (text: string): string[] => text.split("\n").map((line) => `> ${plain(line)}`);
 
 const money = (usd: number): string => `$${usd.toFixed(2)}`;
@@ -23,9 +27,14 @@ export function subjectOf(run: { readonly text: string; readonly number: number 
 }
 
 /** The pull request as its reviewer meets it: who asked, what it rests on, and the receipt. A fold of the events. */
-export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent: string): PullRequestText {
+export function pullRequestText(
+  run: Pick<Run, "id" | "number" | "team" | "requester" | "model" | "scope">,
+  facts: RunFacts,
+  runUrl: string,
+  agent: string,
+): PullRequestText {
   // The request from the record, where known secrets are redacted: a pull request may be public.
-  const { text, recipe } = facts.request;
+  const { text, recipe, ticket } = facts.request;
   const title = subjectOf({ text: recipe?.title ?? text, number: run.number }, 100);
   const approvals = facts.approvals
     .filter((approval) => approval.status === "approved")
@@ -40,6 +49,7 @@ export function pullRequestText(run: Run, facts: RunFacts, runUrl: string, agent
     });
   const rows: readonly (readonly [string, string])[] = [
     ["Asked by", `${plain(run.requester.name)}, for ${run.team}`],
+    ...(ticket === undefined ? [] : [["Ticket", linked(ticket.name, ticket.url)] as const]),
     ["Approved by", approvals.length > 0 ? approvals.join("; ") : "nobody had to: policy allows it"],
     ["Policy", `\`${facts.request.policy.commit.slice(0, 12)}\` \`${facts.request.policy.digest.slice(7, 15)}\``],
     ["Agent", `${plain(agent)}, model \`${run.model}\``],
