@@ -1,14 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { shop } from "#playground/repos/shop.ts";
 import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 import { chatOf } from "#test/chaos/chat.ts";
 import { until } from "#test/chaos/until.ts";
 import { type Command, command, freePort } from "#test/command.ts";
+import { postTo } from "#test/doubles/deliver.ts";
 import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
-import { filled } from "#test/doubles/github/repository.ts";
+import { filledShop } from "#test/doubles/github/repository.ts";
 import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
 
 /** The product as an organisation has it: a real workspace's protocol on one side, GitHub's on the other. */
@@ -35,32 +35,19 @@ describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, 
     port = await freePort();
     const here = `http://127.0.0.1:${port}/slack`;
     stage = await openStage({ eventsUrl: `${here}/events`, interactivityUrl: `${here}/interactivity` });
-    const files = Object.assign({}, ...shop.commits.map((one) => one.files)) as Record<string, string | null>;
-    const kept = Object.entries(files).filter((one): one is [string, string] => one[1] !== null);
     double = await githubDouble({
-      repos: { [repo]: (gitDir) => filled(gitDir, { ...Object.fromEntries(kept), ".github/CODEOWNERS": "* @cy\n" }) },
+      repos: { [repo]: filledShop({ ".github/CODEOWNERS": "* @cy\n" }) },
       installed: [repo],
       people: ["bo", "cy"],
     });
-    double.deliverTo(async (request) =>
-      fetch(`http://127.0.0.1:${port}/github/webhooks`, {
-        method: "POST",
-        headers: request.headers,
-        body: await request.text(),
-      }),
-    );
-    const key = path.join(dataDir, "app.pem");
-    writeFileSync(key, double.privateKey.reveal(), { mode: 0o600 });
+    double.deliverTo(postTo(`http://127.0.0.1:${port}/github/webhooks`));
     product = command(["serve"], {
       PORT: String(port),
       COUNTERSIGN_DATA: dataDir,
       SLACK_BOT_TOKEN: "xoxb-for-tests",
       SLACK_SIGNING_SECRET: "signing-secret-for-tests",
       SLACK_API_URL: `${stage.url}/slack-api/`,
-      GITHUB_APP_ID: String(double.appId),
-      GITHUB_APP_PRIVATE_KEY_FILE: key,
-      GITHUB_WEBHOOK_SECRET: double.webhookSecret.reveal(),
-      GITHUB_API_URL: double.apiUrl,
+      ...double.settings(path.join(dataDir, "app.pem")),
     });
     await product.says(/code {6}GitHub, as App 4242/);
   }, PATIENCE_MS);

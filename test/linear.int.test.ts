@@ -1,14 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { shop } from "#playground/repos/shop.ts";
 import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 import { chatOf } from "#test/chaos/chat.ts";
 import { until } from "#test/chaos/until.ts";
 import { type Command, command, freePort } from "#test/command.ts";
+import { postTo } from "#test/doubles/deliver.ts";
 import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
-import { filled } from "#test/doubles/github/repository.ts";
+import { filledShop } from "#test/doubles/github/repository.ts";
 import { codeForAna } from "#test/doubles/linear/code.ts";
 import { type LinearDouble, linearDouble } from "#test/doubles/linear/double.ts";
 import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
@@ -28,34 +28,18 @@ describe.skipIf(noBubblewrap !== null)("with Linear", { timeout: PATIENCE_MS }, 
     const port = await freePort();
     const here = `http://127.0.0.1:${port}`;
     stage = await openStage({ eventsUrl: `${here}/slack/events`, interactivityUrl: `${here}/slack/interactivity` });
-    const files = Object.assign({}, ...shop.commits.map((one) => one.files)) as Record<string, string | null>;
-    const kept = Object.entries(files).filter((one): one is [string, string] => one[1] !== null);
-    github = await githubDouble({
-      repos: { [repo]: (gitDir) => filled(gitDir, Object.fromEntries(kept)) },
-      installed: [repo],
-      people: ["bo"],
-    });
+    github = await githubDouble({ repos: { [repo]: filledShop() }, installed: [repo], people: ["bo"] });
     linear = await linearDouble({ users: [{ name: "Ana" }, { name: "Zed" }], teams: ["SHOP"] });
-    const passOn = (to: string) => async (request: Request) =>
-      fetch(`${here}${to}`, { method: "POST", headers: request.headers, body: await request.text() });
-    github.deliverTo(passOn("/github/webhooks"));
-    linear.deliverTo(passOn("/linear/webhooks"));
-    const key = path.join(dataDir, "app.pem");
-    writeFileSync(key, github.privateKey.reveal(), { mode: 0o600 });
+    github.deliverTo(postTo(`${here}/github/webhooks`));
+    linear.deliverTo(postTo(`${here}/linear/webhooks`));
     product = command(["serve"], {
       PORT: String(port),
       COUNTERSIGN_DATA: dataDir,
       SLACK_BOT_TOKEN: "xoxb-for-tests",
       SLACK_SIGNING_SECRET: "signing-secret-for-tests",
       SLACK_API_URL: `${stage.url}/slack-api/`,
-      GITHUB_APP_ID: String(github.appId),
-      GITHUB_APP_PRIVATE_KEY_FILE: key,
-      GITHUB_WEBHOOK_SECRET: github.webhookSecret.reveal(),
-      GITHUB_API_URL: github.apiUrl,
-      LINEAR_CLIENT_ID: linear.client.id,
-      LINEAR_CLIENT_SECRET: linear.client.secret,
-      LINEAR_WEBHOOK_SECRET: linear.webhookSecret,
-      LINEAR_API_URL: linear.apiUrl,
+      ...github.settings(path.join(dataDir, "app.pem")),
+      ...linear.settings,
     });
     await product.says(/tickets {3}Linear, in Acme/);
   }, PATIENCE_MS);

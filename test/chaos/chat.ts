@@ -22,7 +22,8 @@ export type Message = z.infer<typeof Message>;
 /** A team's channel in the sample workspace; Ana asks there and Bo leads. `yours` is there with `--repo`. */
 export const CHANNELS = { shop: "C0SHOP", data: "C0DATA", website: "C0SITE", yours: "C0YOURS" } as const;
 export type Team = keyof typeof CHANNELS;
-const [ANA, BO] = ["U0ANA", "U0BO"];
+const [ANA, BO] = ["U0ANA", "U0BO"] as const;
+export type Person = typeof ANA | typeof BO;
 const AGENT = "U0AGENT";
 
 /** What people do in the chat, over the local page's control API. All of it waits until the product is there again. */
@@ -31,8 +32,8 @@ export interface Chat {
   ask(team: Team, text: string): Promise<string>;
   /** Messages of a channel, oldest first. */
   messages(team: Team): Promise<readonly Message[]>;
-  /** Bo presses Approve, twice at the same moment, on every card of the thread that has the button. How many were taken. */
-  approve(team: Team, thread: string): Promise<number>;
+  /** Somebody (Bo unless told) presses Approve, twice at the same moment, on every card of the thread that has the button. How many clicks were taken in. */
+  approve(team: Team, thread: string, by?: Person): Promise<number>;
   /** As `approve`, again and again until a click is acknowledged: from then on it must not be lost. */
   approveNext(team: Team, thread: string): Promise<void>;
 }
@@ -63,7 +64,7 @@ export function chatOf(house: Pick<Installation, "url" | "token">): Chat {
     return z.object({ messages: z.array(Message) }).parse(answer).messages;
   };
 
-  async function press(team: Team, thread: string): Promise<number> {
+  async function press(team: Team, thread: string, user: Person = BO): Promise<number> {
     const cards = (await messages(team)).flatMap((message) =>
       message.thread_ts !== thread ? [] : buttonsOf(message).map((button) => ({ message, button })),
     );
@@ -74,7 +75,7 @@ export function chatOf(house: Pick<Installation, "url" | "token">): Chat {
           const said = await send("/interact", {
             channel: CHANNELS[team],
             messageTs: message.ts,
-            user: BO,
+            user,
             action: button,
           });
           return z.object({ ok: z.boolean() }).safeParse(said).data?.ok === true;

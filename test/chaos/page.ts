@@ -30,8 +30,14 @@ export interface Page {
   close(): Promise<void>;
 }
 
+/** Where the pages are and what opens them. Beside a real workspace that is the cookie of the start link. */
+export type Visitor = Pick<Installation, "url" | "token"> & { readonly cookie?: string };
+
+export const headersOf = ({ token, cookie }: Visitor): Record<string, string> =>
+  cookie === undefined ? { [TOKEN_HEADER]: token() } : { cookie };
+
 /** The run that came of a message: the list has its first line as the title. */
-export function runOf(house: Pick<Installation, "url" | "token">, text: string, ms = 60_000): Promise<string> {
+export function runOf(house: Visitor, text: string, ms = 60_000): Promise<string> {
   const title = text.slice(0, LISTED);
   return until(
     `a run "${title}"`,
@@ -45,7 +51,7 @@ export function runOf(house: Pick<Installation, "url" | "token">, text: string, 
   );
 }
 
-export function openPage(house: Pick<Installation, "url" | "token">, runId: string): Page {
+export function openPage(house: Visitor, runId: string): Page {
   const leaving = new AbortController();
   const states = new Set<string>();
   const lines = new Map<string, string>();
@@ -73,7 +79,7 @@ export function openPage(house: Pick<Installation, "url" | "token">, runId: stri
   /** One stream to its end; throws when it breaks. */
   async function follow(): Promise<void> {
     const response = await fetch(`${house.url}/runs/${runId}/events`, {
-      headers: { [TOKEN_HEADER]: house.token() },
+      headers: headersOf(house),
       signal: leaving.signal,
     });
     if (response.status !== 200 || response.body === null) return;
@@ -126,9 +132,9 @@ export function openPage(house: Pick<Installation, "url" | "token">, runId: stri
   };
 }
 
-async function read(house: Pick<Installation, "url" | "token">, path: string): Promise<string | null> {
+async function read(house: Visitor, path: string): Promise<string | null> {
   try {
-    const response = await fetch(`${house.url}${path}`, { headers: { [TOKEN_HEADER]: house.token() } });
+    const response = await fetch(`${house.url}${path}`, { headers: headersOf(house) });
     return response.ok ? await response.text() : null;
   } catch {
     return null;

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { freePort } from "#test/command.ts";
+import { hasEnded } from "#adapters/sandbox/local/identity.ts";
 import { until } from "./until.ts";
-import { clearAway } from "./victims.ts";
+import { clearAway, gatewayOf } from "./victims.ts";
 
 /** One process of the product, which may be killed and started again at the same address. */
 export interface Process {
@@ -24,13 +26,18 @@ export interface Process {
 
 /** The real product in a folder of its own, with a port that stays the same over every restart. */
 export interface Installation extends AsyncDisposable {
+  /** Where people open it. */
   readonly url: string;
+  /** Where each process with pages listens: the first's, and a replica's. */
+  readonly addresses: readonly string[];
   readonly dataDir: string;
   readonly databaseUrl: string;
   /** Pages, chat and a worker. */
   readonly first: Process;
-  /** A worker beside it; `null` on PGlite, which serves one process. */
+  /** A worker or a replica beside it; `null` on PGlite, which serves one process. */
   readonly second: Process | null;
+  /** Stops every process in order, as an operator does: also a gateway that replicas leave to itself. */
+  stop(): Promise<void>;
   /** What people open the pages with. Known once `first` has started. */
   token(): string;
   /** The end of what every process said, for a failed test. */
@@ -38,6 +45,7 @@ export interface Installation extends AsyncDisposable {
 }
 
 const READY_MS = 60_000;
+const END_MS = 10_000;
 const root = path.resolve(import.meta.dirname, "..", "..");
 
 /**
@@ -48,9 +56,14 @@ export async function installation(o: {
   postgres: string | null;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /**
+   * Two that are alike, as docs/deploy.md has several replicas: both have pages, chat and runs, and leave the gateway to
+   * itself. `env` is the second's own. Without it the second is a worker alone.
+   */
+  replica?: { env: Readonly<Record<string, string>> };
 }): Promise<Installation> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-chaos-"));
-  const port = await freePort();
+  const [port, other] = [await keptPort(), await keptPort()];
   const env = {
     PATH: process.env.PATH ?? "/usr/bin:/bin",
     HOME: process.env.HOME ?? "/",
@@ -60,14 +73,29 @@ export async function installation(o: {
     ...(o.postgres === null ? {} : { DATABASE_URL: o.postgres }),
     ...o.env,
   };
-  const first = processOf("first", ["--roles", "web,worker,gateway", ...(o.args ?? [])], env, dataDir);
-  const second = o.postgres === null ? null : processOf("second", ["--roles", "worker"], env, dataDir);
+  const { replica, args = [] } = o;
+  const roles = replica === undefined ? "web,worker,gateway" : "web,worker";
+  const first = processOf("first", ["--roles", roles, ...args], env, dataDir);
+  const beside = () =>
+    replica === undefined
+      ? processOf("second", ["--roles", "worker"], env, dataDir)
+      : processOf("second", ["--roles", roles, ...args], { ...env, PORT: String(other), ...replica.env }, dataDir);
+  const second = o.postgres === null ? null : beside();
+  const addresses = (replica === undefined ? [port] : [port, other]).map((at) => `http://127.0.0.1:${at}`);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: o.env?.PUBLIC_URL ?? `http://127.0.0.1:${port}`,
+    addresses,
     dataDir,
     databaseUrl: o.postgres ?? `pglite:${path.join(dataDir, "database")}`,
     first,
     second,
+    async stop() {
+      await Promise.all([first.stop(), second?.stop()]);
+      const left = replica === undefined ? null : gatewayOf(dataDir);
+      if (left === null) return;
+      process.kill(left.pid, "SIGTERM");
+      if (!(await hasEnded(left, END_MS))) throw new Error("the gateway does not end");
+    },
     token: () => tokenIn(wordsOf(dataDir, "first")),
     lastWords: () =>
       ["first", "second", "gateway"].map((name) => `--- ${name}\n${wordsOf(dataDir, name).slice(-6_000)}`).join("\n"),
@@ -152,4 +180,24 @@ function tokenIn(words: string): string {
   const token = /\/\?token=(\S+)/.exec(words)?.[1];
   if (token === undefined) throw new Error("the product has not said its start token yet");
   return token;
+}
+
+/** Below what the kernel gives out by itself: while its process is down nobody else is given the port. */
+const KEPT = { from: 15_000, below: 32_000 };
+
+/** A port that is free, and stays so while nobody asks for it by its number. */
+async function keptPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(KEPT.from, KEPT.below);
+    const probe = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(probe, "listening");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") continue;
+      throw error;
+    }
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }

@@ -2,14 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "vitest";
-import { gitText } from "#adapters/git.ts";
-import { gitDirOf } from "#adapters/repo-host/local/ground.ts";
-import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
-import { readPulls } from "#adapters/repo-host/local/pulls.ts";
 import { openDatabase } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { stores } from "#db/stores.ts";
-import { systemClock } from "#ports/clock.ts";
 import type { AuditLine } from "#ports/gateway.ts";
 import { brokenAt } from "#runs/chain.ts";
 import type { EventBody, RunEvent } from "#runs/event.ts";
@@ -18,10 +13,11 @@ import { verifyEnvelope } from "#runs/receipt.ts";
 import type { Run } from "#runs/run.ts";
 import type { RunState } from "#runs/state.ts";
 import type { Chat, Message } from "./chat.ts";
+import { onThisMachine, type Places } from "./places.ts";
 import type { Installation } from "./product.ts";
 import type { Played } from "./story.ts";
 import { until } from "./until.ts";
-import { boxesOf, gatewayOf, survivors } from "./victims.ts";
+import { gatewayOf, survivors } from "./victims.ts";
 
 type Kind = EventBody["kind"];
 
@@ -47,27 +43,33 @@ export async function expectOneOfEverything(
   house: Installation,
   chat: Chat,
   played: readonly Played[],
-  o: { cleanWithinMs?: number } = {},
+  o: {
+    cleanWithinMs?: number;
+    /** Where its sandboxes and repositories are. Default: on this machine. */
+    places?: Places;
+  } = {},
 ): Promise<readonly Kept[]> {
+  const places = o.places ?? onThisMachine(house.dataDir);
   const threads = new Map<string, readonly Message[]>();
   for (const one of played) {
     threads.set(
       one.runId,
       await until(`the thread of run ${one.runId} has said everything`, async () => {
-        const thread = (await chat.messages(one.team)).filter((message) => message.thread_ts === one.thread);
+        const thread = (await chat.messages(one.team)).filter((message) =>
+          [message.thread_ts, message.ts].includes(one.thread),
+        );
         return isComplete(thread, one) ? thread : null;
       }),
     );
   }
   await until(
     "every sandbox is gone",
-    () => boxesOf(house.dataDir).length === 0 && leftRunning(house).length === 0,
+    () => places.sandboxes().length === 0 && leftRunning(house).length === 0,
     o.cleanWithinMs ?? 60_000,
   ).catch((cause: unknown) => {
-    const boxes = boxesOf(house.dataDir).map((box) => `${box.id} of ${box.run} (${box.slot})`);
-    throw new Error(`left behind: ${[...boxes, ...leftRunning(house)].join("; ")}`, { cause });
+    throw new Error(`left behind: ${[...places.sandboxes(), ...leftRunning(house)].join("; ")}`, { cause });
   });
-  await Promise.all([house.first.stop(), house.second?.stop()]);
+  await house.stop();
 
   const { kept, cursor, sandboxKeys } = await recordOf(house, played);
   const ids = sandboxKeys.map((key) => `sb_${createHash("sha256").update(key).digest("hex").slice(0, 20)}`);
@@ -82,7 +84,7 @@ export async function expectOneOfEverything(
     expect(brokenAt(one.run.id, one.events)).toBe(null);
     if (isPublished(one.run.state)) expectOnePublication(one);
   }
-  await expectOnePullRequestEach(house.dataDir, kept);
+  await expectOnePullRequestEach(places, kept);
   return kept;
 }
 
@@ -137,7 +139,8 @@ async function recordOf(house: Installation, played: readonly Played[]) {
 
 /** One status, one card per question, one ending; nothing of ours without a name, and nothing twice. */
 function expectOneThread(thread: readonly Message[], { run, bodies }: Kept, how: Played): void {
-  const ours = thread.filter((message) => message.ts !== how.thread && !message.is_ephemeral);
+  // What a person asked in chat is not ours; of a run from elsewhere the thread begins with our own message.
+  const ours = thread.filter((message) => !message.is_ephemeral && (message.ts !== how.thread || message.metadata));
   const asked = only(bodies, "approval.opened").map((event) => `approval:${event.approval}`);
   const keys = ours.map((message) => message.metadata?.event_payload.key ?? message.text);
   const expected = ["status", ...asked, ...endings(run.state)].map((kind) => `slack:${run.id}:${kind}`);
@@ -204,32 +207,18 @@ function expectOnePublication({ run, bodies, receipt }: Kept): void {
   });
 }
 
-/** The host has one branch and one pull request of each run that was published, at the commit that was checked; no other. */
-async function expectOnePullRequestEach(dataDir: string, kept: readonly Kept[]): Promise<void> {
-  const host: LocalRepoHost = await localRepoHost({
-    dir: path.join(dataDir, "repos"),
-    baseUrl: "http://127.0.0.1",
-    clock: systemClock,
-    onChange: () => Promise.resolve(),
-    onFailure: (error) => {
-      throw error;
-    },
-  });
-  const { ground } = host;
+/** There is one branch and one pull request of each run that was published, at the commit that was checked; no other. */
+async function expectOnePullRequestEach(places: Places, kept: readonly Kept[]): Promise<void> {
   for (const repo of new Set(kept.map(({ run }) => run.repo))) {
-    const gitDir = gitDirOf(ground, repo);
-    const refs = ["for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/agent/"];
-    const branches = (await gitText(ground.git, refs, { gitDir })).split("\n").filter(Boolean);
-    const pulls = (await readPulls(ground, repo)).map(({ pull }) => `${pull.number} ${pull.branch} ${pull.headOid}`);
-    const published = kept.map(({ run }) => run).filter((run) => run.repo === repo && run.pullRequest !== null);
-    expect(branches.sort(), `agent branches of ${repo}`).toEqual(
-      published.map((run) => `${run.branch} ${run.headOid}`).sort(),
+    const { branches, pulls } = await places.published(repo);
+    const runs = kept.map(({ run }) => run).filter((run) => run.repo === repo && run.pullRequest !== null);
+    expect([...branches].sort(), `agent branches of ${repo}`).toEqual(
+      runs.map((run) => `${run.branch} ${run.headOid}`).sort(),
     );
-    expect(pulls.sort(), `pull requests of ${repo}`).toEqual(
-      published.map((run) => `${run.pullRequest?.number} ${run.branch} ${run.headOid}`).sort(),
+    expect([...pulls].sort(), `pull requests of ${repo}`).toEqual(
+      runs.map((run) => `${run.pullRequest?.number} ${run.branch} ${run.headOid}`).sort(),
     );
   }
-  await host.stop();
 }
 
 /** Work folders of these sandboxes that are still on the disk. */

@@ -36,6 +36,8 @@ export interface Faults {
 
 /** One request, as it came. Files are named and not kept. */
 export interface Seen {
+  /** The key that it came with; "": none that is known here. */
+  readonly key: string;
   readonly method: string;
   readonly path: string;
   readonly body: unknown;
@@ -44,11 +46,15 @@ export interface Seen {
 export interface DaytonaDouble {
   readonly apiUrl: string;
   readonly apiKey: string;
+  /** Another key of the same organisation, which may do the same. */
+  readonly otherKey: string;
   readonly faults: Faults;
   /** Every request, oldest first. */
   readonly seen: Seen[];
   /** Requests that the vendor's own client could not have made, and answers of ours that it could not read. */
   readonly invalid: string[];
+  /** Sandboxes that are there now, as "name: state". */
+  sandboxes(): readonly string[];
   /** Everything that the platform keeps outside of its sandboxes, as text. */
   record(): string;
   close(): Promise<void>;
@@ -70,7 +76,7 @@ export async function daytonaDouble(o: {
   /** Where a name that a sandbox may reach is. Default: this machine. */
   at?: (host: string, port: number) => { host: string; port: number };
 }): Promise<DaytonaDouble> {
-  const apiKey = "dtn_test_key";
+  const [apiKey, otherKey] = ["dtn_test_key", "dtn_other_key"];
   const faults: Faults = {
     throttled: { times: 0, seconds: 1, name: "authenticated" },
     starting: Promise.resolve(),
@@ -85,7 +91,7 @@ export async function daytonaDouble(o: {
   };
   const seen: Seen[] = [];
   const invalid: string[] = [];
-  const events = notifications(apiKey);
+  const events = notifications([apiKey, otherKey]);
   const socket = path.join(o.folder, "net.sock");
   let origin = "";
   const sandboxes = platformSandboxes({
@@ -142,8 +148,9 @@ export async function daytonaDouble(o: {
     const raw = await buffer(req);
     const isJson = req.headers["content-type"]?.startsWith("application/json") ?? false;
     const body: unknown = isJson && raw.length > 0 ? JSON.parse(raw.toString("utf8")) : null;
-    seen.push({ method, path: url.pathname, body });
-    if (req.headers.authorization !== `Bearer ${apiKey}`) return refuse(res, 401, "Invalid credentials");
+    const key = [apiKey, otherKey].find((one) => req.headers.authorization === `Bearer ${one}`) ?? "";
+    seen.push({ key, method, path: url.pathname, body });
+    if (key === "") return refuse(res, 401, "Invalid credentials");
     await sandboxes.pass();
     if (faults.throttled.times > 0) {
       faults.throttled.times -= 1;
@@ -300,9 +307,11 @@ export async function daytonaDouble(o: {
   return {
     apiUrl: `${origin}/api`,
     apiKey,
+    otherKey,
     faults,
     seen,
     invalid,
+    sandboxes: () => sandboxes.all().map(({ dto }) => `${dto.name}: ${dto.state}`),
     record: () => JSON.stringify([sandboxes.all().map(({ dto }) => dto), seen]),
     async close() {
       events.close();

@@ -7,7 +7,7 @@ const PING_MS = 20_000;
 const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** The notifications of the platform: socket.io 5 over engine.io 4 over a WebSocket, as much of it as the client uses. */
-export function notifications(apiKey: string) {
+export function notifications(apiKeys: readonly string[]) {
   const listeners = new Set<(text: string) => void>();
   const open = new Set<Duplex>();
   return {
@@ -34,7 +34,8 @@ export function notifications(apiKey: string) {
           if (one.opcode === 8) return void socket.end();
           if (!one.text.startsWith("40")) continue;
           const { token } = JSON.parse(one.text.slice(2) || "{}") as { token?: string };
-          if (token !== apiKey) return send(`44${JSON.stringify({ message: "unauthorized" })}`);
+          if (token === undefined || !apiKeys.includes(token))
+            return send(`44${JSON.stringify({ message: "unauthorized" })}`);
           send(`40${JSON.stringify({ sid: randomUUID() })}`);
           listeners.add(send);
         }

@@ -1,5 +1,6 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -294,6 +295,16 @@ export async function githubDouble(o: {
     url,
     apiUrl: `${url}${API}`,
     appId: 4242,
+    /** What the product is started with to work as the App. Writes its key to `keyFile`. */
+    settings(keyFile: string) {
+      writeFileSync(keyFile, key, { mode: 0o600 });
+      return {
+        GITHUB_APP_ID: "4242",
+        GITHUB_APP_PRIVATE_KEY_FILE: keyFile,
+        GITHUB_WEBHOOK_SECRET: webhookSecret,
+        GITHUB_API_URL: `${url}${API}`,
+      };
+    },
     privateKey: new Secret("github_app_private_key", key),
     webhookSecret: new Secret("github_webhook_secret", webhookSecret),
     git,

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { cleanGit, gitText } from "#adapters/git.ts";
+import { shop } from "#playground/repos/shop.ts";
 
 /** UTC, so that the emulator makes the same commit of it. */
 const identityOf = (email: string) => ({
@@ -39,6 +40,15 @@ export async function filled(gitDir: string, files: Readonly<Record<string, stri
   const first = await commit(gitDir, null, files);
   await gitText(cleanGit({ home: path.dirname(gitDir) }), ["update-ref", "refs/heads/main", first], { gitDir });
 }
+
+/** The playground's shop in one commit, with `more` beside it. */
+export const filledShop =
+  (more: Readonly<Record<string, string>> = {}) =>
+  (gitDir: string): Promise<void> => {
+    const files: Record<string, string | null> = Object.assign({}, ...shop.commits.map((one) => one.files));
+    const kept = Object.entries(files).filter((one): one is [string, string] => one[1] !== null);
+    return filled(gitDir, { ...Object.fromEntries(kept), ...more });
+  };
 
 /** Three commits that follow each other on `from`, each with one file more. They are on no branch. */
 export async function chain(

@@ -163,6 +163,13 @@ export async function linearDouble(o: {
 
   return {
     apiUrl,
+    /** What the product is started with to work as the app. */
+    settings: {
+      LINEAR_CLIENT_ID: client.id,
+      LINEAR_CLIENT_SECRET: client.secret,
+      LINEAR_WEBHOOK_SECRET: secret,
+      LINEAR_API_URL: apiUrl,
+    },
     organization,
     app,
     client,
