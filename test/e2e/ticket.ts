@@ -1,0 +1,207 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect } from "vitest";
+import { z } from "zod";
+import type { Message } from "#test/chaos/chat.ts";
+import { entered, headersOf, openPage, type Page, type Visitor } from "#test/chaos/page.ts";
+import { REACHED } from "#test/chaos/points.ts";
+import type { Played } from "#test/chaos/story.ts";
+import { until } from "#test/chaos/until.ts";
+import { codeForAna } from "#test/doubles/linear/code.ts";
+import { type Outside, REPO } from "./outside.ts";
+import { countersign } from "./product.ts";
+
+/** The moments of a ticket's way at which every surface is looked at, and something may be killed after that. */
+export const STEPS = ["asked", "approved", "at work", "checking", "in review"] as const;
+export type Step = (typeof STEPS)[number];
+
+export interface Told extends Played {
+  readonly session: string;
+}
+
+const Pull = z.object({
+  number: z.number(),
+  draft: z.boolean(),
+  state: z.string(),
+  body: z.string(),
+  head: z.object({ ref: z.string(), sha: z.string() }),
+});
+const STORY_MS = 120_000;
+
+/**
+ * A ticket from its delegation by Ana, over Bo's yes in Slack, to the pull request that he merges. At each step what the
+ * ticket, the thread, the page and the forge say is held against each other; then the step's strike is made.
+ */
+export async function ticketStory(
+  at: Outside,
+  o: { title: string; line: string; strikes?: Partial<Record<Step, () => Promise<unknown>>> },
+): Promise<Told> {
+  const { linear, github, daytona, chat, house } = at;
+  const from = performance.now();
+  const laps: string[] = [];
+  const lap = (what: string) => laps.push(`${((performance.now() - from) / 1000).toFixed(1)} s  ${what}`);
+  const strike = async (step: Step) => {
+    lap(step);
+    await o.strikes?.[step]?.();
+  };
+  const issue = linear.issue("SHOP", o.title, `append "${o.line}" to README.md, then run \`sleep 3\``);
+  const creates = () =>
+    daytona.seen.filter(({ method, path: to }) => method === "POST" && to === "/api/sandbox").length;
+  const before = creates();
+
+  // Nobody knows yet whose account it is: what Ana asked for waits until she has shown it, and goes on by itself.
+  const session = await linear.delegate(issue, "Ana");
+  const heard = (fits: RegExp) => linear.sees(session.id, ({ content }) => fits.test(content.body ?? ""));
+  expect((await linear.sees(session.id, () => true)).content).toMatchObject({ type: "thought", body: /^On it/ });
+  const asksWho = async () => linear.everyActivity(session.id).some(({ signal }) => signal === "auth");
+  const linked = async () => linear.outlineOf(session.id) !== null;
+  await until("the ticket is followed, or asks who Ana is", async () => (await linked()) || (await asksWho()));
+  if (await asksWho()) {
+    await linear.prompt(session, "Ana", await codeForAna(chat));
+    await heard(/linked with Ana in Slack/);
+    await until("Ana hears of it in Slack, where nobody else does", async () =>
+      /on Linear is linked with you/.test(JSON.stringify((await at.slack.control("messages/D0ANA")).body)),
+    );
+  }
+
+  const question = await heard(/An answer on this ticket is no vote/);
+  const links = linear.outlineOf(session.id)?.externalUrls ?? [];
+  const runUrl = links.find(({ label }) => /^Run \d+$/.test(label))?.url ?? "";
+  const runId = runUrl.slice(`${house.url}/runs/`.length);
+  const roots = (await chat.messages("shop")).filter((one) => rooted(one) && says(one).includes(issue.identifier));
+  expect(roots, "threads in the team's channel").toHaveLength(1);
+  const thread = roots[0]?.ts ?? "";
+  expect(question.content.body).toContain(`/C0SHOP/p${thread.replace(".", "")}`);
+  expect(links.find(({ label }) => label === "Slack thread")?.url).toContain(`/C0SHOP/p${thread.replace(".", "")}`);
+
+  const status = async (fits: RegExp) =>
+    until(`the thread says ${fits}`, async () =>
+      (await chat.messages("shop")).some((one) => one.ts === thread && fits.test(one.text)),
+    );
+  const visitor = await entered(house);
+  const page = openPage(visitor, runId);
+  try {
+    await page.until("it waits", ({ state }) => state === "waiting");
+    await status(/waits for approval\. Waiting for/);
+    await until("the card", async () => (await cards(at, thread)).length === 1);
+    expect(linear.stateOf(issue)).toBe("SHOP-todo");
+    expect(creates()).toBe(before);
+    await ownVoteRefused(at, thread, page);
+    await strike("asked");
+
+    await chat.approveNext("shop", thread);
+    await heard(/^Bo approved the start of this run in Slack/);
+    await page.until("Bo's yes", REACHED.approved);
+    await until("the card says who", async () => /Approved by Bo at/.test(await inThread(at, thread)));
+    await strike("approved");
+
+    await page.until("a command runs", REACHED["command-running"], STORY_MS);
+    await status(/is at work/);
+    await linear.sees(session.id, ({ content }) => content.action === "Prepared");
+    expect(creates()).toBe(before + 1);
+    expect(linear.stateOf(issue)).toBe("SHOP-progress");
+    await strike("at work");
+
+    await page.until("the checks", REACHED.checking, STORY_MS);
+    await linear.sees(session.id, ({ content }) => content.action === "Committed");
+    await strike("checking");
+
+    await page.until("a pull request", ({ state }) => state === "in review", STORY_MS);
+    const pull = await draftOf(at, { runUrl, ticket: issue });
+    const url = `${github.url}/${REPO}/pull/${pull.number}`;
+    await status(/is ready for review/);
+    await until("the receipt's message", async () => (await inThread(at, thread)).includes(url));
+    expect((await heard(/is ready for review\. We never merge/)).content.body).toContain(url);
+    await until("the pull request on the ticket", () =>
+      linear.attachments.some((one) => one.url === url && one.issue === issue.id),
+    );
+    expect(
+      linear
+        .outlineOf(session.id)
+        ?.externalUrls.map(({ label }) => label)
+        .slice(1),
+    ).toEqual(["Slack thread", `Pull request #${pull.number}`]);
+    await strike("in review");
+
+    await github.merge(REPO, pull.number, "bo");
+    await page.until("the merge", ({ state }) => state === "merged", STORY_MS);
+    await status(/was merged/);
+    await until("the thread says who", async () => /bo merged pull request/.test(await inThread(at, thread)));
+    await heard(/^bo merged pull request/);
+    await expectReceipt(visitor, runUrl, pull.head.sha);
+    lap("merged, with a receipt");
+    console.info(`a ticket's way:\n  ${laps.join("\n  ")}`);
+    return { team: "shop", thread, runId, state: "merged", session: session.id };
+  } finally {
+    await page.close();
+  }
+}
+
+/** What a session was told when all is over: one answer of each kind, and nothing twice. */
+export function expectOneAnswer({ linear }: Outside, { session }: Told): void {
+  const told = linear.activitiesOf(session).map(({ content }) => content);
+  const answers = told.filter(({ type }) => type === "response").map(({ body }) => body);
+  expect(answers).toEqual([
+    expect.stringMatching(/is ready for review\. We never merge/),
+    expect.stringMatching(/^bo merged pull request/),
+  ]);
+  const words = told.map((content) => JSON.stringify(content));
+  expect(words).toEqual([...new Set(words)]);
+  expect(linear.attachments.filter(({ url }) => url.startsWith("http"))).toHaveLength(1);
+}
+
+/** Ana asked on the ticket, under another account than the one that presses: she is still the one who asked. */
+async function ownVoteRefused(at: Outside, thread: string, page: Page): Promise<void> {
+  await at.chat.approve("shop", thread, "U0ANA");
+  await until("Ana is told why her answer does not count", async () =>
+    (await at.chat.messages("shop")).some(
+      (one) => one.is_ephemeral && /so your own answer does not count/.test(says(one)),
+    ),
+  );
+  expect(page.seen.state).toBe("waiting");
+  expect(await cards(at, thread)).toHaveLength(1);
+}
+
+/** The one draft of the run: whose it is, on what it rests, and where it came from. */
+async function draftOf(at: Outside, of: { runUrl: string; ticket: { identifier: string; url: string } }) {
+  const { github } = at;
+  const all = z.array(Pull).parse(await github.as("bo")("GET", `/repos/${REPO}/pulls?state=all&per_page=100`));
+  const mine = all.filter(({ body }) => body.includes(of.runUrl));
+  expect(mine, "pull requests of the run").toHaveLength(1);
+  const pull = Pull.parse(mine[0]);
+  expect(pull).toMatchObject({ draft: true, state: "open" });
+  expect(pull.body).toContain("| Receipt | signed by `ed25519:");
+  expect(pull.body).toContain(`${of.runUrl}/receipt.json`);
+  expect(pull.body).toContain(`[${of.ticket.identifier}](${of.ticket.url})`);
+  expect(pull.body).toMatch(/\| Asked by \| Ana, for shop \|/);
+  expect(pull.body).toMatch(/\| Approved by \| Bo \(start\)/);
+  expect(pull.head.sha).toBe(await github.branch(REPO, pull.head.ref));
+  return pull;
+}
+
+/** As somebody who has nothing but the receipt's file. */
+async function expectReceipt(visitor: Visitor, runUrl: string, commit: string): Promise<void> {
+  const answer = await fetch(`${runUrl}/receipt.json`, { headers: headersOf(visitor) });
+  const receipt = await answer.text();
+  expect(answer.status, receipt).toBe(200);
+  const folder = mkdtempSync(path.join(tmpdir(), "countersign-receipt-"));
+  try {
+    const file = path.join(folder, "receipt.json");
+    writeFileSync(file, receipt);
+    const { code, output } = await countersign("receipt", "verify", file);
+    expect(output).toMatch(new RegExp(`^valid: ${REPO}\\b.* at ${commit}\\nsigned by ed25519:`));
+    expect(code).toBe(0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const says = (message: Message): string => JSON.stringify(message);
+const rooted = ({ ts, thread_ts }: Message): boolean => thread_ts === undefined || thread_ts === ts;
+const messagesIn = async ({ chat }: Outside, thread: string) =>
+  (await chat.messages("shop")).filter((one) => one.ts === thread || one.thread_ts === thread);
+const inThread = async (at: Outside, thread: string) => JSON.stringify(await messagesIn(at, thread));
+/** Messages with a question that is open. */
+const cards = async (at: Outside, thread: string) =>
+  (await messagesIn(at, thread)).filter((one) => says(one).includes('"action_id":"approve"'));
