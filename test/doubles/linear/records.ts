@@ -86,7 +86,7 @@ export function linearRecords(o: {
           "User",
         );
       case "issue": {
-        const issue = must(issues.get(id), "Issue");
+        const issue = must(issues.get(id) ?? [...issues.values()].find((one) => one.identifier === id), "Issue");
         const all = states.get(issue.team.key) ?? [];
         // The one filter that we send.
         const started = all.filter(({ type }) => type === "started");
@@ -95,6 +95,18 @@ export function linearRecords(o: {
           state: all.find((one) => one.id === issue.state),
           team: { ...issue.team, states: { nodes: started } },
         };
+      }
+      case "agentSessionCreateOnIssue": {
+        const issue = must(issues.get(String(input.issueId)), "Issue");
+        const session: LinearSession = { id: randomUUID(), creator: null, issue, comment: null };
+        sessions.set(session.id, session);
+        return { success: true, agentSession: { id: session.id } };
+      }
+      case "agentSession": {
+        must(sessions.get(id), "AgentSession");
+        const { plan, externalUrls } = outlines.get(id) ?? { plan: null, externalUrls: [] };
+        const nodes = activities.filter((one) => one.session === id).map((one) => ({ id: one.id }));
+        return { plan, externalLinks: externalUrls, activities: { nodes } };
       }
       case "agentActivity": {
         const activity = must(
