@@ -92,7 +92,9 @@ export function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {
     return before?.at !== problem.at || before.message !== problem.message;
   });
   return [...Map.groupBy(distinct, ({ file }) => file).values()].flatMap((ofFile) => {
-    const said = ofFile.slice(0, SAID_OF_A_FILE).map(({ problem: { at, message } }) => ({ at, message: plain(message) }));
+    const said = ofFile
+      .slice(0, SAID_OF_A_FILE)
+      .map(({ problem: { at, message } }) => ({ at, message: plain(message) }));
     const next = ofFile[SAID_OF_A_FILE];
     if (next === undefined) return said;
     const more = (ofFile.length - said.length).toLocaleString("en");
