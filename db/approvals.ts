@@ -1,7 +1,7 @@
 import type { ExternalId } from "#ports/directory.ts";
 import type { Approval, Vote } from "#runs/approval.ts";
 import type { ApprovalStore } from "#runs/stores.ts";
-import { and, asc, eq, sql } from "./drizzle.ts";
+import { and, asc, eq, inArray, sql } from "./drizzle.ts";
 import { holdRun, isId, storable } from "./fence.ts";
 import { approvals, approvalVotes } from "./schema/approvals.ts";
 import { asDb, type Db, reading } from "./store.ts";
@@ -52,6 +52,15 @@ export function approvalStore(db: Db, orgId: string): ApprovalStore {
         .where(eq(approvals.runId, runId))
         .orderBy(asc(approvals.openedAt), asc(approvals.id));
       return rows.map(toApproval);
+    },
+    async ofRuns(runIds) {
+      if (runIds.length === 0) return new Map();
+      const rows = await reading(db)
+        .select()
+        .from(approvals)
+        .where(inArray(approvals.runId, [...runIds]))
+        .orderBy(asc(approvals.openedAt), asc(approvals.id));
+      return Map.groupBy(rows.map(toApproval), ({ runId }) => runId);
     },
     async pendingOf(tx, runId) {
       const rows = await asDb(tx)

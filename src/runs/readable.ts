@@ -1,5 +1,7 @@
 import type { Policy } from "#policy/policy.ts";
+import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
+import type { Approval } from "./approval.ts";
 import { membersNow, membersOf } from "./ask.ts";
 import type { Core } from "./core.ts";
 import { mayRead } from "./may-read.ts";
@@ -23,12 +25,17 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
     }
   };
   const people = new Map<string, Promise<readonly ExternalId[] | null>>();
-  const placeOf = (run: Run): Promise<readonly ExternalId[] | null> => {
-    const { provider, channel } = run.place;
+  const peopleAt = (run: Run, place: Place): Promise<readonly ExternalId[] | null> => {
+    const { provider, channel } = place;
     const key = provider === "slack" ? channel : run.id;
-    const place = people.get(key) ?? asked(`${provider} ${key}`, () => peopleOf(core, run));
-    people.set(key, place);
-    return place;
+    const there = people.get(key) ?? asked(`${provider} ${key}`, () => peopleOf(core, run, place));
+    people.set(key, there);
+    return there;
+  };
+  /** Where it was asked for, and where its people follow and answer it. One of the two that is silent takes nothing from the other. */
+  const placesOf = async (run: Run): Promise<readonly ExternalId[]> => {
+    const places = run.mirror === null ? [run.place] : [run.place, run.mirror];
+    return (await Promise.all(places.map((place) => peopleAt(run, place)))).flatMap((there) => there ?? []);
   };
   const current = core.policy();
   const policy = current.ok ? current.policy : null;
@@ -36,20 +43,25 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
   // Nothing else is asked for those who may read all of them.
   if (mayRead({ viewer, place: null, asked: [], auditors }) !== null) return runs;
 
+  const inPlace = await Promise.all(
+    runs.map(async (run) => mayRead({ viewer, place: await placesOf(run), asked: [], auditors: null }) !== null),
+  );
+  const others = runs.filter((_, index) => !inPlace[index]).map(({ id }) => id);
+  const approvals: ReadonlyMap<string, readonly Approval[]> =
+    policy === null ? new Map() : await core.stores.approvals.ofRuns(others);
   const approversOf = async (run: Run): Promise<readonly ExternalId[]> => {
-    const approvals = policy === null ? [] : await core.stores.approvals.ofRun(run.id);
-    const asks = approvals.flatMap((approval) => approval.asks);
+    const asks = (approvals.get(run.id) ?? []).flatMap((approval) => approval.asks);
     const found = await Promise.all(
       asks.map((ask) => policy && asked(ask.from, () => membersNow(core, policy, viewer.workspace, ask))),
     );
     return asks.flatMap((ask, index) => askedOf(ask, found[index] ?? null));
   };
   const may = await Promise.all(
-    runs.map(async (run) => {
-      const place = await placeOf(run);
-      if (mayRead({ viewer, place, asked: [], auditors: null }) !== null) return true;
-      return mayRead({ viewer, place: null, asked: await approversOf(run), auditors: null }) !== null;
-    }),
+    runs.map(
+      async (run, index) =>
+        inPlace[index] === true ||
+        mayRead({ viewer, place: null, asked: await approversOf(run), auditors: null }) !== null,
+    ),
   );
   if (silent.size > 0) core.log("who may read a run could not be asked", { of: [...silent] });
   return runs.filter((_, index) => may[index]);
@@ -64,7 +76,7 @@ async function auditorsNow(
 }
 
 /** A ticket has no members that we could ask about: whoever wrote in it stands for it. */
-async function peopleOf(core: Core, { id, place }: Run): Promise<readonly ExternalId[]> {
+async function peopleOf(core: Core, { id }: Run, place: Place): Promise<readonly ExternalId[]> {
   const { provider, workspace, channel } = place;
   if (provider === "slack") return core.directory.channelMembers({ provider, workspace, id: channel });
   return core.store.tx(async (tx) => {

@@ -119,6 +119,8 @@ export interface ApprovalStore {
   get(id: string): Promise<Approval | null>;
   lock(tx: Tx, id: string): Promise<Approval | null>;
   ofRun(runId: RunId): Promise<readonly Approval[]>;
+  /** The same of many at once, oldest first; a run without any is left out. */
+  ofRuns(runIds: readonly RunId[]): Promise<ReadonlyMap<RunId, readonly Approval[]>>;
   pendingOf(tx: Tx, runId: RunId): Promise<readonly Approval[]>;
   /** Of every run, oldest first. */
   pending(limit: number): Promise<readonly Approval[]>;

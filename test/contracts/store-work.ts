@@ -98,6 +98,11 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       const second = await a.tx((tx) => a.approvals.open(tx, question(run)));
       expect(second.askNo).toBe(2);
       expect((await a.approvals.ofRun(run.id)).map((one) => one.status)).toEqual(["expired", "pending"]);
+      const quiet = await a.run();
+      const both = await b.approvals.ofRuns([run.id, quiet.id]);
+      expect([...both.keys()]).toEqual([run.id]);
+      expect(both.get(run.id)).toEqual(await a.approvals.ofRun(run.id));
+      expect(await a.approvals.ofRuns([])).toEqual(new Map());
       expect((await a.approvals.get(first.id))?.closedAt).toBeInstanceOf(Date);
       expect(await a.approvals.get("nonsense")).toBeNull();
     });

@@ -98,3 +98,37 @@ test("a run of a ticket is read by who wrote in it, since a ticket has no member
   expect(await reader(BO)).toBe(true);
   expect(await reader(CY)).toBe(false);
 });
+
+test("a run of a ticket is read by the members of the channel where it is followed too, while they are in it", async () => {
+  const ticket = {
+    ...run,
+    place: { ...run.place, provider: "linear", workspace: "lin-1", channel: "SHOP" },
+    mirror: { ...run.place, channel: "C0DATA", thread: "" },
+  };
+  const reader = async (who: Account) => (await readable(house.core, who, [ticket])).length === 1;
+  expect(await reader(FIN)).toBe(true);
+  expect(await reader(EVE)).toBe(false);
+  house.directory.channel("C0DATA", [DEE.id]);
+  expect(await reader(FIN)).toBe(false);
+  expect(await reader(DEE)).toBe(false);
+  // Who wrote in it reads it also when nobody can say who is in the channel.
+  house.directory.fail("the network is down");
+  expect(await reader(ANA)).toBe(true);
+});
+
+test("the questions of many runs are one question to the store", async () => {
+  const { ofRuns } = house.core.stores.approvals;
+  const asked: (readonly string[])[] = [];
+  const approvals = {
+    ...house.core.stores.approvals,
+    ofRun: () => Promise.reject(new Error("one by one")),
+    ofRuns: (ids: readonly string[]) => {
+      asked.push(ids);
+      return ofRuns(ids);
+    },
+  };
+  const core = { ...house.core, stores: { ...house.core.stores, approvals } };
+  const other = { ...run, id: "018f0000-0000-7000-8000-000000000002" };
+  expect(await readable(core, BO, [run, other])).toEqual([run]);
+  expect(asked).toEqual([[run.id, other.id]]);
+});

@@ -220,7 +220,7 @@ const nothing = (c: Context<Visited>): Response =>
 const ALL_RUNS = { text: "See all runs", href: "/runs" };
 const NOT_HERE = "There is no such run for you";
 const NOT_YOURS = [
-  "Either there is none, or it is not yours to see. A run is shown to the members of the channel it was asked in, to whoever is asked about it, and to auditors.",
+  "Either there is none, or it is not yours to see. A run is shown to the members of the channel it was asked or is answered in, to whoever is asked about it, and to auditors.",
   "While Slack does not say who is in a channel, its runs are shown to nobody. Try again in a minute if this one was yours.",
 ];
 const NOBODY_SAYS = {
