@@ -5,7 +5,7 @@ import { readPolicyFolder } from "#adapters/policy/folder.ts";
 import { capabilitiesOf, diffCapabilities } from "#policy/capabilities.ts";
 import { objectsOf, policyCases, Tried, tryCase, unknownTeam } from "#policy/cases.ts";
 import { coverageOf } from "#policy/coverage.ts";
-import { enforcementOf, limitsEnforced } from "#policy/enforced.ts";
+import { enforcementOf, limitsEnforced, linksEnforced } from "#policy/enforced.ts";
 import { explain } from "#policy/explain.ts";
 import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
 import { loadPolicy } from "#policy/load.ts";
@@ -179,7 +179,8 @@ async function explainCommand(args: readonly string[], at: PolicyCommand): Promi
   const { push, path: paths, ...others } = values;
   const what = given({ "git.push": push, paths, ...others, team: undefined, json: undefined });
   if (Object.keys(what).length === 0) {
-    const limits = limitsEnforced(policy.teams[values.team] as Team);
+    const team = policy.teams[values.team] as Team;
+    const limits = [...linksEnforced(team), ...limitsEnforced(team)];
     at.out(values.json ? JSON.stringify(limits, null, 2) : sayLimits(values.team, limits));
     return 0;
   }

@@ -1,5 +1,6 @@
 import { type Capability, duration, listed } from "./capability.ts";
 import { ofLimits, ofSandbox } from "./capability-limits.ts";
+import { ofLinks } from "./capability-links.ts";
 import { ofEgress, ofRule, question } from "./capability-rules.ts";
 import {
   type AskDefaults,
@@ -17,6 +18,7 @@ function ofTeam(team: Team, approvals: AskDefaults): Capability[] {
   const plain = (text: string, where: string = at): Capability => ({ key: text, text, at: where });
   return [
     plain(`${name} is everybody in ${team.members}`),
+    ...ofLinks(team),
     ...team.rules.map((rule) => ofRule(name, rule, approvals)),
     ...team.presets.map(({ ref }) => plain(`${name} may use the ${ref.text.replace("egress ", "")}`, ref.at)),
     ...team.egress

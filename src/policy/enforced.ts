@@ -1,5 +1,6 @@
 import { actionPoints, POINTS } from "./actions.ts";
 import { LIMIT_POINTS, LIMITS, SANDBOX_LIMITS } from "./limit.ts";
+import { LINK_POINTS, LINK_ROLES } from "./linked.ts";
 import type { Point } from "./points.ts";
 import type { Policy, Rule, Team } from "./policy.ts";
 
@@ -34,6 +35,13 @@ export function limitsEnforced(team: Team): readonly Enforced[] {
   });
 }
 
+/** Whose accounts elsewhere have to be linked before their words or their yes count. */
+export function linksEnforced({ linked }: Team): readonly Enforced[] {
+  return LINK_ROLES.flatMap((role) =>
+    (linked?.[role] ?? []).map(({ ref }) => line(ref.at, ref.text, LINK_POINTS[role])),
+  );
+}
+
 /** Every line of the policy that allows, asks, denies or limits, with where that is done. */
 export function enforcementOf(policy: Policy): readonly Enforced[] {
   const teams = Object.values(policy.teams);
@@ -49,6 +57,7 @@ export function enforcementOf(policy: Policy): readonly Enforced[] {
     ...rules.map((rule) => line(rule.ref.at, rule.ref.text, pointsOfRule(rule))),
     ...grants.map(({ at, text }) => line(at, text, ["gateway"])),
     ...teams.flatMap(limitsEnforced),
+    ...teams.flatMap(linksEnforced),
   ];
   // Defaults hold for many teams and stand in one place.
   return [...new Map(all.map((one) => [`${one.at} ${one.text}`, one])).values()];

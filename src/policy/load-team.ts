@@ -3,6 +3,7 @@ import { type Ceiling, grantsAbove, rulesAbove } from "./ceiling.ts";
 import type { Source } from "./document.ts";
 import { compileGrants, type Grants, withoutDenied } from "./grants.ts";
 import { limitRefs, limitsAbove, limitsFrom, sandboxAbove, sandboxFrom, sharesFrom } from "./limits.ts";
+import { linkRulesOf } from "./load-linked.ts";
 import type { Org } from "./load-org.ts";
 import type { Rule, Team, TeamCheck, Trial } from "./policy.ts";
 import { checkGroup, checkQuestion, compileRules, list, type Reading, toolRules } from "./rules.ts";
@@ -106,6 +107,10 @@ export function compileTeam(org: Org, source: Source, shape: Salvaged<TeamShape>
   const all = [...org.always, ...own];
   deniedSecrets(reading, grants, all);
   const granted = [...defaults.presets, ...grants.presets];
+  const linked = linkRulesOf([
+    { source: ceiling.source, shape: org.shape.linked },
+    { source, shape: shape.linked },
+  ]);
   const limits = [shape.limits ?? {}, org.shape.defaults?.limits ?? {}, ceiling.limits];
   const team: Team = {
     name: shape.team,
@@ -147,6 +152,7 @@ export function compileTeam(org: Org, source: Source, shape: Salvaged<TeamShape>
     setup: present(shape.setup ?? []).map((step) => ({ in: list(step.in), command: step.command })),
     checks,
     trial: compileTrial(reading, shape.trial),
+    ...(linked === null ? {} : { linked }),
   };
   return { team, grants };
 }

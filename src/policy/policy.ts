@@ -1,6 +1,7 @@
 import type { Ask, Position, RuleRef } from "./decision.ts";
 import type { EgressRule } from "./egress.ts";
 import type { LimitName, SandboxLimit } from "./limit.ts";
+import type { LinkRole, LinkRule, LinkRules } from "./linked.ts";
 import type { Preset } from "./presets.ts";
 import type { Check, Limits, SandboxNeeds } from "./scope.ts";
 
@@ -127,6 +128,8 @@ export interface Team {
   readonly setup: readonly SetupCommand[];
   readonly checks: readonly TeamCheck[];
   readonly trial: Trial | null;
+  /** Whose accounts elsewhere have to be linked; absent: nobody's. */
+  readonly linked?: LinkRules;
 }
 
 export interface AskDefaults {
@@ -192,6 +195,11 @@ export function groupOf(policy: Policy, reference: string): GroupRef | null {
 /** "group:shop" for the team "shop"; `null` when there is no such team. */
 export function membersOf(policy: Policy, team: string): string | null {
   return teamOf(policy, team)?.members ?? null;
+}
+
+/** Which accounts elsewhere a team's policy wants linked; none where it says nothing. */
+export function linksWanted(policy: Policy, team: string, role: LinkRole): readonly LinkRule[] {
+  return teamOf(policy, team)?.linked?.[role] ?? [];
 }
 
 /** What a run of the team may spend; already held to the ceiling. `null` when there is no such team. */

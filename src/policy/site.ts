@@ -1,3 +1,5 @@
+import type { LinkPlace } from "./linked.ts";
+
 /** What the operator's configuration tells the loader. */
 export interface SiteConfig {
   /** Presets the gateway can serve here; another one that policy grants is a warning. Absent: not known. */
@@ -12,6 +14,8 @@ export interface SiteConfig {
   readonly secrets?: readonly string[];
   /** Sources of groups beside the workspace's own that are configured here. Absent: not known. */
   readonly directories?: readonly ("github" | "idp")[];
+  /** Where people can link an account with their chat account here. Absent: not known. */
+  readonly links?: readonly LinkPlace[];
   /** "2027-01-31", UTC: for what ends on a day. Absent: not looked at. */
   readonly today?: string;
   /** What a person can prove here. Absent: only that the chat account is theirs. */

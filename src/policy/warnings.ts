@@ -1,5 +1,6 @@
 import { deadRules } from "./dead-rules.ts";
 import { speaksOf } from "./glob.ts";
+import { LINK_ROLES, type LinkPlace } from "./linked.ts";
 import { hint, nearest } from "./nearest.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "./policy.ts";
 import type { SiteConfig } from "./site.ts";
@@ -48,6 +49,25 @@ function misspeltSecrets(policy: Policy, { secrets }: SiteConfig): PolicyProblem
       .map((name) => ({ at: ref.at, message: `no secret ${name} is kept or granted here${hint(name, known)}` }));
   });
 }
+
+/** Accounts that have to be linked and that nobody can link here: every run of the team waits for that. */
+function linkWarnings({ teams }: Policy, { links }: SiteConfig): PolicyProblem[] {
+  if (links === undefined) return [];
+  const all = Object.values(teams).flatMap(({ linked }) => LINK_ROLES.flatMap((role) => linked?.[role] ?? []));
+  const missing = all
+    .filter(({ on }) => !links.includes(on))
+    .map(({ on, ref }) => ({
+      at: ref.at,
+      message: `nobody can link a ${on} account here, so what this holds back stays held: ${LINK_NEEDS[on]}`,
+    }));
+  // What the organisation asks for stands in one place and holds for every team.
+  return [...new Map(missing.map((one) => [`${one.at} ${one.message}`, one])).values()];
+}
+
+const LINK_NEEDS: Readonly<Record<LinkPlace, string>> = {
+  github: "set GITHUB_WEBHOOK_SECRET, or GITHUB_APP_CLIENT_ID and GITHUB_APP_CLIENT_SECRET (docs/identity.md)",
+  linear: "set LINEAR_CLIENT_ID, LINEAR_CLIENT_SECRET and LINEAR_WEBHOOK_SECRET (docs/linear.md)",
+};
 
 /** Where nothing opens a package index, nothing is installed, whoever asks. */
 const fetchesPackages = (team: Team): boolean =>
@@ -116,6 +136,8 @@ export function warningsOf(
     ...unwalled(policy),
     ...deadRules(policy),
     ...misspeltSecrets(policy, site),
+    ...linkWarnings(policy, site),
+    ...commandWarnings(policy.always),
     ...Object.values(policy.teams).flatMap((team) => [
       ...teamWarnings(policy, team),
       ...trialWarnings(team, site),

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { capabilitiesOf, capabilitiesOfTeam, diffCapabilities } from "#policy/capabilities.ts";
+import { enforcementOf } from "#policy/enforced.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { questionParts } from "#policy/shapes/rule.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
@@ -64,4 +65,27 @@ test("whom the organisation asks where no rule names a group is printed", () => 
   expect(diffCapabilities(was as Policy, is as Policy)).toMatchObject([
     { sign: "~", text: expect.stringContaining("; where no rule names a group, group:leads is asked") },
   ]);
+});
+
+test("accounts that have to be linked are said, with where that is enforced, and a team only adds to them", () => {
+  const org = `${ORG}linked: {authors: github}\n`;
+  const team = teamFile(
+    "rules:\n  - {allow: {git.repo: acme/shop}}\nlinked: {authors: [linear, github], approvers: github}\n",
+  );
+  const plain = loaded(load(teamFile("rules:\n  - {allow: {git.repo: acme/shop}}\n")));
+  const policy = loaded(load(team, { org }));
+  const said = capabilitiesOfTeam(policy, "shop").filter(({ text }) => text.includes("is linked"));
+  expect(said.map(({ text, at, points }) => [text, at, points])).toEqual([
+    ["shop works only for people whose github account is linked", "org.yaml:10:10", ["intake", "publish"]],
+    ["shop works only for people whose linear account is linked", "teams/shop.yaml:7:10", ["intake", "publish"]],
+    ["shop takes a yes only from people whose github account is linked", "teams/shop.yaml:7:37", ["worker"]],
+  ]);
+  const lines = enforcementOf(policy).filter(({ text }) => text.includes("linked"));
+  expect(lines.map(({ text, points, advisory }) => [text, points.join(), advisory])).toEqual([
+    ["authors have their github account linked", "intake,publish", false],
+    ["authors have their linear account linked", "intake,publish", false],
+    ["approvers have their github account linked", "worker", false],
+  ]);
+  expect(diffCapabilities(plain, policy).map(({ sign }) => sign)).toEqual(["+", "+", "+"]);
+  expect("linked" in (plain.teams.shop ?? {})).toBe(false);
 });

@@ -223,3 +223,14 @@ test("each route of GitHub is said to lead nowhere yet, and one of Linear to a t
     'nothing is routed to the team "shop"',
   ]);
 });
+
+test("an account that nobody can link here is said once, whoever asks for it", () => {
+  const team = `${GRANTED}linked: {authors: [github, linear], approvers: github}\n`;
+  expect(warnings(team)).toEqual([]);
+  expect(warnings(team, { links: ["github", "linear"] })).toEqual([]);
+  expect(warnings(team, { links: ["github"] })).toEqual([
+    expect.stringMatching(/^teams\/shop\.yaml:7:10 nobody can link a linear account here.*docs\/linear\.md/),
+  ]);
+  const loaded = load(teamFile(GRANTED), { org: `${ORG}linked: {authors: github}\n`, site: { links: [] } });
+  expect(loaded.ok && loaded.warnings.map(({ at }) => at)).toEqual(["org.yaml:10:10"]);
+});

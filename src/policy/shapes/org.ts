@@ -16,6 +16,7 @@ import {
 } from "#policy/scalars.ts";
 import { CeilingEgressShape, EgressShape } from "./egress.ts";
 import { CeilingLimits, SandboxShape, SomeLimits } from "./limits.ts";
+import { LinkedShape } from "./linked.ts";
 import { RuleShape } from "./rule.ts";
 
 const GroupShape = strict("where the group's people come from, like {slack_usergroup: S0LEADS}", {
@@ -67,6 +68,7 @@ export const OrgShape = strict("an organisation's policy", {
     github: z.record(Label, Name, { error: expected("teams by repository") }).optional(),
     guests: Deny.optional(),
   }),
+  linked: LinkedShape.optional(),
   always: z.array(RuleShape, { error: expected("a list of rules") }).optional(),
   ceiling: strict("the most any team may grant", {
     repos: z.array(RepoGlob, { error: expected("a list of repositories") }),

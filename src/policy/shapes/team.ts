@@ -16,6 +16,7 @@ import {
 } from "#policy/scalars.ts";
 import { EgressShape } from "./egress.ts";
 import { SandboxShape, SomeLimits } from "./limits.ts";
+import { LinkedShape } from "./linked.ts";
 import { ToolsShape } from "./org.ts";
 import { QuestionShape, RuleShape } from "./rule.ts";
 
@@ -37,6 +38,7 @@ export const TeamShape = strict("a team's policy", {
   kind: kind("team"),
   team: Name,
   members: Group,
+  linked: LinkedShape.optional(),
   rules: z.array(RuleShape, { error: expected("a list of rules") }).optional(),
   egress: z.array(EgressShape, { error: expected("a list of egress entries") }).optional(),
   unlisted_egress: strict("{ask: {from: group:leads}}", { ask: QuestionShape }).optional(),
