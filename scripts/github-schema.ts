@@ -37,6 +37,7 @@ const OPERATIONS: readonly (readonly [method: string, path: string])[] = [
   ["get", "/repos/{owner}/{repo}/commits/{ref}/check-runs"],
   ["post", "/repos/{owner}/{repo}/check-runs"],
   ["patch", "/repos/{owner}/{repo}/check-runs/{check_run_id}"],
+  ["get", "/user"],
 ];
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { DatabasePlace } from "#db/place.ts";
 import { Secret } from "#ports/secret.ts";
 import { databaseOf, databaseSettings } from "./database-place.ts";
-import { type GithubAppPlace, githubAppOf } from "./github-place.ts";
+import { type GithubAppPlace, githubAppOf, githubSettings } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
 import { type LinearPlace, linearOf, linearSettings } from "./linear-place.ts";
 import { type PolicyRepository, policyRepositoryOf } from "./policy-place.ts";
@@ -69,27 +69,7 @@ export const Environment = z.object({
   ANTHROPIC_API_KEY: secret("anthropic_api_key").describe("Key of the Anthropic model API."),
   ANTHROPIC_BASE_URL: url.describe("Base URL of an Anthropic-compatible model API, with or without /v1."),
   ...slackSettings(secret, url),
-  GITHUB_APP_ID: z.coerce
-    .number({ error: "is not a number" })
-    .int()
-    .positive()
-    .optional()
-    .describe("The GitHub App to work as (`countersign github create-app` makes one); the local git host when absent."),
-  GITHUB_APP_PRIVATE_KEY: secret("github_app_private_key").describe("Private key of the GitHub App, in PEM."),
-  GITHUB_APP_PRIVATE_KEY_FILE: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("File with that key, readable by its owner alone."),
-  GITHUB_WEBHOOK_SECRET: secret("github_webhook_secret").describe(
-    "Secret of the App's webhook, which posts to PUBLIC_URL/github/webhooks; without it a timer looks instead.",
-  ),
-  GITHUB_WEBHOOK_SECRET_FILE: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("File with that secret, readable by its owner alone."),
-  GITHUB_API_URL: url.describe("API of a GitHub that is not github.com, such as https://ghe.example.com/api/v3."),
+  ...githubSettings(secret, url),
   ...linearSettings(secret, url),
   npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
   BWRAP_PATH: z

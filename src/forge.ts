@@ -16,6 +16,8 @@ export interface GithubApp {
   readonly appId: number;
   readonly privateKey: Secret;
   readonly webhookSecret: Secret | null;
+  /** As which people show whose account is theirs; `null`: not on GitHub's page. */
+  readonly oauth: { readonly clientId: string; readonly clientSecret: Secret } | null;
   readonly apiUrl: string;
 }
 
@@ -46,6 +48,11 @@ export async function examineForge(
   const privateKey = openAppKey(config.githubApp.privateKey);
   const hook = config.githubApp.webhookSecret;
   const webhookSecret = hook === null ? null : openSecret(hook, "github_webhook_secret");
+  const { oauth: app } = config.githubApp;
+  const oauth =
+    app === null
+      ? null
+      : { clientId: app.clientId, clientSecret: openSecret(app.clientSecret, "github_app_client_secret") };
   try {
     const transport = { apiUrl, log: o.say, ...(o.pace === undefined ? {} : { pace: o.pace }) };
     // Octokit takes 150 ms to load, and a start without an App has no use for it.
@@ -66,7 +73,7 @@ export async function examineForge(
     // It may be away for a while; runs wait for it, and the rest of us need not.
     o.say("GitHub cannot be asked now", { error: cause.message });
   }
-  return { appId, privateKey, webhookSecret, apiUrl };
+  return { appId, privateKey, webhookSecret, oauth, apiUrl };
 }
 
 export async function openForge(o: {

@@ -13,6 +13,7 @@ test("a gateway that was started with another model key is another gateway", () 
 });
 
 const WORKSPACE = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_SIGNING_SECRET: "s" };
+const GITHUB_CLIENT = { GITHUB_APP_CLIENT_ID: "Iv23", GITHUB_APP_CLIENT_SECRET: "s" };
 
 const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "OpenCode without a model has nothing to ask": [
@@ -86,6 +87,21 @@ const REFUSED: Record<string, [Record<string, string>, RegExp]> = {
   "a key that is given twice is a question": [
     { ...WORKSPACE, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY: "k", GITHUB_APP_PRIVATE_KEY_FILE: "k.pem" },
     /^GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE say the same thing twice/,
+  ],
+  "a client ID without its secret links nobody": [
+    { ...WORKSPACE, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY: "k", GITHUB_APP_CLIENT_ID: "Iv23" },
+    /^GITHUB_APP_CLIENT_ID and GITHUB_APP_CLIENT_SECRET/,
+  ],
+  "people come back from GitHub to an address that has to be known": [
+    { ...WORKSPACE, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY: "k", ...GITHUB_CLIENT },
+    /^GITHUB_APP_CLIENT_ID needs PUBLIC_URL: .*\/identity\/github\/callback/,
+  ],
+  "an account is not linked over an open line": [
+    {
+      ...{ ...WORKSPACE, ...GITHUB_CLIENT, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY: "k" },
+      PUBLIC_URL: "http://agents.example.com",
+    },
+    /^GITHUB_APP_CLIENT_ID needs an https:\/\/ PUBLIC_URL/,
   ],
   "a webhook's secret is as real as the App it belongs to": [
     { GITHUB_WEBHOOK_SECRET: "s" },
@@ -248,7 +264,12 @@ test("bubblewrap is where it was found, or in the usual places", () => {
 test("a GitHub App is github.com's unless another server is named, and its key may lie in a file", () => {
   expect(parse({}).githubApp).toBeNull();
   const config = parse({ ...WORKSPACE, GITHUB_APP_ID: "7", GITHUB_APP_PRIVATE_KEY_FILE: "app/key.pem" });
-  expect(config.githubApp).toEqual({ appId: 7, privateKey: { file: "/srv/app/key.pem" }, webhookSecret: null });
+  expect(config.githubApp).toEqual({
+    appId: 7,
+    privateKey: { file: "/srv/app/key.pem" },
+    webhookSecret: null,
+    oauth: null,
+  });
   expect(config.githubApiUrl).toBe("https://api.github.com");
   const enterprise = parse({
     ...WORKSPACE,

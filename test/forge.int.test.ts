@@ -29,6 +29,7 @@ async function examined(
         appId: o.appId ?? double.appId,
         privateKey: o.key ?? double.privateKey,
         webhookSecret: o.hook === undefined ? double.webhookSecret : o.hook,
+        oauth: null,
       },
       githubApiUrl: o.apiUrl ?? double.apiUrl,
     },

@@ -14,6 +14,8 @@ export interface NewApp {
   readonly installUrl: string;
   readonly privateKey: string;
   readonly webhookSecret: string | null;
+  readonly clientId: string;
+  readonly clientSecret: string;
 }
 
 /** What the command line needs of the installation. */
@@ -158,7 +160,11 @@ async function keep(folder: string, made: NewApp): Promise<void> {
   const files: readonly (readonly [string, string])[] = [
     ["private-key.pem", made.privateKey],
     ...(made.webhookSecret === null ? [] : [["webhook-secret", `${made.webhookSecret}\n`] as const]),
-    ["app.json", `${JSON.stringify({ id: made.id, slug: made.slug, name: made.name }, null, 2)}\n`],
+    ["client-secret", `${made.clientSecret}\n`],
+    [
+      "app.json",
+      `${JSON.stringify({ id: made.id, slug: made.slug, name: made.name, client_id: made.clientId }, null, 2)}\n`,
+    ],
   ];
   for (const [name, content] of files) await writeFile(path.join(own, name), content, { mode: 0o600, flag: "wx" });
 }
@@ -174,7 +180,13 @@ function nextSteps(made: NewApp, folder: string, publicUrl: string | null): stri
     `       GITHUB_APP_ID=${made.id}`,
     `       GITHUB_APP_PRIVATE_KEY_FILE=${path.join(own, "private-key.pem")}`,
     ...(made.webhookSecret === null ? [] : [`       GITHUB_WEBHOOK_SECRET_FILE=${path.join(own, "webhook-secret")}`]),
-    ...(publicUrl === null ? [] : [`       PUBLIC_URL=${publicUrl}`]),
+    ...(publicUrl === null
+      ? []
+      : [
+          `       GITHUB_APP_CLIENT_ID=${made.clientId}`,
+          `       GITHUB_APP_CLIENT_SECRET_FILE=${path.join(own, "client-secret")}`,
+          `       PUBLIC_URL=${publicUrl}`,
+        ]),
     "     and with SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET: on the local Slack page one person acts as everybody, so it",
     "     does not start beside a real App.",
     "  3. Name its repositories in policy, as owner/name.",

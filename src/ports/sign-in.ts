@@ -4,7 +4,10 @@ export interface SignInAttempt {
   readonly url: string;
   /** Comes back in the address; who cannot show it in the same browser did not begin. */
   readonly state: string;
-  /** Comes back inside the provider's signed word: a code of another attempt has another. */
+  /**
+   * Ties the code to this attempt: it comes back inside the provider's signed word, or is shown with the code (PKCE). A code of
+   * another attempt has another.
+   */
   readonly nonce: string;
 }
 
@@ -13,13 +16,18 @@ export interface SignIn {
   /** Throws `SignInUnavailable`. */
   begin(): Promise<SignInAttempt>;
   /**
-   * Who came back. `query`: of the address that the provider sent the browser to, with its "?". Throws `SignInRefused`
+   * Who came back, with their name there where that is asked for. `query`: of the address that the provider sent the browser to, with its "?". Throws `SignInRefused`
    * for anything but the provider's own, first and fresh word about this attempt, `SignInUnavailable` when it cannot be asked.
    */
   finish(
     query: string,
     expected: Pick<SignInAttempt, "state" | "nonce">,
-  ): Promise<{ readonly provider: string; readonly workspace: string; readonly id: string }>;
+  ): Promise<{
+    readonly provider: string;
+    readonly workspace: string;
+    readonly id: string;
+    readonly name?: string;
+  }>;
 }
 
 /** The attempt is over; another may work. The message is for the log, not for the page. */

@@ -46,6 +46,7 @@ test("a person makes an App with one page, and its key is theirs alone", async (
     name: "Countersign acme",
     url: "https://agents.example.com",
     redirect_url: `${page}/made`,
+    callback_urls: ["https://agents.example.com/identity/github/callback"],
     public: false,
     hook_attributes: { url: "https://agents.example.com/github/webhooks", active: true },
     default_permissions: {
@@ -71,13 +72,17 @@ test("a person makes an App with one page, and its key is theirs alone", async (
   const key = path.join(folder, "private-key.pem");
   expect(readFileSync(key, "utf8")).toBe(double.privateKey.reveal());
   expect(readFileSync(path.join(folder, "webhook-secret"), "utf8").trim()).toBe(double.webhookSecret.reveal());
-  for (const file of ["private-key.pem", "webhook-secret", "app.json"]) {
+  for (const file of ["private-key.pem", "webhook-secret", "client-secret", "app.json"]) {
     expect([file, statSync(path.join(folder, file)).mode & 0o777]).toEqual([file, 0o600]);
   }
   const words = made.words();
   expect(words).toContain(`${double.url}/apps/countersign-test/installations/new`);
   expect(words).toContain(`GITHUB_APP_ID=4242\n       GITHUB_APP_PRIVATE_KEY_FILE=${key}\n`);
   expect(words).not.toContain(double.webhookSecret.reveal());
+  const secret = path.join(folder, "client-secret");
+  expect(words).toContain(`GITHUB_APP_CLIENT_ID=Iv23.double\n       GITHUB_APP_CLIENT_SECRET_FILE=${secret}\n`);
+  expect(readFileSync(secret, "utf8")).toBe("double-client-secret\n");
+  expect(words).not.toContain("double-client-secret");
   expect(words).not.toContain("PRIVATE KEY-----");
   expect(double.problems).toEqual([]);
 });

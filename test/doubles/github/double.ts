@@ -11,6 +11,7 @@ import { cleanGit, gitText } from "#adapters/git.ts";
 import { Secret } from "#ports/secret.ts";
 import { answerGit, gitDirIn } from "./git-http.ts";
 import { type Call, mirror } from "./mirror.ts";
+import { OAUTH_APP, oauthDouble } from "./oauth.ts";
 import { violationsOf } from "./openapi.ts";
 import { pullRoutes } from "./pulls.ts";
 import { mayGit, tokenBook } from "./tokens.ts";
@@ -106,6 +107,7 @@ export async function githubDouble(o: {
   const suspended = new Set<string>();
   const rulesets = new Set<string>();
   const tokens = tokenBook();
+  const oauth = oauthDouble(problems);
   let sink: ((request: Request) => Promise<Response>) | null = null;
   let deliveries: Promise<unknown> = Promise.resolve();
   let last: Promise<unknown> = Promise.resolve();
@@ -154,6 +156,7 @@ export async function githubDouble(o: {
     const at = new URL(request.url ?? "/", url);
     const found = /^\/([\w.-]+\/[\w.-]+)\.git\//.exec(at.pathname);
     if (at.pathname === "/hooks") return relay(request, response, body);
+    if (at.pathname.startsWith("/login/oauth/")) return oauth.pages(request, response, at, body);
     if (found?.[1] !== undefined) return ofGit(request, response, { repo: found[1], url: at, body });
     const { status, data, headers } =
       at.pathname === "/api/graphql" ? await graphql(request, body) : await api(request, at, body);
@@ -230,6 +233,8 @@ export async function githubDouble(o: {
     const tokensOf = /^\/app\/installations\/(\d+)\/access_tokens$/.exec(target);
     if (tokensOf && suspended.has(ACCOUNT))
       return { status: 403, data: { message: "This installation has been suspended" } };
+    const token = /^Bearer (ghu_.+)$/.exec(auth ?? "")?.[1];
+    if (token !== undefined) return oauth.api(method, target, token);
     const [, code] = /^\/app-manifests\/([^/]+)\/conversions$/.exec(target) ?? [];
     if (code !== undefined) return manifestAnswer(code);
     if (target === "/installation/repositories") {
@@ -254,7 +259,7 @@ export async function githubDouble(o: {
       name: "Countersign test",
       html_url: `${url}/apps/countersign-test`,
     };
-    return { status: 201, data: { ...app, pem: key, webhook_secret: webhookSecret, client_secret: "unused" } };
+    return { status: 201, data: { ...app, pem: key, webhook_secret: webhookSecret, ...OAUTH_APP } };
   }
 
   /** What the emulator leaves out of its answers. */
@@ -334,6 +339,8 @@ export async function githubDouble(o: {
       if (how === "ruleset") rulesets.add(`${repo} ${branch}`);
       else await callAs("admin")("PUT", `/repos/${repo}/branches/${branch}/protection`, {});
     },
+    /** A person's browser at GitHub, and the accounts that people have there. */
+    oauth,
     merge: (repo: string, number: number, by: string) => inTurn(() => pulls.merge(repo, number, callAs(by))),
     closePull: (repo: string, number: number, by: string) =>
       callAs(by)("PATCH", `/repos/${repo}/pulls/${number}`, { state: "closed" }),

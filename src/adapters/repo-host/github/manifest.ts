@@ -8,6 +8,8 @@ export interface Manifest {
   readonly name: string;
   readonly url: string;
   readonly redirect_url: string;
+  /** Where people come back to after they have shown which account is theirs. */
+  readonly callback_urls?: readonly string[];
   readonly public: false;
   readonly hook_attributes?: { readonly url: string; readonly active: true };
   readonly default_permissions: Readonly<Record<string, "read" | "write">>;
@@ -25,6 +27,7 @@ export function manifestOf(o: {
     name: o.name,
     url: publicUrl ?? "https://github.com",
     redirect_url: o.redirectUrl,
+    ...(publicUrl === null ? {} : { callback_urls: [`${publicUrl}/identity/github/callback`] }),
     public: false,
     ...(publicUrl === null ? {} : { hook_attributes: { url: `${publicUrl}/github/webhooks`, active: true as const } }),
     // What each is for stands in access.ts. There is no permission to merge; nothing of ours does.
@@ -53,6 +56,8 @@ const Made = z.object({
   html_url: z.string(),
   pem: z.string().min(1),
   webhook_secret: z.string().nullish(),
+  client_id: z.string().min(1),
+  client_secret: z.string().min(1),
 });
 
 export interface MadeApp {
@@ -62,6 +67,8 @@ export interface MadeApp {
   readonly installUrl: string;
   readonly privateKey: string;
   readonly webhookSecret: string | null;
+  readonly clientId: string;
+  readonly clientSecret: string;
 }
 
 /** Exchanges the code that GitHub sends back; it works once, within an hour. Throws "not_found" for one that does not. */
@@ -77,5 +84,7 @@ export async function exchangeCode(transport: Transport, code: string): Promise<
     installUrl: `${made.html_url}/installations/new`,
     privateKey: made.pem,
     webhookSecret: made.webhook_secret ?? null,
+    clientId: made.client_id,
+    clientSecret: made.client_secret,
   };
 }
