@@ -49,6 +49,18 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
         .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId)))
         .orderBy(asc(identities.verifiedAt), asc(identities.provider));
     },
+    async accounts(tx, personId) {
+      return asDb(tx)
+        .select({
+          provider: identities.provider,
+          workspace: identities.workspace,
+          id: identities.externalId,
+          name: identities.name,
+        })
+        .from(identities)
+        .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId)))
+        .orderBy(asc(identities.verifiedAt), asc(identities.provider));
+    },
     async accountOn(account, on) {
       const mine = alias(identities, "mine");
       const [found] = await reading(db)
@@ -73,6 +85,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
     async link(tx, account, personId) {
       const at = asDb(tx);
       const { provider, workspace, id } = account;
+      const name = account.name === null ? null : storable(account.name);
       // One at a time for a person: two codes at once would give them two accounts.
       await at.select({ id: people.id }).from(people).where(eq(people.id, personId)).for("update");
       const there = and(
@@ -87,15 +100,18 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
       if (other) return "another";
       const added = await at
         .insert(identities)
-        .values({ orgId, provider, workspace, externalId: id, personId })
+        .values({ orgId, provider, workspace, externalId: id, personId, name })
         .onConflictDoNothing()
         .returning({ personId: identities.personId });
       if (added.length > 0) return "linked";
-      const [owner] = await at
-        .select({ personId: identities.personId })
-        .from(identities)
-        .where(and(there, eq(identities.externalId, id)));
-      return owner?.personId === personId ? "linked" : "theirs";
+      const itself = and(there, eq(identities.externalId, id));
+      const [owner] = await at.select({ personId: identities.personId }).from(identities).where(itself).for("update");
+      // It was taken back while we waited for whoever has it: the next code finds it free.
+      if (!owner) return "theirs";
+      if (owner.personId !== personId && !(await knownByOne(at, orgId, owner.personId))) return "theirs";
+      await at.update(identities).set({ personId, name }).where(itself);
+      if (owner.personId !== personId) await inheritAuthor(at, owner.personId, personId);
+      return "linked";
     },
     async unlink(tx, personId, provider) {
       return asDb(tx)
@@ -118,4 +134,26 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
         .orderBy(asc(runAuthors.addedAt), asc(people.id));
     },
   };
+}
+
+/** Nothing but one account is known of this person: no chat account, no run that they asked for, no vote. */
+async function knownByOne(at: Db, orgId: string, personId: string): Promise<boolean> {
+  await at.select({ id: people.id }).from(people).where(eq(people.id, personId)).for("update");
+  const [found] = rows<{ alone: boolean }>(
+    await at.execute(sql`
+      select (select count(*) from identities where org_id = ${orgId} and person_id = ${personId}) = 1
+        and not exists (select from runs where requester_id = ${personId})
+        and not exists (select from approval_votes where person_id = ${personId}) as alone`),
+  );
+  return found?.alone === true;
+}
+
+/** What one person wrote is another's from now on: they are the same. */
+async function inheritAuthor(at: Db, from: string, to: string): Promise<void> {
+  await at.execute(sql`
+    insert into run_authors (org_id, run_id, person_id, added_at)
+    select org_id, run_id, ${to}::uuid, added_at from run_authors where person_id = ${from}
+    on conflict do nothing`);
+  await at.delete(runAuthors).where(eq(runAuthors.personId, from));
+  await at.execute(sql`update run_turns set person_id = ${to} where person_id = ${from}`);
 }

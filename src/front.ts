@@ -20,6 +20,7 @@ import { choose } from "#runs/choose.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
 import { home, teamPolicy } from "#runs/home.ts";
+import { ofAccounts } from "#runs/link.ts";
 import { pullRequestChanged } from "#runs/review.ts";
 import { barred, foresee } from "#runs/standing.ts";
 import { stop, stopNumbered } from "#runs/stop.ts";
@@ -33,6 +34,7 @@ import { pageLook } from "#surfaces/web/look.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
 import { type LinearApp, openLinear } from "./linear.ts";
+import { githubLinks } from "./links.ts";
 import { loop } from "./loops.ts";
 import type { Workspace } from "./parts.ts";
 import { runRoutes } from "./run-pages.ts";
@@ -140,6 +142,7 @@ export async function openFront(o: {
       home: (account) => home(core, account),
       teamPolicy: (of) => teamPolicy(core, of),
       stopNumbered: (which) => stopNumbered(core, which),
+      accounts: ({ account, what, place }) => ofAccounts(core, { account, shared: false }, what, place),
     },
     inbox: core.stores.inbox,
     now,
@@ -179,6 +182,17 @@ export async function openFront(o: {
       }),
     );
   }
+  const links = await githubLinks({
+    core,
+    github,
+    directory,
+    signIn: signIn !== null,
+    chat,
+  });
+  if (links.routes !== null) {
+    pages.use("/identity/*", ownName(core.baseUrl));
+    pages.route("/", links.routes);
+  }
   const webhooks: GithubWebhooks | null =
     github === null || github.webhookSecret === null
       ? null
@@ -187,6 +201,7 @@ export async function openFront(o: {
           appId: github.appId,
           inbox: core.stores.inbox,
           changed: (change) => pullRequestChanged(core, change),
+          ...(links.wrote === null ? {} : { wrote: links.wrote }),
           log: core.log,
         });
   if (webhooks !== null) pages.route("/", webhooks.routes);

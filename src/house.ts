@@ -28,6 +28,7 @@ import { decisionRoutes, lookRoutes } from "./decisions.ts";
 import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
 import { examineLinear } from "./linear.ts";
+import { linkableOf } from "./links.ts";
 import { loop, underWay, waker } from "./loops.ts";
 import {
   bind,
@@ -93,6 +94,7 @@ export async function openHouse(
   const github = await examineForge(config, { repos: o.repos, say });
   const linear = await examineLinear(config, say);
   const images = imageFolders(config);
+  const linkable = await linkableOf({ github, linear });
   const sandboxes = await openSandboxes(config, images, () => keyIdOf(keys.receipts.publicKey));
   opening.defer(async () => await sandboxes[Symbol.asyncDispose]?.());
   // Up to here nothing was made: what a person has to mend leaves nothing behind.
@@ -153,7 +155,8 @@ export async function openHouse(
     repoHost: forge.host,
     signer: { keyId: keyIdOf(keys.receipts.publicKey), publicKey: keys.receipts.publicKey, sign: keys.receipts.sign },
     tokenFor: keys.tokenFor,
-    ...(config.linear === null ? {} : { linkMac: keys.macOf("links") }),
+    linkable,
+    ...(linkable.length === 0 ? {} : { linkMac: keys.macOf("links") }),
     pythonIndex: config.pypi.index,
     redact: followedRedactor(
       () =>
@@ -168,6 +171,7 @@ export async function openHouse(
           config.policyWebhook,
           github?.privateKey,
           github?.webhookSecret,
+          github?.oauth?.clientSecret,
           config.daytona?.apiKey,
           config.linear?.webhookSecret,
           ...Object.values(config.linear?.access ?? {}).filter((one) => typeof one !== "string"),

@@ -34,6 +34,7 @@ export const ROOTS = [
   "hosted-place",
   "linear-place",
   "linear",
+  "links",
   "slack-place",
   "tenants",
   "welcome",

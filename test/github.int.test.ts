@@ -1,13 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { gitText } from "#adapters/git.ts";
 import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 import { chatOf } from "#test/chaos/chat.ts";
 import { until } from "#test/chaos/until.ts";
 import { type Command, command, freePort } from "#test/command.ts";
 import { postTo } from "#test/doubles/deliver.ts";
 import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
+import { OAUTH_APP } from "#test/doubles/github/oauth.ts";
 import { filledShop } from "#test/doubles/github/repository.ts";
 import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
 
@@ -26,6 +28,7 @@ interface Pull {
 
 describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, () => {
   const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-github-"));
+  const policies = path.join(dataDir, "policies");
   let stage: Stage;
   let double: GithubDouble;
   let product: Command;
@@ -41,8 +44,13 @@ describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, 
       people: ["bo", "cy"],
     });
     double.deliverTo(postTo(`http://127.0.0.1:${port}/github/webhooks`));
+    cpSync(path.resolve(import.meta.dirname, "../policies"), policies, { recursive: true });
     product = command(["serve"], {
       PORT: String(port),
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      COUNTERSIGN_POLICIES: policies,
+      GITHUB_APP_CLIENT_ID: OAUTH_APP.client_id,
+      GITHUB_APP_CLIENT_SECRET: OAUTH_APP.client_secret,
       COUNTERSIGN_DATA: dataDir,
       SLACK_BOT_TOKEN: "xoxb-for-tests",
       SLACK_SIGNING_SECRET: "signing-secret-for-tests",
@@ -88,5 +96,47 @@ describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, 
     expect(double.problems).toEqual([]);
     expect(JSON.stringify(await chat.messages("shop"))).not.toMatch(/ghs_|PRIVATE KEY/);
     expect(product.words()).not.toMatch(/ghs_|PRIVATE KEY/);
+  });
+
+  test("a run waits until its author has linked an account on GitHub, and its commit credits that account", async () => {
+    const file = path.join(policies, "teams/shop.yaml");
+    const members = "members: group:shop\n";
+    writeFileSync(file, readFileSync(file, "utf8").replace(members, `${members}linked: { authors: github }\n`));
+    await product.says(/policy reloaded/);
+    const chat = chatOf({ url: stage.url, token: () => TOKEN });
+    const said = async () => JSON.stringify(await chat.messages("shop"));
+    const thread = await chat.ask("shop", 'append "Orders are sent from Nantes." to README.md');
+    await until("it is said what the run waits for", async () =>
+      (await said()).includes("GitHub account linked first"),
+    );
+
+    await chat.ask("shop", "link github");
+    const start = await until("a link for Ana alone", async () => {
+      const [url] = /http:\/\/127\.0\.0\.1:\d+\/identity\/github\/start\?link=[\w.-]+/.exec(await said()) ?? [];
+      return url ?? null;
+    });
+    expect(await (await fetch(start)).text()).toContain("Link a GitHub account with");
+    const home = new URL(start);
+    const pressed = await fetch(`${home.origin}${home.pathname}`, {
+      method: "POST",
+      redirect: "manual",
+      headers: { origin: home.origin },
+      body: new URLSearchParams({ link: home.searchParams.get("link") ?? "" }),
+    });
+    const back = double.oauth.consent(pressed.headers.get("location") ?? "", { id: 583231, login: "ana-at-acme" });
+    const cookie = (pressed.headers.getSetCookie()[0] ?? "").split(";", 1)[0] ?? "";
+    expect((await fetch(back)).status).toBe(400);
+    expect(await (await fetch(back, { headers: { cookie } })).text()).toContain("ana-at-acme on GitHub is");
+
+    await chat.approveNext("shop", thread);
+    await until("its pull request", async () => (await said()).includes(`${double.url}/${repo}/pull/2`));
+    const pull = (await double.as("bo")("GET", `/repos/${repo}/pulls/2`)) as Pull;
+    const message = await gitText(double.git, ["log", "-1", "--format=%B", pull.head.sha], {
+      gitDir: double.gitDir(repo),
+    });
+    const credited = `<583231+ana-at-acme@users.noreply.${new URL(double.url).host}>`;
+    expect(message.match(/^Co-authored-by: .*$/gm)).toEqual([expect.stringContaining(credited)]);
+    expect(double.problems).toEqual([]);
+    expect(product.words()).not.toMatch(/ghu_|cslink_|double-client-secret/);
   });
 });

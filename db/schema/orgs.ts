@@ -43,6 +43,8 @@ export const identities = pgTable(
     personId: uuid("person_id")
       .notNull()
       .references(() => people.id),
+    /** As the account is called there, at its last proof; `null`: nobody said. */
+    name: text("name"),
     verifiedAt: time("verified_at").notNull().defaultNow(),
   },
   (t) => [

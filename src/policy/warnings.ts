@@ -137,7 +137,6 @@ export function warningsOf(
     ...deadRules(policy),
     ...misspeltSecrets(policy, site),
     ...linkWarnings(policy, site),
-    ...commandWarnings(policy.always),
     ...Object.values(policy.teams).flatMap((team) => [
       ...teamWarnings(policy, team),
       ...trialWarnings(team, site),

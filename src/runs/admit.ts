@@ -10,6 +10,7 @@ import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForDecision, heldForPolicy, membersOrHold } from "./hold.ts";
+import { heldForLinks } from "./linked.ts";
 import { eventsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
@@ -46,6 +47,7 @@ export async function admit(core: Core, run: Run): Promise<void> {
   const authors = (tx: Tx) => core.stores.people.authors(tx, run.id);
   const known = (await core.store.tx(authors)).length;
   if (await narrowed(core, run, scope)) return;
+  if (await heldForLinks(core, run)) return;
   const held = await heldNow(core, run);
   if (held === null) {
     await heldForPolicy(core, run);

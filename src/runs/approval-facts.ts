@@ -38,7 +38,7 @@ export interface ApprovalFacts {
   readonly votes: { readonly by: Person; readonly choice: Choice; readonly reason: string | null; readonly at: Date }[];
   readonly refused: {
     readonly by: Person;
-    readonly code: VoteRefusal | "directory_unavailable" | "not_a_member";
+    readonly code: VoteRefusal | "directory_unavailable" | "not_a_member" | "not_linked";
     readonly at: Date;
   }[];
 }

@@ -9,6 +9,7 @@ import type { RepoHost } from "#ports/repo-host.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Store } from "#ports/store.ts";
 import type { InHand } from "./in-hand.ts";
+import type { Linkable } from "./linkable.ts";
 import type { Signer } from "./receipt.ts";
 import type { Redactor } from "./redact.ts";
 import type { Stores } from "./stores.ts";
@@ -45,6 +46,8 @@ export interface Core {
   readonly signer: Signer;
   /** The token of a sandbox, derived from an installation key: never stored, the same after a crash. */
   readonly tokenFor: (sandboxKey: string) => string;
+  /** Places whose accounts people may have linked with their chat account; absent: none. */
+  readonly linkable?: readonly Linkable[];
   /**
    * A keyed hash under an installation key, for codes that link an account elsewhere with a chat account; absent where no
    * such place is configured.

@@ -90,7 +90,7 @@ export const EventBody = z.discriminatedUnion("kind", [
     approval: z.string(),
     by: person,
     choice: z.enum(["approve", "deny"]),
-    code: z.enum([...VOTE_REFUSALS, "directory_unavailable", "not_a_member"]),
+    code: z.enum([...VOTE_REFUSALS, "directory_unavailable", "not_a_member", "not_linked"]),
   }),
   z.strictObject({
     kind: z.literal("approval.voted"),
@@ -291,6 +291,23 @@ export const EventBody = z.discriminatedUnion("kind", [
     by: person,
     to: person,
     account: z.string(),
+  }),
+  /** Authors with the accounts elsewhere that they have shown to be theirs; who has none is left out. */
+  z.strictObject({
+    kind: z.literal("authors.known"),
+    authors: z.array(
+      z.strictObject({
+        person,
+        accounts: z.array(
+          z.strictObject({
+            provider: z.string(),
+            workspace: z.string(),
+            id: z.string(),
+            name: z.string().nullable(),
+          }),
+        ),
+      }),
+    ),
   }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;

@@ -50,6 +50,8 @@ export interface RunFacts {
   state: RunState;
   moves: { from: RunState; to: RunState; by: Person | null; why: string | null; at: Date }[];
   authors: Person[];
+  /** Accounts of authors elsewhere, as they were when the receipt was signed. */
+  accounts: Extract<EventBody, { kind: "authors.known" }>["authors"];
   decisions: (Omit<Extract<EventBody, { kind: "policy.decided" }>, "kind"> & { at: Date })[];
   approvals: ApprovalFacts[];
   sandboxes: (Omit<Extract<EventBody, { kind: "sandbox.ready" }>, "kind"> & { at: Date; lost: string | null })[];
@@ -105,6 +107,7 @@ export function facts(events: readonly RunEvent[]): RunFacts {
     state: "requested",
     moves: [],
     authors: [first.body.by],
+    accounts: [],
     decisions: [],
     approvals: [],
     sandboxes: [],
@@ -151,6 +154,9 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
       return;
     case "author.joined":
       if (!all.authors.some((author) => author.id === body.person.id)) all.authors.push(body.person);
+      return;
+    case "authors.known":
+      all.accounts = body.authors;
       return;
     case "policy.decided":
       all.decisions.push({ ...body, at });

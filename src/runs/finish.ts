@@ -2,6 +2,7 @@ import type { Agent } from "#ports/agent.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
 import { failedChecks } from "./checks.ts";
 import type { Core } from "./core.ts";
+import { authorsOf, commitMessage } from "./credit.ts";
 import type { RunEvent } from "./event.ts";
 import { facts } from "./facts.ts";
 import { handOff } from "./hand-off.ts";
@@ -73,7 +74,7 @@ interface Unsaved {
 const AWAY = /error: 5\d\d|failed to connect|couldn't connect|connection (refused|reset)|timed out|empty reply/i;
 
 /**
- * `null` when it is saved. Author: our app; co-author: who asked. Hooks and signing of the repository are off, its
+ * `null` when it is saved. Author: our app; co-authors: those whose words it came of. Hooks and signing of the repository are off, its
  * remotes do not count, and what its filters start is stopped. Throws when the relay does not answer.
  */
 export async function commitAndPush(
@@ -108,13 +109,9 @@ export async function commitAndPush(
   if (dirty.exitCode !== 0) {
     // A known secret that someone wrote into the request must not leave with the commit.
     const subject = core.redact(subjectOf(run, 68));
-    const committed = await git(
-      "commit",
-      "--quiet",
-      "--no-verify",
-      "--message",
-      `${subject}\n\nRun ${run.number}, asked by ${run.requester.name}.\n\nCo-authored-by: ${run.requester.name} <${run.requester.id}@people.countersign.invalid>`,
-    );
+    const authors = await core.store.tx((tx) => authorsOf(core, tx, run));
+    const message = commitMessage(subject, run, authors);
+    const committed = await git("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--message", message);
     if (committed.exitCode !== 0) {
       return { what: "commit", said: `git commit: ${(committed.stderr || committed.stdout).slice(-2_000)}` };
     }

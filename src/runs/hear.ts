@@ -11,7 +11,8 @@ import { asPut, boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { delegate } from "./delegate.ts";
 import type { Heard } from "./heard.ts";
-import { linkCode, unlink } from "./link.ts";
+import { ofAccounts } from "./link.ts";
+import { notLinked, speakerUnlinked } from "./linked.ts";
 import { titled } from "./look.ts";
 import { offer } from "./offer.ts";
 import { record } from "./record.ts";
@@ -38,7 +39,7 @@ export type { Heard } from "./heard.ts";
  */
 export async function hear(core: Core, heard: Heard, chosen: string | null = null): Promise<View | null> {
   const said = heard.asTask ? taskOf(heard.text) : parse(heard.text);
-  if (said.kind === "link" || said.kind === "unlink") return ofAccounts(core, heard, said.kind);
+  if (said.kind === "accounts") return ofAccounts(core, heard, said.what, said.place);
   if (said.kind === "delegate") return handOver(core, heard, said.to);
   const there = heard.first ? null : await core.stores.runs.byPlace(heard.place);
   const here = await standing(core, heard, chosen ?? there?.team ?? null);
@@ -52,7 +53,7 @@ export async function hear(core: Core, heard: Heard, chosen: string | null = nul
   return view;
 }
 
-type Said = Exclude<ReturnType<typeof parse>, { kind: "link" | "unlink" | "delegate" }>;
+type Said = Exclude<ReturnType<typeof parse>, { kind: "accounts" | "delegate" }>;
 
 /** To somebody who may speak to us here. `there`: the run of this conversation, whichever team it is of. */
 async function answer(core: Core, heard: Heard, said: Said, here: Standing, there: Run | null): Promise<View | null> {
@@ -109,13 +110,6 @@ async function handOver(core: Core, { account, place, first, shared }: Heard, to
   return run === null
     ? { kind: "refused", refusal: { code: "no_run_here" } }
     : delegate(core, { run, account, to, place });
-}
-
-/** Whose account is whose elsewhere is a matter of no team. */
-async function ofAccounts(core: Core, { account, shared }: Heard, what: "link" | "unlink"): Promise<View> {
-  if (shared) return { kind: "refused", refusal: { code: "shared_channel" } };
-  if (account.kind !== "member") return { kind: "refused", refusal: { code: "guest" } };
-  return what === "link" ? linkCode(core, account) : unlink(core, account);
 }
 
 async function help(core: Core, here: Standing): Promise<View> {
@@ -198,6 +192,8 @@ class TooLate extends Error {
  * has no next turn.
  */
 async function followUp(core: Core, heard: Heard, run: Run, text: string): Promise<View | null> {
+  const lack = takesWords(run) ? await speakerUnlinked(core, heard.account, run) : null;
+  if (lack !== null) return { kind: "refused", refusal: notLinked(lack, "words") };
   try {
     await addWords(core, heard, run, text);
   } catch (error) {

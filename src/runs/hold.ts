@@ -4,7 +4,7 @@ import { DirectoryUnavailable } from "#ports/directory.ts";
 import type { OpenAsk } from "./approval.ts";
 import { withMembers } from "./ask.ts";
 import type { Core } from "./core.ts";
-import { handOff } from "./hand-off.ts";
+import { type HandOff, handOff } from "./hand-off.ts";
 import { eventsOf } from "./look.ts";
 import { record } from "./record.ts";
 import { giveUpMs } from "./remind.ts";
@@ -16,9 +16,15 @@ const LOOK_AGAIN_MS = 60_000;
 /**
  * What is needed to decide cannot be read now: nothing is allowed and nothing is given up. The run stays where it is, is
  * looked at again in a minute, which is not counted as its own time, and says `why` once. After the `give_up` of the
- * questions that could not be put, else of policy, it is handed off.
+ * questions that could not be put, else of policy, it is handed off, with `given` in place of what is said otherwise.
  */
-export async function hold(core: Core, run: Run, why: string, asks: readonly Ask[] = []): Promise<void> {
+export async function hold(
+  core: Core,
+  run: Run,
+  why: string,
+  asks: readonly Ask[] = [],
+  given: Partial<Pick<HandOff, "fault" | "next">> = {},
+): Promise<void> {
   const events = await eventsOf(core, run.id);
   const said = events.findLast(({ body }) => body.kind === "notice" && body.text === why);
   // What was said before it went on is about another time.
@@ -30,6 +36,7 @@ export async function hold(core: Core, run: Run, why: string, asks: readonly Ask
       tried: run.text,
       failed: why,
       next: "Mend what cannot be read, then ask again. The run page has what was done so far.",
+      ...given,
     });
   }
   await core.store.tx(async (tx) => {

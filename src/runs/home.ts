@@ -2,6 +2,7 @@ import type { Account } from "#ports/directory.ts";
 import { type Approval, judge } from "./approval.ts";
 import type { Core } from "./core.ts";
 import { policyOf } from "./hear.ts";
+import { linksOf } from "./link.ts";
 import { titled } from "./look.ts";
 import type { Run } from "./run.ts";
 import { standing, standingIn } from "./standing.ts";
@@ -21,9 +22,10 @@ export async function home(core: Core, account: Account): Promise<HomeView> {
     standing(core, here),
     core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, account, account.name)),
   ]);
-  const [questions, runs] = await Promise.all([
+  const [questions, runs, links] = await Promise.all([
     waitingFor(core, account),
     core.stores.runs.byRequester(core.orgId, person.id, RUNS_MOST),
+    linksOf(core, account),
   ]);
   const current = core.policy();
   return {
@@ -33,6 +35,7 @@ export async function home(core: Core, account: Account): Promise<HomeView> {
     teams: "refused" in stands ? [] : "choose" in stands ? stands.choose : [stands.team],
     policy: current.ok ? { commit: current.policy.commit, digest: current.policy.digest } : null,
     runsUrl: `${core.baseUrl}/runs`,
+    links: { accounts: links.accounts, places: links.places },
   };
 }
 

@@ -9,6 +9,7 @@ import { boundNow, sameAct, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForDecision, membersOrHold } from "./hold.ts";
+import { heldForLinks } from "./linked.ts";
 import { factsOf } from "./look.ts";
 import { move } from "./move.ts";
 import { record } from "./record.ts";
@@ -43,6 +44,9 @@ const wasInReview = async (core: Core, run: Run): Promise<boolean> =>
 
 /** Whether it may be published now; otherwise the run has been moved to wait or to a handoff, or is held. */
 export async function mayPublish(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
+  const effects = await core.stores.effects.ofRun(run.id);
+  const begun = effects.some(({ key }) => key === pushKey(run, headOid));
+  if (!begun && (await heldForLinks(core, run))) return false;
   const changes = await core.gateway.changes(run.id, baseOid, headOid, PATCH_BYTES);
   // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
   const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
@@ -84,8 +88,6 @@ export async function mayPublish(core: Core, run: Run, baseOid: string, headOid:
   const latest = said.at(-1);
   if (latest?.status === "approved" && (await answers(core, run, latest, decision))) {
     // What was begun under a yes is carried to its end under it, also when the yes was for a while and that is over.
-    const effects = await core.stores.effects.ofRun(run.id);
-    const begun = effects.some(({ key }) => key === pushKey(run, headOid));
     if (begun || stands(core, latest, effects, null, decision.asks)) return true;
   }
   // A no to what other rules asked is none to what these ask.

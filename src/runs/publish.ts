@@ -3,6 +3,7 @@ import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided, unrecorded } from "./allow.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
 import type { Core } from "./core.ts";
+import { authorsOf } from "./credit.ts";
 import type { RunFacts } from "./facts.ts";
 import { handOff } from "./hand-off.ts";
 import { factsOf } from "./look.ts";
@@ -175,10 +176,23 @@ async function taken(core: Core, run: Run, how: string): Promise<false> {
   return false;
 }
 
+/** Which accounts elsewhere the authors have shown to be theirs, as it is when the receipt is signed. */
+async function authorsKnown(core: Core, run: Run): Promise<void> {
+  await core.store.tx(async (tx) => {
+    const authors = await authorsOf(core, tx, run);
+    const known = authors.filter(({ accounts }) => accounts.length > 0);
+    if (known.length > 0)
+      await record(core, tx, run.id, run.epoch, [
+        { kind: "authors.known", authors: known.map((one) => ({ ...one, accounts: [...one.accounts] })) },
+      ]);
+  });
+}
+
 /** The receipt as it was signed, or signed now: written once, whoever comes second reads it. */
 async function signed(core: Core, run: Run): Promise<string> {
   const there = await core.stores.receipts.get(run.id);
   if (there !== null) return there;
+  await authorsKnown(core, run);
   const facts = await factsOf(core, run.id);
   const envelope = sign(receipt(run, facts), core.signer);
   const text = JSON.stringify(envelope, null, 2);

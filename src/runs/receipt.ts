@@ -45,6 +45,9 @@ export function receipt(
         because: facts.request.because,
       },
       authors: facts.authors.map((author) => author.name),
+      ...(facts.accounts.length === 0
+        ? {}
+        : { accounts: facts.accounts.map(({ person, accounts }) => ({ author: person.name, of: accounts })) }),
       policy: facts.request.policy,
       agent: { name: facts.request.agent, model: facts.request.model },
       base: facts.work?.base,

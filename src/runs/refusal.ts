@@ -1,3 +1,4 @@
+import type { LinkPlace } from "#policy/linked.ts";
 import type { VoteRefusal } from "./approval.ts";
 import type { DelegationRefusal } from "./delegation.ts";
 
@@ -8,8 +9,15 @@ export type Refusal =
   | { readonly code: "no_mirror"; readonly team: string; readonly fix: string }
   | { readonly code: "not_a_member"; readonly team: string; readonly group: string }
   | { readonly code: "guest" }
-  /** No other place is configured whose accounts could be linked. */
-  | { readonly code: "nothing_to_link" }
+  /** Accounts of that place cannot be linked here. */
+  | { readonly code: "nothing_to_link"; readonly provider: LinkPlace }
+  /** Policy wants an account elsewhere linked first. `rule`: where it says so. */
+  | {
+      readonly code: "not_linked";
+      readonly provider: LinkPlace;
+      readonly rule: string;
+      readonly what: "words" | "answer";
+    }
   /** In a direct message: in none of the policy's teams. */
   | { readonly code: "no_membership" }
   /** A choice whose words are not kept any more, or were not theirs. */

@@ -1,9 +1,10 @@
+import { LINK_PLACES, type LinkPlace } from "#policy/linked.ts";
+
 /** What a person may say to us beside a task. Words are matched alone, so that "stop the flaky test" is a task. */
 export type Said =
   | { readonly kind: "help" | "status" | "stop" | "mine" | "policy" }
-  /** Whose account elsewhere is theirs. */
-  | { readonly kind: "link" }
-  | { readonly kind: "unlink" }
+  /** Whose account elsewhere is theirs. `place`: `null`: all of them. */
+  | { readonly kind: "accounts"; readonly what: "link" | "unlink"; readonly place: LinkPlace | null }
   /** `about`: one word after it, such as a host; `null`: everything. */
   | { readonly kind: "why"; readonly about: string | null }
   /** What follows "can I": asked of policy, and nothing is done. */
@@ -12,7 +13,7 @@ export type Said =
   | { readonly kind: "delegate"; readonly to: string | null }
   | { readonly kind: "task"; readonly text: string; readonly repo: string | null; readonly fresh: boolean };
 
-const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine" | "policy" | "link" | "unlink">> = {
+const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine" | "policy">> = {
   "": "help",
   help: "help",
   hello: "help",
@@ -24,9 +25,9 @@ const WORDS: Readonly<Record<string, "help" | "status" | "why" | "stop" | "mine"
   kill: "stop",
   mine: "mine",
   policy: "policy",
-  link: "link",
-  unlink: "unlink",
 };
+
+const LINKING = new RegExp(`^(link|unlink)(?: (?:my )?(${LINK_PLACES.join("|")})(?: account)?)?[.!?]*$`, "i");
 
 /** Parses a message that is already free of the mention. `repo=owner/name` picks a repository; `new …` a new run. */
 export function parse(text: string): Said {
@@ -34,6 +35,15 @@ export function parse(text: string): Said {
   const word = WORDS[trimmed.toLowerCase().replace(/[.!?]+$/, "")];
   if (word === "why") return { kind: "why", about: null };
   if (word !== undefined) return { kind: word };
+  const linking = LINKING.exec(trimmed.replace(/\s+/g, " "));
+  if (linking !== null) {
+    const [, what = "", place] = linking;
+    return {
+      kind: "accounts",
+      what: what.toLowerCase() === "link" ? "link" : "unlink",
+      place: LINK_PLACES.find((one) => one === place?.toLowerCase()) ?? null,
+    };
+  }
   const about = /^why `?([^\s`]*[^\s`?!.])`?[?!.]*$/i.exec(trimmed);
   if (about?.[1] !== undefined) return { kind: "why", about: about[1] };
   const asked = /^(?:can|may) (?:i|we) (.+)$/is.exec(trimmed);

@@ -11,6 +11,7 @@ import { boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { handOff } from "./hand-off.ts";
 import { heldForDecision, hold, membersOrHold } from "./hold.ts";
+import { heldForLinks } from "./linked.ts";
 import { move } from "./move.ts";
 import { codeOwnersOf } from "./owners.ts";
 import { asRecipe } from "./recipe.ts";
@@ -35,6 +36,7 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
     );
     return core.nudge();
   }
+  if (await heldForLinks(core, run)) return;
   const asked = await asRecipe(core, current.policy, run, compiled.scope);
   if ("gone" in asked) {
     await core.store.tx((tx) => move(core, tx, run, "denied", { why: asked.gone }));

@@ -133,17 +133,25 @@ export interface ApprovalStore {
   close(tx: Tx, id: string, status: Exclude<ApprovalState, "pending">): Promise<Approval | null>;
 }
 
+/** An account with its name there: "octocat". `null`: nobody said. */
+export interface LinkedAccount extends ExternalId {
+  readonly name: string | null;
+}
+
 export interface PeopleStore {
   /** The person behind a verified account, made on first sight. */
   resolve(tx: Tx, orgId: string, account: ExternalId, name: string): Promise<Person>;
   identities(tx: Tx, personId: string): Promise<readonly ExternalId[]>;
+  /** The same with what each is called there, the longest known first. */
+  accounts(tx: Tx, personId: string): Promise<readonly LinkedAccount[]>;
   /** The account that the person behind `account` has on another system; `null`: nobody is known behind it, or none there. */
   accountOn(account: ExternalId, on: Pick<ExternalId, "provider" | "workspace">): Promise<ExternalId | null>;
   /**
    * Makes a verified account the person's. "theirs" when it is somebody else's, "another" when the person has another account
-   * there: then nothing is changed. Idempotent.
+   * there: then nothing is changed. Somebody who is known by this account alone, since their words came from there, is the
+   * same person from then on: what they are an author of is the person's. Idempotent.
    */
-  link(tx: Tx, account: ExternalId, personId: string): Promise<"linked" | "theirs" | "another">;
+  link(tx: Tx, account: LinkedAccount, personId: string): Promise<"linked" | "theirs" | "another">;
   /** Takes back what was linked on these systems; returns what it was. */
   unlink(tx: Tx, personId: string, provider: string): Promise<readonly ExternalId[]>;
   /** Everyone whose words reached the agent of this run. Idempotent; `true` when new. */

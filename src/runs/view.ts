@@ -1,9 +1,11 @@
 import type { Capability } from "#policy/capability.ts";
 import type { Explanation } from "#policy/explain.ts";
+import type { LinkPlace } from "#policy/linked.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
 import type { Place } from "#ports/chat.ts";
 import type { Gate } from "./approval.ts";
 import type { ApprovalFacts, AskFacts, RunFacts } from "./facts.ts";
+import type { LinkRefusal } from "./linkable.ts";
 import type { Reason, ShownRule } from "./reason.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
@@ -98,11 +100,21 @@ export type View =
       readonly partly?: Partly;
     }
   /** For one person: what they write elsewhere, until `until`, to show that the account there is theirs. */
-  | { readonly kind: "link_code"; readonly code: string; readonly until: Date }
+  | { readonly kind: "link_code"; readonly provider: LinkPlace; readonly code: string; readonly until: Date }
+  /** The same by a page that they alone are shown: there they sign in elsewhere. */
+  | { readonly kind: "link_page"; readonly provider: LinkPlace; readonly url: string; readonly until: Date }
+  /** For one person: which accounts elsewhere are theirs, and where they could link one. */
+  | {
+      readonly kind: "links";
+      readonly accounts: readonly { readonly provider: LinkPlace; readonly name: string }[];
+      readonly places: readonly LinkPlace[];
+    }
+  /** For one person: a code of theirs was written elsewhere, and nothing came of it. */
+  | { readonly kind: "link_refused"; readonly provider: LinkPlace; readonly name: string; readonly why: LinkRefusal }
   /** For one person: an account elsewhere acts in their name from now on. `name`: as it is called there. */
   | { readonly kind: "linked"; readonly provider: string; readonly name: string; readonly person: string }
-  /** For one person: how many accounts elsewhere no longer do. */
-  | { readonly kind: "unlinked"; readonly accounts: number }
+  /** For one person: where accounts no longer do. */
+  | { readonly kind: "unlinked"; readonly from: readonly LinkPlace[] }
   | {
       readonly kind: "help";
       readonly team: string | null;
@@ -190,6 +202,8 @@ export interface HomeView {
   /** In force; `null`: it cannot be read. */
   readonly policy: { readonly commit: string; readonly digest: string } | null;
   readonly runsUrl: string;
+  /** Accounts elsewhere. */
+  readonly links: Pick<Extract<View, { kind: "links" }>, "accounts" | "places">;
 }
 
 /** Under this name a view has the people of a question: its group, or the owners of its paths. */

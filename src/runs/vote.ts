@@ -7,6 +7,7 @@ import { noMore } from "./budget.ts";
 import type { Core } from "./core.ts";
 import type { HandOff } from "./hand-off.ts";
 import { hostAnswered } from "./hosts.ts";
+import { notLinked, unlinkedOf, wanted } from "./linked.ts";
 import { titled } from "./look.ts";
 import { move } from "./move.ts";
 import { putNow } from "./put-now.ts";
@@ -36,6 +37,8 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
   if (!known) return { kind: "refused", refusal: { code: "unknown_approval" } };
   const members = await liveMembers(core, known, cast);
   const put = known.status === "pending" ? await putNow(core, known) : null;
+  const asked = await core.stores.runs.get(known.runId);
+  const links = asked === null ? [] : await wanted(core, asked, "approvers");
   const view = await core.store.tx(async (tx): Promise<View> => {
     // Run before approval, always in this order: parking takes the same lock, so a vote before it cannot be lost.
     const run = await core.stores.runs.lock(tx, known.runId);
@@ -49,6 +52,14 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       return { kind: "refused", refusal: await refusalOf(core, tx, run, approval, cast.account, code) };
     };
     if (cast.account.kind !== "member") return refuse("not_a_member");
+    // A no needs no proof of an account elsewhere: it opens nothing.
+    const lack = cast.choice === "approve" ? await unlinkedOf(core, tx, links, [person]) : null;
+    if (lack !== null) {
+      await record(core, tx, run.id, null, [
+        { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code: "not_linked" },
+      ]);
+      return { kind: "refused", refusal: notLinked(lack, "answer") };
+    }
     if (members === null) return refuse("directory_unavailable");
     // The card that was clicked shows what is no longer so.
     if (await rebound(core, tx, run, approval, put)) return refuse("stale");

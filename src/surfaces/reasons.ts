@@ -34,4 +34,5 @@ export const CLICK_REASONS: Readonly<Record<string, string>> = {
   stale: "answered a card that had changed",
   expired: "answered too late",
   step_up: "had to prove more than a chat account",
+  not_linked: "had yet to link an account that policy wants",
 };

@@ -69,7 +69,10 @@ export interface Wall {
  * The core over memory adapters and a database of its own on the real server (unless told), with the sample policies. Nothing
  * of it is a mock. It closes its database.
  */
-export async function memoryHouse(script: Script = {}, o: { wall?: Wall; database?: Database } = {}) {
+export async function memoryHouse(
+  script: Script = {},
+  o: { wall?: Wall; database?: Database; core?: Partial<Core> } = {},
+) {
   const wall = o.wall ?? null;
   const own = o.database === undefined ? await freshDatabase() : null;
   const database = o.database ?? (await openDatabase(own?.url ?? ""));
@@ -201,6 +204,7 @@ export async function memoryHouse(script: Script = {}, o: { wall?: Wall; databas
     redact: redactor([{ name: "model", value: "sup3r-secret-value" }]),
     nudge: () => undefined,
     log: (message, fields) => void logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
+    ...o.core,
   };
   await core.engine.work(handlers(core));
   const leaving = new AbortController();

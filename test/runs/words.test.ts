@@ -22,6 +22,13 @@ const SAID: Record<string, [string, ReturnType<typeof parse>]> = {
     "delegate retries to @U0CY's queue",
     { kind: "task", text: "delegate retries to @U0CY's queue", repo: null, fresh: false },
   ],
+  "link alone asks what is linked": ["Link.", { kind: "accounts", what: "link", place: null }],
+  "link names a place": ["link my GitHub account", { kind: "accounts", what: "link", place: "github" }],
+  "unlink takes one back": ["unlink linear", { kind: "accounts", what: "unlink", place: "linear" }],
+  "linking something is a task": [
+    "link the docs to github",
+    { kind: "task", text: "link the docs to github", repo: null, fresh: false },
+  ],
   "new forces a new run": ["new fix it", { kind: "task", text: "fix it", repo: null, fresh: true }],
 };
 for (const [sentence, [text, said]] of Object.entries(SAID)) test(sentence, () => expect(parse(text)).toEqual(said));

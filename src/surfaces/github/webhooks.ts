@@ -4,6 +4,7 @@ import type { PullRequestChange } from "#ports/repo-host.ts";
 import type { InboxStore } from "#runs/stores.ts";
 import { deliveries } from "#surfaces/deliveries.ts";
 import { changesIn, type Told } from "./changes.ts";
+import { type WroteCode, wroteCode } from "./codes.ts";
 
 const SOURCE = "github";
 /** A burst is answered first and worked off then: GitHub waits for its answers, and nobody for the work. */
@@ -34,6 +35,8 @@ export function githubWebhooks(o: {
   readonly inbox: InboxStore;
   /** Idempotent by delivery id; rejecting means "not now". */
   readonly changed: (change: PullRequestChange) => Promise<void>;
+  /** The same of somebody who wrote a code. Absent: people link their accounts in another way, or not at all. */
+  readonly wrote?: (word: WroteCode) => Promise<void>;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
   /** Older rows are of a process that is gone. Default 30 s. */
   readonly leftBehindMs?: number;
@@ -47,7 +50,8 @@ export function githubWebhooks(o: {
     leftBehindMs: o.leftBehindMs,
     atOnce: AT_ONCE,
   });
-  const start = (change: PullRequestChange) => kept.start(change.deliveryId, () => changed(change));
+  const start = (told: PullRequestChange | WroteCode) =>
+    kept.start(told.deliveryId, async () => (told.kind === "wrote_code" ? o.wrote?.(told) : changed(told)));
 
   async function take(c: Context): Promise<Response> {
     const raw = await c.req.text();
@@ -56,14 +60,21 @@ export function githubWebhooks(o: {
     if (signature === undefined || !(await o.verify(raw, signature))) return c.text("bad signature", 401);
     if (!delivery || !event) return c.text("not a delivery of GitHub's", 400);
     let told: readonly Told[];
+    let word: ReturnType<typeof wroteCode>;
     try {
-      told = changesIn(event, payloadOf(raw, c.req.header("content-type") ?? ""), o.appId);
+      const payload = payloadOf(raw, c.req.header("content-type") ?? "");
+      told = changesIn(event, payload, o.appId);
+      word = o.wrote === undefined ? null : wroteCode(event, payload);
     } catch (error) {
       log("a GitHub delivery is not understood", { level: "error", delivery, event, error: String(error) });
       return c.text("not understood", 400);
     }
-    const fresh: PullRequestChange[] = [];
+    const fresh: (PullRequestChange | WroteCode)[] = [];
     try {
+      if (word !== null) {
+        const wrote = { ...word, deliveryId: `${delivery}:code` };
+        if (await inbox.insertOnce(SOURCE, wrote.deliveryId, wrote)) fresh.push(wrote);
+      }
       for (const one of told) {
         // A delivery may be about several pull requests of one commit.
         const change = { ...one, deliveryId: told.length === 1 ? delivery : `${delivery}:${one.number}` };
@@ -74,13 +85,13 @@ export function githubWebhooks(o: {
       log("a GitHub delivery could not be kept", { level: "error", delivery, error: String(error) });
       return c.text("try again", 500);
     }
-    for (const change of fresh) void start(change);
+    for (const one of fresh) void start(one);
     return c.text("accepted", 202);
   }
 
   return {
     routes: new Hono().post(WEBHOOK_PATH, bodyLimit({ maxSize: BODY_MOST_BYTES }), take),
-    redrive: () => kept.redrive((row) => start(row.body as PullRequestChange)),
+    redrive: () => kept.redrive((row) => start(row.body as PullRequestChange | WroteCode)),
     drain: kept.drain,
   };
 }

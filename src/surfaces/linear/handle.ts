@@ -136,7 +136,11 @@ export function handler({ organization, tracker, verbs, botUrl, log }: HandleOpt
     const user = userOf(by);
     const there = await tracker.user(by.id);
     if (there?.kind !== "member") return say(delivery, delivery.session, "response", NOBODY);
-    const came = await verbs.redeem({ text: delivery.said, account: user, once: delivery.id });
+    const came = await verbs.redeem({
+      text: delivery.said,
+      account: { ...user, name: there.name },
+      once: delivery.id,
+    });
     if ("refused" in came) {
       return post(delivery, delivery.session, "answer", {
         kind: "elicitation",
@@ -150,7 +154,7 @@ export function handler({ organization, tracker, verbs, botUrl, log }: HandleOpt
       delivery,
       delivery.session,
       "thought",
-      `Your account is linked with ${said(account.name, 60)} in Slack. \`unlink\` there takes it back.`,
+      `Your account is linked with ${said(account.name, 60)} in Slack. \`unlink linear\` there takes it back.`,
     );
     if ((await goOn(user, account)) === 0 && (await verbs.runAt(placeOf(delivery))) === null)
       await post(delivery, delivery.session, "next", {

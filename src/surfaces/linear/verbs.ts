@@ -1,8 +1,9 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Heard } from "#runs/hear.ts";
-import type { LinkRefusal } from "#runs/link.ts";
+import type { LinkRefusal } from "#runs/linkable.ts";
 import type { Run } from "#runs/run.ts";
+import type { LinkedAccount } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
 import type { Words } from "#runs/waiting.ts";
 
@@ -18,7 +19,7 @@ export interface LinearVerbs {
   runsOn(ticket: string): Promise<readonly Run[]>;
   redeem(o: {
     readonly text: string;
-    readonly account: ExternalId;
+    readonly account: LinkedAccount;
     readonly once: string;
   }): Promise<{ readonly linked: Account } | { readonly refused: LinkRefusal }>;
   /** `false`: too much waits already. */

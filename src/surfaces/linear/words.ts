@@ -1,6 +1,6 @@
 import type { VoteRefusal } from "#runs/approval.ts";
 import type { DelegationRefusal } from "#runs/delegation.ts";
-import type { LinkRefusal } from "#runs/link.ts";
+import type { LinkRefusal } from "#runs/linkable.ts";
 import type { Refusal, RefusalCode } from "#runs/refusal.ts";
 import { listed, some } from "#surfaces/slack/cards/text.ts";
 import { code, said } from "./text.ts";
@@ -62,6 +62,8 @@ const WORDS: { readonly [C in Here]: (refusal: Of<C>) => string } = {
   no_such_run: ({ number }) => `There is no run ${number}.`,
   run_over: ({ number, state }) =>
     `Run ${number} is over (${said(state.replaceAll("_", " "))}). Say what to do next to start another.`,
+  not_linked: ({ provider, rule }) =>
+    `Policy wants your ${provider === "github" ? "GitHub" : "Linear"} account linked first (${code(rule, 160)}), so nothing was added. Say ${code(`link ${provider}`)} to us in Slack, then say it again.`,
   not_yours_to_stop: ({ requester }) =>
     `Only ${said(requester, 60)}, the other authors and this run's approvers may stop it, so it goes on. Ask one of them.`,
 };
@@ -84,13 +86,13 @@ export const LINK_WORDS: Readonly<Record<LinkRefusal, string>> = {
   code_late: "That code has expired, so nothing was linked. A code is good for ten minutes.",
   code_used: "That code was used before, and each works once, so nothing was linked.",
   theirs:
-    "Your account here is linked with somebody else's Slack account already, so nothing was linked. They can say `unlink` to us in Slack.",
+    "Your account here is linked with somebody else's Slack account already, so nothing was linked. They can say `unlink linear` to us in Slack.",
   another:
-    "Whoever made that code has linked another account here, so nothing was linked. They can say `unlink` to us in Slack first.",
+    "Whoever made that code has linked another account here, so nothing was linked. They can say `unlink linear` to us in Slack first.",
   guest: "Whoever made that code is no full member of the Slack workspace, so nothing was linked.",
   directory_unavailable:
     "Slack could not tell us whose code that is, so nothing was linked. Write it again in a minute.",
 };
 
 export const HOW_TO_LINK =
-  "Say `link` to us in Slack (mention us, or write us a direct message). You get a code that only you see; write it here within ten minutes.";
+  "Say `link linear` to us in Slack (mention us, or write us a direct message). You get a code that only you see; write it here within ten minutes.";

@@ -9,12 +9,22 @@ export const ACTS = {
 } as const;
 
 /** The same in the app's Home, where a press comes without a channel. */
-export const HOME_ACTS = { stop: "home_stop", policy: "home_policy" } as const;
+export const HOME_ACTS = {
+  stop: "home_stop",
+  policy: "home_policy",
+  link: "home_link",
+  unlink: "home_unlink",
+} as const;
 
 export const HOME_BUTTONS: readonly string[] = Object.values(HOME_ACTS);
 
 /** Link buttons tell us of their click too; nothing is done about it. */
-export const OPEN = { run: "open_run", pullRequest: "open_pull_request", card: "open_card" } as const;
+export const OPEN = {
+  run: "open_run",
+  pullRequest: "open_pull_request",
+  card: "open_card",
+  account: "open_account",
+} as const;
 
 export const BUTTONS: readonly string[] = Object.values(ACTS);
 

@@ -12,7 +12,7 @@ const USAGE: Readonly<Record<"no_task" | "no_number" | "unknown", (name: string)
     `Say what you want after it: ${code(`${name} run replace "old words" with "new words" in README.md`)}.`,
   no_number: (name) => `Name the run: ${code(`${name} stop 142`)}. ${code(`${name} mine`)} lists yours.`,
   unknown: (name) =>
-    `I know ${["run", "status", "stop", "policy", "mine", "help"].map((word) => code(`${name} ${word}`)).join(", ")}. To ask for work, begin with ${code(`${name} run`)}.`,
+    `I know ${["run", "status", "stop", "policy", "mine", "link", "help"].map((word) => code(`${name} ${word}`)).join(", ")}. To ask for work, begin with ${code(`${name} run`)}.`,
 };
 
 /** Slash commands: the same verbs as a mention. Every one has an answer that its person sees. */

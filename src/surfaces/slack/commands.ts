@@ -53,7 +53,7 @@ export type Asked =
   /** Not understood: `why` says what is missing. */
   | { readonly kind: "usage"; readonly why: "no_task" | "no_number" | "unknown" };
 
-const SAID = /^(?:help|status|policy|mine|why|(?:can|may) (?:i|we) .+)$/is;
+const SAID = /^(?:help|status|policy|mine|why|(?:un)?link(?: (?:my )?(?:github|linear))?|(?:can|may) (?:i|we) .+)$/is;
 
 /** Reads what follows the command, free of Slack's entities. Every text leads to one of these. */
 export function asked(text: string): Asked {

@@ -1,4 +1,5 @@
 import type { App } from "@slack/bolt";
+import { LINK_PLACES, type LinkPlace } from "#policy/linked.ts";
 import type { View } from "#runs/view.ts";
 import { HOME_ACTS } from "./acts.ts";
 import { homeOf } from "./cards/home.ts";
@@ -8,6 +9,14 @@ import { homeClickOf, openedOf, stoppedOf } from "./native.ts";
 
 const NOT_KNOWN = "Slack could not tell us who you are, so nothing can be shown. Open this page again in a minute.";
 const LATE = "Slack could not open the policy in time. Press it again.";
+const LINK_LATE = "Slack could not show you how to link the account in time. Press it again.";
+
+/** Of a button of ours, so that it is one of them. */
+function placeOf(value: string): LinkPlace {
+  const place = LINK_PLACES.find((one) => one === value);
+  if (place === undefined) throw new Error("a press that passed the door names no place");
+  return place;
+}
 
 /** The app's own places in Slack: its Home, and the Stop button of a session. */
 export function hearNative(app: App, deskOf: DeskOf): void {
@@ -29,26 +38,51 @@ export function hearNative(app: App, deskOf: DeskOf): void {
   app.action(HOME_ACTS.policy, async ({ ack, body, context }) => {
     await ack();
     const desk = await deskOf(context);
-    const { verbs, urgent, now } = desk;
     const { user, value, triggerId } = pressed(body);
     const account = await desk.accountOf(user);
-    const view = account === null ? desk.unknown : await verbs.teamPolicy({ account, team: value });
+    const view = account === null ? desk.unknown : await desk.verbs.teamPolicy({ account, team: value });
+    await open(desk, { user, triggerId, title: "Policy", view, late: LATE });
+  });
+
+  app.action(HOME_ACTS.link, async ({ ack, body, context }) => {
+    await ack();
+    const desk = await deskOf(context);
+    const { user, value, triggerId } = pressed(body);
+    const [account, place] = [await desk.accountOf(user), placeOf(value)];
+    const view = account === null ? desk.unknown : await desk.verbs.accounts({ account, what: "link", place });
+    await open(desk, { user, triggerId, title: "Link an account", view, late: LINK_LATE });
+  });
+
+  app.action(HOME_ACTS.unlink, async ({ ack, body, context }) => {
+    await ack();
+    const desk = await deskOf(context);
+    const { user, value } = pressed(body);
+    const [account, place] = [await desk.accountOf(user), placeOf(value)];
+    const view = account === null ? desk.unknown : await desk.verbs.accounts({ account, what: "unlink", place });
+    await publish(desk, user, render(view, desk.now()).text);
+  });
+
+  /** Shows something to whoever pressed, above the Home. */
+  async function open(
+    desk: Desk,
+    o: { user: string; triggerId: string; title: string; view: View; late: string },
+  ): Promise<void> {
     try {
-      await urgent.views.open({
-        trigger_id: triggerId,
+      await desk.urgent.views.open({
+        trigger_id: o.triggerId,
         view: {
           type: "modal",
-          title: { type: "plain_text", text: "Policy", emoji: false },
+          title: { type: "plain_text", text: o.title, emoji: false },
           close: { type: "plain_text", text: "Close", emoji: false },
-          blocks: render(view, now()).blocks,
+          blocks: render(o.view, desk.now()).blocks,
         },
       });
     } catch (error) {
       // A trigger lives three seconds: no later try of ours can open it.
-      desk.log("the policy could not be opened from the Home", { error: String(error) });
-      await publish(desk, user, LATE);
+      desk.log(`"${o.title}" could not be opened from the Home`, { error: String(error) });
+      await publish(desk, o.user, o.late);
     }
-  });
+  }
 
   app.event("agent_session_stopped", async ({ body, context }) => {
     const stopped = stoppedOf(body);

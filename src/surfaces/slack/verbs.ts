@@ -1,3 +1,4 @@
+import type { LinkPlace } from "#policy/linked.ts";
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Choice } from "#runs/approval.ts";
@@ -25,6 +26,12 @@ export interface SlackVerbs {
   barred(heard: Heard): Promise<View | null>;
   /** What this person has to decide and has asked for. */
   home(account: Account): Promise<HomeView>;
+  /** What this person links, or takes back. */
+  accounts(o: {
+    readonly account: Account;
+    readonly what: "link" | "unlink";
+    readonly place: LinkPlace | null;
+  }): Promise<View>;
   teamPolicy(o: { readonly account: Account; readonly team: string }): Promise<View>;
   stopNumbered(o: { readonly number: number; readonly account: Account; readonly place: Place }): Promise<View>;
   stop(o: { readonly runId: string; readonly account: Account; readonly place: Place }): Promise<View>;

@@ -1,6 +1,7 @@
 import type { VoteRefusal } from "#runs/approval.ts";
 import type { Refusal, RefusalCode } from "#runs/refusal.ts";
 import { EGRESS_REASONS, POLICY_REASONS } from "#surfaces/reasons.ts";
+import { PLACES } from "./cards/accounts.ts";
 import { code, groupName, inUtc, listed, said, sentence, some } from "./cards/text.ts";
 
 type Of<C extends RefusalCode> = Refusal & { readonly code: C };
@@ -14,8 +15,10 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
     `This channel belongs to no team, so nothing was started. Whoever keeps the policy can change that with this line: ${code(fix, 600)}.`,
   no_mirror: ({ team, fix }) =>
     `Team ${said(team)} has no channel where people could answer, so nothing was started. Whoever keeps the policy can change that with this line: ${code(fix, 600)}.`,
-  nothing_to_link: () =>
-    "There is no other place here to link your account with: tickets of Linear are not configured. Whoever runs this service can change that.",
+  nothing_to_link: ({ provider }) =>
+    `Accounts of ${PLACES[provider]} cannot be linked here: that is not configured. Whoever runs this service can change that.`,
+  not_linked: ({ provider, rule: at, what }) =>
+    `Policy wants your ${PLACES[provider]} account linked first (rule ${code(at)}), so ${what === "answer" ? "your yes was not counted" : "your words were not passed on"}. Say ${code(`link ${provider}`)} to me, then ${what === "answer" ? "answer" : "say it"} again.`,
   not_a_member: ({ team, group }) =>
     `You are not in ${groups([group])}, so you cannot start work for team ${said(team)} here. Ask in your own team's channel, or ask to be added to that group.`,
   guest: () =>

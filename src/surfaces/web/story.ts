@@ -291,6 +291,13 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
     case "run.handed_off":
       add("no", [`Handed off: ${body.failed}`]);
       return;
+    case "authors.known":
+      for (const { person, accounts } of body.authors)
+        add("info", [
+          { who: person.name },
+          ` is ${accounts.map(({ provider, id, name }) => `${name ?? id} on ${provider}`).join(", ")}`,
+        ]);
+      return;
     case "notice":
       add("info", [body.text]);
       return;

@@ -24,7 +24,7 @@ test("whoever is not linked starts nothing, is told how, and what they asked for
     activity: { kind: "elicitation" },
     signIn: { url: "https://acme.slack.com/team/U0AGENT", userId: ana.id, provider: "Slack" },
   });
-  expect(world.said(session).at(-1)).toContain("Say `link` to us in Slack");
+  expect(world.said(session).at(-1)).toContain("Say `link linear` to us in Slack");
 
   await world.prompt(session, ana, `Here it is: ${await world.code(ANA)}`);
   expect(world.said(session).join("\n")).toContain("Your account is linked with Ana in Slack");
@@ -91,7 +91,7 @@ test("an account that is somebody's already, and a second account of the same pe
 });
 
 test("a guest of Slack gets no code, and an app of Linear uses none", async () => {
-  expect(await world.inSlack(DEE, "link")).toEqual({ kind: "refused", refusal: { code: "guest" } });
+  expect(await world.inSlack(DEE, "link linear")).toEqual({ kind: "refused", refusal: { code: "guest" } });
   const session = world.session(world.issue(TASK), world.people.robot);
   await world.prompt(session, world.people.robot, await world.code(ANA));
   expect(world.said(session).at(-1)).toMatch(/^response: Only a full member/);
@@ -102,8 +102,12 @@ test("unlink takes it back at once, and somebody else may then link the account"
   const { ana } = world.people;
   const session = world.session(world.issue(TASK), ana);
   await world.prompt(session, ana, await world.code(ANA));
-  expect(await world.inSlack(ANA, "unlink")).toEqual({ kind: "unlinked", accounts: 1 });
-  expect(await world.inSlack(ANA, "unlink")).toEqual({ kind: "unlinked", accounts: 0 });
+  const links = { kind: "links", places: ["linear"] };
+  expect(await world.inSlack(ANA, "link")).toEqual({ ...links, accounts: [{ provider: "linear", name: "Ana" }] });
+  expect(await world.inSlack(ANA, "unlink github")).toEqual({ kind: "unlinked", from: [] });
+  expect(await world.inSlack(ANA, "unlink")).toEqual({ kind: "unlinked", from: ["linear"] });
+  expect(await world.inSlack(ANA, "unlink linear")).toEqual({ kind: "unlinked", from: [] });
+  expect(await world.inSlack(ANA, "link")).toEqual({ ...links, accounts: [] });
   await world.created(world.session(world.issue(TASK), ana));
   expect(await runs()).toEqual([]);
   await world.prompt(session, ana, await world.code(BO));

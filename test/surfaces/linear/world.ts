@@ -34,10 +34,6 @@ export async function linearWorld(script: Script = {}) {
   const own = await freshDatabase();
   const database = await openDatabase(own.url);
   const house = await memoryHouse(script, { database });
-  const core = {
-    ...house.core,
-    linkMac: (text: string) => createHmac("sha256", "installation").update(text).digest("base64url"),
-  };
   const tracker: MemoryTracker = memoryTracker();
   const people = {
     ana: user("Ana"),
@@ -49,6 +45,11 @@ export async function linearWorld(script: Script = {}) {
   for (const { id, name, app, guest } of Object.values(people))
     tracker.put({ id, name, kind: app ? "app" : guest ? "guest" : "member" });
   const ours = { organization: randomUUID(), appUser: randomUUID() };
+  const core = {
+    ...house.core,
+    linkable: [{ provider: "linear", workspace: ours.organization, by: "code" }] as const,
+    linkMac: (text: string) => createHmac("sha256", "installation").update(text).digest("base64url"),
+  };
   const sender = { ...ours, now: () => Date.now() };
 
   /** What Slack shows: the newest view of each message, and where. */
@@ -158,7 +159,7 @@ export async function linearWorld(script: Script = {}) {
       }),
     /** A code of this person, as only they see it. */
     async code(account: Account): Promise<string> {
-      const view = await this.inSlack(account, "link");
+      const view = await this.inSlack(account, "link linear");
       if (view?.kind !== "link_code") throw new Error(`it is a ${view?.kind}`);
       return view.code;
     },

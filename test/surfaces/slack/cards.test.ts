@@ -62,7 +62,7 @@ describe.each(Object.entries(views))("the card %s", (name, view) => {
     const buttons = buttonsOf(card).flatMap((element) => (element.type === "button" ? [element] : []));
     const texts = buttons.map((button) => button.text.text);
     expect(new Set(texts).size).toBe(texts.length);
-    for (const button of buttons) expect(button.accessibility_label).toMatch(/\w+ .*\d|run/);
+    for (const button of buttons) expect(button.accessibility_label).toMatch(/\w+ .*\d|run|account/);
   });
 
   test("puts nothing undefined, no emoji and no exclamation mark on the screen", () => {

@@ -71,6 +71,7 @@ beforeAll(async () => {
     log: () => {},
     verbs: {
       foresee: () => {},
+      accounts: () => Promise.reject(new Error("nobody links anything here")),
       hear: (heard) => hear(core, heard),
       vote: (cast) => vote(core, cast),
       askAgain: (ask) => askAgain(core, ask),

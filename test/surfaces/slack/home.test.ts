@@ -100,6 +100,35 @@ describe.each(TRANSPORTS)("over %s", (over) => {
     expect(await left()).toEqual([]);
   });
 
+  test("accounts elsewhere are linked and taken back from the Home", async () => {
+    const { post, say, calls, double } = await slackWorld(database, { over });
+    say.home = {
+      ...EMPTY_HOME,
+      links: { accounts: [{ provider: "linear", name: "ana <b>" }], places: ["github", "linear"] },
+    };
+    await post(opened());
+    const shown = JSON.stringify(double.homes[0]);
+    expect(shown).toContain("ana &lt;b&gt; on Linear");
+    expect(shown.match(/"home_(?:un)?link"/g)).toEqual(['"home_link"', '"home_unlink"']);
+    say.view = {
+      kind: "link_page",
+      provider: "github",
+      url: "https://a.example/identity/github/start",
+      until: new Date(0),
+    };
+    await post(pressedAtHome("home_link", "github"), { form: true });
+    expect(calls.at(-1)).toMatchObject({
+      verb: "accounts",
+      with: { what: "link", place: "github", account: { id: "U0ANA" } },
+    });
+    expect(brokenTypes("ModalView", double.views[0]?.view)).toEqual([]);
+    expect(JSON.stringify(double.views[0])).toContain("https://a.example/identity/github/start");
+    say.view = { kind: "unlinked", from: ["linear"] };
+    await post(pressedAtHome("home_unlink", "linear"), { form: true });
+    expect(calls.at(-2)).toMatchObject({ verb: "accounts", with: { what: "unlink", place: "linear" } });
+    expect(JSON.stringify(double.homes.at(-1))).toContain("no longer linked with you");
+  });
+
   test("somebody whom Slack does not know sees nothing of anybody", async () => {
     const { post, calls, double } = await slackWorld(database, { over });
     await post(opened({ user: "U0NOBODY" }));

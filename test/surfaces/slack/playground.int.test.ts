@@ -88,6 +88,7 @@ describe.each(TRANSPORTS)("over %s", (over) => {
           ...EMPTY_HOME,
           runs: [{ ...story.title, state: "working", text: "make it red", over: false }],
         }),
+        accounts: () => Promise.reject(new Error("nobody links anything here")),
         teamPolicy: () => Promise.reject(new Error("nobody asks for a policy here")),
         stopNumbered: () => Promise.reject(new Error("nobody stops by number here")),
         foresee: () => {},

@@ -28,6 +28,7 @@ export const EMPTY_HOME: HomeView = {
   teams: [],
   policy: null,
   runsUrl: "http://countersign.test/runs",
+  links: { accounts: [], places: [] },
 };
 
 export interface VerbCall {
@@ -98,6 +99,7 @@ export async function slackWorld(
       await answer({ verb: "home", with: { ...account } }, noted("stopping"));
       return say.home;
     },
+    accounts: (asked) => answer({ verb: "accounts", with: { ...asked } }, { kind: "unlinked", from: ["github"] }),
     teamPolicy: (asked) => answer({ verb: "teamPolicy", with: { ...asked } }, noted("stopping")),
     stopNumbered: (stopped) => answer({ verb: "stopNumbered", with: { ...stopped } }, noted("stopping")),
   };

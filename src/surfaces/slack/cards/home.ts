@@ -2,6 +2,7 @@ import type { HomeView as SlackHome } from "@slack/types";
 import type { HomeView } from "#runs/view.ts";
 import { HOME_ACTS, OPEN } from "#surfaces/slack/acts.ts";
 import { permalink } from "#surfaces/slack/permalink.ts";
+import { PLACES } from "./accounts.ts";
 import { actions, button, context, linkButton, menu, section } from "./blocks.ts";
 import { STATES } from "./facts.ts";
 import { version } from "./policy.ts";
@@ -16,7 +17,7 @@ const RUNS_MOST = 10;
  * `notice`: what their last press did.
  */
 export function homeOf(
-  { waiting, unread, runs, teams, policy, runsUrl }: HomeView,
+  { waiting, unread, runs, teams, policy, runsUrl, links }: HomeView,
   o: { readonly workspaceUrl: string | null; readonly notice: string | null },
 ): SlackHome {
   const blocks = [
@@ -76,6 +77,7 @@ export function homeOf(
             options: teams.map((team) => ({ text: team, value: team })),
           }),
         ),
+    ...accounts(links),
     section(
       "*Help*",
       `Mention me in your team's channel with a request, or type ${code("/agent run")} and what you want. ${code("/agent help")} has the rest.`,
@@ -83,6 +85,38 @@ export function homeOf(
     ),
   ];
   return { type: "home", blocks: numbered(blocks.filter((block) => block !== null)) };
+}
+
+/** Which accounts elsewhere are theirs; nothing where none can be linked. */
+function accounts({ accounts: theirs, places }: HomeView["links"]) {
+  const free = places.filter((place) => !theirs.some(({ provider }) => provider === place));
+  if (theirs.length + free.length === 0) return [];
+  return [
+    section(
+      "*Your accounts elsewhere*",
+      theirs.length === 0
+        ? "None is linked with you."
+        : theirs.map(({ provider, name }) => `${said(name, 80)} on ${PLACES[provider]}`).join("\n"),
+    ),
+    actions(
+      ...free.map((place) =>
+        button({
+          action: HOME_ACTS.link,
+          text: `Link ${PLACES[place]}`,
+          label: `Link your ${PLACES[place]} account`,
+          value: place,
+        }),
+      ),
+      ...theirs.map(({ provider }) =>
+        button({
+          action: HOME_ACTS.unlink,
+          text: `Unlink ${PLACES[provider]}`,
+          label: `Unlink your ${PLACES[provider]} account`,
+          value: provider,
+        }),
+      ),
+    ),
+  ];
 }
 
 /** Slack wants the actions of one Home told apart by their block. */

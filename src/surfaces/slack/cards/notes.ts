@@ -3,7 +3,7 @@ import { ACTS, packChoice } from "#surfaces/slack/acts.ts";
 import { egressReason, NOTED, words } from "#surfaces/slack/words.ts";
 import { actions, type Card, card, context, menu, section } from "./blocks.ts";
 import { openRun, STATES } from "./facts.ts";
-import { code, count, link, listed, moment, quoted, said, some } from "./text.ts";
+import { code, count, link, listed, quoted, said, some } from "./text.ts";
 
 type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
 
@@ -12,34 +12,6 @@ const LINES_MOST = 10;
 /** For one person: why nothing happened, and what to do. */
 export function refusedCard({ refusal }: Of<"refused">): Card {
   const text = words(refusal);
-  return card(text, [section(text)]);
-}
-
-/** For one person: what shows elsewhere that an account there is theirs. Nothing but the card has the code. */
-export function linkCodeCard({ code: text, until }: Of<"link_code">): Card {
-  return card("Your code is in this message. Write it on the ticket within ten minutes.", [
-    section(
-      `*Write this on the ticket on Linear, as a message to me, until ${moment(until)}:*`,
-      code(text, 800),
-      "It works once, and links the account that writes it with you here. Show it to nobody: whoever writes it there acts in your name.",
-    ),
-  ]);
-}
-
-const SYSTEMS: Readonly<Record<string, string>> = { linear: "Linear", github: "GitHub" };
-
-/** For one person: who acts in their name elsewhere from now on. */
-export function linkedCard({ provider, name: account, person }: Of<"linked">): Card {
-  const where = SYSTEMS[provider] ?? said(provider, 40);
-  const text = `${said(account, 80)} on ${where} is linked with you, ${said(person, 60)}, and may ask in your name there. If that is not you, say unlink to me at once.`;
-  return card(text, [section(text)]);
-}
-
-export function unlinkedCard({ accounts }: Of<"unlinked">): Card {
-  const text =
-    accounts === 0
-      ? "No account elsewhere is linked with you, so nothing was changed."
-      : "Your account on Linear is no longer linked with you: nobody asks in your name there. Runs that were asked for go on; say stop in their thread to end one.";
   return card(text, [section(text)]);
 }
 

@@ -1,19 +1,9 @@
 import type { View } from "#runs/view.ts";
+import { linkCodeCard, linkedCard, linkPageCard, linkRefusedCard, linksCard, unlinkedCard } from "./accounts.ts";
 import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
 import { forgeCard } from "./forge.ts";
-import {
-  askedCard,
-  blockedCard,
-  chooseTeamCard,
-  helpCard,
-  linkCodeCard,
-  linkedCard,
-  listCard,
-  notedCard,
-  refusedCard,
-  unlinkedCard,
-} from "./notes.ts";
+import { askedCard, blockedCard, chooseTeamCard, helpCard, listCard, notedCard, refusedCard } from "./notes.ts";
 import { outcomeCard } from "./outcome.ts";
 import { canCard, policyBrokenCard, policyCard, policyMendedCard } from "./policy.ts";
 import { receiptCard } from "./receipt.ts";
@@ -47,6 +37,12 @@ export function render(view: View, now: Date): Card {
       return notedCard(view);
     case "link_code":
       return linkCodeCard(view);
+    case "link_page":
+      return linkPageCard(view);
+    case "link_refused":
+      return linkRefusedCard(view);
+    case "links":
+      return linksCard(view);
     case "linked":
       return linkedCard(view);
     case "unlinked":

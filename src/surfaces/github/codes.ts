@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { codeIn } from "#runs/link.ts";
+
+/** An account that has written a code of ours on a pull request. */
+export interface WroteCode {
+  readonly kind: "wrote_code";
+  readonly deliveryId: string;
+  readonly repo: string;
+  readonly number: number;
+  /** GitHub's number for the account, which stays when it is renamed. */
+  readonly id: number;
+  readonly login: string;
+  readonly code: string;
+}
+
+const Repository = z.object({ full_name: z.string() });
+/** Far longer than any of GitHub's. */
+const User = z.object({ id: z.int().positive(), login: z.string().max(100), type: z.string() });
+
+const Review = z.object({
+  action: z.literal("submitted"),
+  repository: Repository,
+  pull_request: z.object({ number: z.int() }),
+  review: z.object({ body: z.string().nullish(), user: User.nullish() }),
+});
+
+const Comment = z.object({
+  action: z.literal("created"),
+  repository: Repository,
+  issue: z.object({ number: z.int(), pull_request: z.object({}) }),
+  comment: z.object({ body: z.string().nullish(), user: User.nullish() }),
+});
+
+/**
+ * The code that a person wrote in a review of a pull request, or in a comment on one, where the App is told of those. What was
+ * edited later counts for nothing: who edits need not be who wrote. `null`: there is none.
+ */
+export function wroteCode(event: string, payload: unknown): Omit<WroteCode, "deliveryId"> | null {
+  if (event === "pull_request_review") {
+    const { data } = Review.safeParse(payload);
+    return data === undefined ? null : written(data.repository, data.pull_request.number, data.review);
+  }
+  if (event === "issue_comment") {
+    const { data } = Comment.safeParse(payload);
+    return data === undefined ? null : written(data.repository, data.issue.number, data.comment);
+  }
+  return null;
+}
+
+function written(
+  repository: z.infer<typeof Repository>,
+  number: number,
+  { body, user }: z.infer<typeof Comment>["comment"],
+): Omit<WroteCode, "deliveryId"> | null {
+  const code = codeIn(body ?? "");
+  if (code === null || user?.type !== "User") return null;
+  return { kind: "wrote_code", repo: repository.full_name, number, id: user.id, login: user.login, code };
+}
