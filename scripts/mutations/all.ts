@@ -2,6 +2,7 @@ import { APPROVALS } from "./approvals.ts";
 import { EDGES } from "./edges.ts";
 import { GATEWAY } from "./gateway.ts";
 import { GIT } from "./git.ts";
+import { IDENTITY } from "./identity.ts";
 import { MODEL } from "./model.ts";
 import type { Mutation } from "./mutation.ts";
 import { POLICY } from "./policy.ts";
@@ -20,4 +21,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...GIT,
   ...EDGES,
   ...TICKETS,
+  ...IDENTITY,
 ];

@@ -16,7 +16,7 @@ export const TICKETS: readonly Mutation[] = [
   {
     name: "a code lives for ever",
     file: "src/runs/link.ts",
-    find: 'if (!again && core.clock.now().getTime() > until) return { refused: "code_late" };',
+    find: 'if (!again && core.clock.now().getTime() > until) return { refused: "code_late", owner };',
     replace: "",
     red: linking("a late code, a changed one and one of another installation link nobody"),
   },

@@ -11,7 +11,7 @@ import { asPut, boundNow, withBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { delegate } from "./delegate.ts";
 import type { Heard } from "./heard.ts";
-import { ofAccounts } from "./link.ts";
+import { hasCode, ofAccounts } from "./link.ts";
 import { notLinked, speakerUnlinked } from "./linked.ts";
 import { titled } from "./look.ts";
 import { offer } from "./offer.ts";
@@ -38,6 +38,8 @@ export type { Heard } from "./heard.ts";
  * bug or an outage of our own store: the inbox tries again.
  */
 export async function hear(core: Core, heard: Heard, chosen: string | null = null): Promise<View | null> {
+  // Whatever stands beside it: whoever reads it could use it.
+  if (hasCode(heard.text)) return { kind: "refused", refusal: { code: "code_here" } };
   const said = heard.asTask ? taskOf(heard.text) : parse(heard.text);
   if (said.kind === "accounts") return ofAccounts(core, heard, said.what, said.place);
   if (said.kind === "delegate") return handOver(core, heard, said.to);

@@ -11,6 +11,8 @@ export type Refusal =
   | { readonly code: "guest" }
   /** Accounts of that place cannot be linked here. */
   | { readonly code: "nothing_to_link"; readonly provider: LinkPlace }
+  /** What was said has a code in it that links accounts. */
+  | { readonly code: "code_here" }
   /** Policy wants an account elsewhere linked first. `rule`: where it says so. */
   | {
       readonly code: "not_linked";

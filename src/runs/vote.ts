@@ -52,14 +52,6 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       return { kind: "refused", refusal: await refusalOf(core, tx, run, approval, cast.account, code) };
     };
     if (cast.account.kind !== "member") return refuse("not_a_member");
-    // A no needs no proof of an account elsewhere: it opens nothing.
-    const lack = cast.choice === "approve" ? await unlinkedOf(core, tx, links, [person]) : null;
-    if (lack !== null) {
-      await record(core, tx, run.id, null, [
-        { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code: "not_linked" },
-      ]);
-      return { kind: "refused", refusal: notLinked(lack, "answer") };
-    }
     if (members === null) return refuse("directory_unavailable");
     // The card that was clicked shows what is no longer so.
     if (await rebound(core, tx, run, approval, put)) return refuse("stale");
@@ -74,6 +66,14 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
     };
     const verdict = judge(approval, await core.stores.approvals.votes(tx, approval.id), click);
     if (verdict.refused !== null) return refuse(verdict.refused);
+    // A no needs no proof of an account elsewhere: it opens nothing.
+    const lack = cast.choice === "approve" ? await unlinkedOf(core, tx, links, [person]) : null;
+    if (lack !== null) {
+      await record(core, tx, run.id, null, [
+        { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code: "not_linked" },
+      ]);
+      return { kind: "refused", refusal: notLinked(lack, "answer") };
+    }
     const fresh = await core.stores.approvals.vote(tx, {
       approvalId: approval.id,
       person,

@@ -237,3 +237,28 @@ test("neither a name nor a request makes a trailer of its own", async () => {
     /^Co-authored-by: Ana Co-authored-by: Eve eve@example\.com <[0-9a-f-]{36}@people\.countersign\.invalid>$/,
   );
 });
+
+test("a code that is said in the chat reaches no agent and no record, and is answered", async () => {
+  await open();
+  await house.say(ANA, "append a line");
+  const run = await house.until("waiting");
+  const view = await ofAccounts(house.core, { account: ANA, shared: false }, "link", "github");
+  const code = view.kind === "link_code" ? view.code : "";
+  expect(await house.say(ANA, `and this: ${code}`, { in: run })).toEqual({
+    kind: "refused",
+    refusal: { code: "code_here" },
+  });
+  expect(await turns(run)).toEqual(["append a line"]);
+  expect(house.logged.join("\n")).not.toContain(code.slice(0, 30));
+});
+
+test("a question that is over is said to be over, also to somebody who has yet to link", async () => {
+  await open({ linked: "{ approvers: github }" });
+  await house.say(ANA, "append a line");
+  const run = await house.until("waiting");
+  const { id } = await house.question(run);
+  expect(await house.answer(CY, id)).toMatchObject({ kind: "refused", refusal: { code: "not_an_approver" } });
+  await house.answer(BO, id, "deny");
+  await house.until("denied");
+  expect(await house.answer(BO, id)).toMatchObject({ kind: "refused", refusal: { code: "already_decided" } });
+});

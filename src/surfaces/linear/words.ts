@@ -62,6 +62,8 @@ const WORDS: { readonly [C in Here]: (refusal: Of<C>) => string } = {
   no_such_run: ({ number }) => `There is no run ${number}.`,
   run_over: ({ number, state }) =>
     `Run ${number} is over (${said(state.replaceAll("_", " "))}). Say what to do next to start another.`,
+  code_here: () =>
+    "There is a code in the ticket's text that links accounts, so nothing was started. Take it out of the text.",
   not_linked: ({ provider, rule }) =>
     `Policy wants your ${provider === "github" ? "GitHub" : "Linear"} account linked first (${code(rule, 160)}), so nothing was added. Say ${code(`link ${provider}`)} to us in Slack, then say it again.`,
   not_yours_to_stop: ({ requester }) =>

@@ -17,6 +17,8 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
     `Team ${said(team)} has no channel where people could answer, so nothing was started. Whoever keeps the policy can change that with this line: ${code(fix, 600)}.`,
   nothing_to_link: ({ provider }) =>
     `Accounts of ${PLACES[provider]} cannot be linked here: that is not configured. Whoever runs this service can change that.`,
+  code_here: () =>
+    "Your message has a code in it that links accounts, so it was passed to nobody. Write the code where its card says; if others could read it here, say link for another and let this one expire.",
   not_linked: ({ provider, rule: at, what }) =>
     `Policy wants your ${PLACES[provider]} account linked first (rule ${code(at)}), so ${what === "answer" ? "your yes was not counted" : "your words were not passed on"}. Say ${code(`link ${provider}`)} to me, then ${what === "answer" ? "answer" : "say it"} again.`,
   not_a_member: ({ team, group }) =>

@@ -35,6 +35,7 @@ const refusals: readonly Refusal[] = [
   { code: "not_a_member", team: "shop", group: "group:shop" },
   { code: "no_mirror", team: "shop", fix: "C0123456789: shop  # org.yaml, under routing.slack" },
   { code: "nothing_to_link", provider: "github" },
+  { code: "code_here" },
   { code: "not_linked", provider: "github", rule: "teams/shop.yaml:5:12", what: "answer" },
   { code: "guest" },
   { code: "no_membership" },

@@ -58,7 +58,7 @@ export function helpCard({ team, repos, examples, recipes }: Of<"help">): Card {
       "*Mention me with*",
       ...tries.slice(0, 5).map((example) => code(example, 200)),
       `${code("status")} for this thread's run or the team's latest, ${code("why")} for the rules behind it, ${code("mine")} for your runs, ${code("stop")} to end the run of this thread.`,
-      `${code("policy")} for what this team may do, ${code("can I run npm test")} to ask policy before you ask for work.`,
+      `${code("policy")} for what this team may do, ${code("can I run npm test")} to ask policy before you ask for work, ${code("link")} for your accounts on GitHub and Linear.`,
       `${code("repo=owner/name")} picks a repository; ${code("new")} before a request starts another run in a thread.`,
     ),
     recipes.length === 0

@@ -1,0 +1,74 @@
+import type { Mutation } from "./mutation.ts";
+
+const page = (test: string) => ({ file: "test/surfaces/web-identity.int.test.ts", test });
+const linked = (test: string) => ({ file: "test/runs/linked.int.test.ts", test });
+
+/** Whose account is whose, and what waits for that. */
+export const IDENTITY: readonly Mutation[] = [
+  {
+    name: "a code is good for every place",
+    file: "src/runs/link.ts",
+    find: 'if (place !== o.provider) return { refused: "code_bad", owner };',
+    replace: "",
+    red: page("a link that was changed, one of another installation and a code for another place open nothing"),
+  },
+  {
+    name: "a link works twice",
+    file: "src/runs/link.ts",
+    find: 'if (before !== null && !again) return { refused: "code_used", owner };',
+    replace: "",
+    red: page("an answer and its cookie that are shown again link nobody else"),
+  },
+  {
+    name: "whoever is signed in may use another person's link",
+    file: "src/surfaces/web/identity.ts",
+    find: "visitor.workspace === workspace && visitor.id === id)",
+    replace: "visitor.workspace === workspace)",
+    red: page("where people sign in, a link is of use to whom it was made for alone"),
+  },
+  {
+    name: "a code of another browser's attempt is taken at GitHub",
+    file: "src/adapters/repo-host/github/sign-in.ts",
+    find: 'code_challenge: createHash("sha256").update(nonce).digest("base64url"),',
+    replace: 'code_challenge: createHash("sha256").update("").digest("base64url"),',
+    red: { file: "test/adapters/sign-in-github.int.test.ts", test: "who consents comes back as who they are" },
+  },
+  {
+    name: "a state that comes back is not looked at",
+    file: "src/adapters/repo-host/github/sign-in.ts",
+    find: 'if (!same(came.get("state") ?? "", expected.state)) throw new SignInRefused("another state");',
+    replace: "",
+    red: { file: "test/adapters/sign-in-github.int.test.ts", test: "a forged state is refused" },
+  },
+  {
+    name: "an account on another server counts as linked",
+    file: "src/runs/linked.ts",
+    find: "one.provider === on && one.workspace === place?.workspace",
+    replace: "one.provider === on",
+    red: linked("an account on another server is not the one that policy wants"),
+  },
+  {
+    name: "what is published is not held for a link that was taken back",
+    file: "src/runs/publish.ts",
+    find: "if (!begun && (await heldForLinks(core, run))) return false;",
+    replace: "",
+    red: linked("an author who takes a link back during the work holds back what would be published"),
+  },
+  {
+    name: "a name ends its trailer",
+    file: "src/runs/credit.ts",
+    find: 'text.replace(HIDDEN, " ").replace(/\\s+/g, " ").trim()',
+    replace: "text.trim()",
+    red: linked("neither a name nor a request makes a trailer of its own"),
+  },
+  {
+    name: "whoever has asked for a run can be linked away",
+    file: "db/people.ts",
+    find: "and not exists (select from runs where requester_id = ${personId})",
+    replace: "",
+    red: {
+      file: "test/db/store.int.test.ts",
+      test: "somebody who has asked or answered under an account is nobody else's by linking it",
+    },
+  },
+];
