@@ -54,7 +54,6 @@ async function opened(): Promise<GithubWebhooks> {
       apiUrl: "https://api.github.com",
     },
     directory,
-    workspace: "T0LOCAL",
     signIn: false,
     chat: {
       show: () => Promise.reject(new Error("nothing is shown here")),
