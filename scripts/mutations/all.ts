@@ -3,6 +3,7 @@ import { EDGES } from "./edges.ts";
 import { GATEWAY } from "./gateway.ts";
 import { GIT } from "./git.ts";
 import { IDENTITY } from "./identity.ts";
+import { INSTALLS } from "./installs.ts";
 import { MODEL } from "./model.ts";
 import type { Mutation } from "./mutation.ts";
 import { POLICY } from "./policy.ts";
@@ -22,4 +23,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...EDGES,
   ...TICKETS,
   ...IDENTITY,
+  ...INSTALLS,
 ];
