@@ -1,7 +1,7 @@
 import type { Hono, MiddlewareHandler } from "hono";
 import { directoryByWorkspace } from "#adapters/directory/by-workspace.ts";
 import { slackDirectory } from "#adapters/directory/slack.ts";
-import { type SlackAccess, type SlackIdentity, slackAccess } from "#adapters/directory/slack-access.ts";
+import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
 import { isAllowed, slackInstaller } from "#adapters/directory/slack-installer.ts";
 import { slackOauth } from "#adapters/directory/slack-oauth.ts";
 import { workspaceTokens } from "#adapters/directory/slack-tokens.ts";
@@ -13,6 +13,7 @@ import type { Core } from "#runs/core.ts";
 import { workspaceLeft } from "#runs/left.ts";
 import type { View } from "#runs/view.ts";
 import type { Tenant as SlackTenant } from "#surfaces/slack/desk.ts";
+import { failureOf } from "#surfaces/slack/failure.ts";
 import { INSTALLED_AT, installRoutes } from "#surfaces/slack/install.ts";
 import type { LeftWorkspace } from "#surfaces/slack/left.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
@@ -113,6 +114,19 @@ export async function installedTenants(o: {
     return tenant;
   }
 
+  /** Whether Slack takes our token there. Throws when it does not say. */
+  async function isTaken(id: string): Promise<boolean> {
+    const tenant = await of(id);
+    if (tenant === null) return false;
+    try {
+      await slackIdentity(tenant.reads);
+      return true;
+    } catch (error) {
+      if (failureOf(error).kind === "refused") return false;
+      throw error;
+    }
+  }
+
   async function chatAt({ workspace }: Place): Promise<Chat<View>> {
     const tenant = await of(workspace);
     if (tenant === null)
@@ -129,10 +143,12 @@ export async function installedTenants(o: {
     },
     directory: directoryByWorkspace(async (workspace) => (await of(workspace))?.directory ?? null),
     async left({ workspace, at }) {
-      // Slack says when to the second; what was installed in that very second is asked about again by whoever uses it.
+      // Slack says when to the second.
       const before = new Date(at.getTime() + 1_000);
       const there = await store.get(workspace);
       if (there === null || there.installedAt >= before) return;
+      // Late news of an installation that another one has replaced, or of a token that was.
+      if (await isTaken(workspace)) return log("a workspace still takes our token, so it has not left", { workspace });
       const ended = await workspaceLeft(core, workspace);
       await store.remove(workspace, before);
       tokens.forget(workspace);

@@ -23,7 +23,6 @@ export const INSTALLS: readonly Mutation[] = [
   {
     name: "a token opens in whatever row it stands",
     file: "src/adapters/directory/slack-tokens.ts",
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a source
     find: "`slack/${orgId}/${id}/${what}`",
     replace: '["slack", orgId, id, what].slice(0, 1).join()',
     red: tokens("a row that somebody has changed, or filled from another one, opens nothing"),
@@ -48,13 +47,6 @@ export const INSTALLS: readonly Mutation[] = [
     find: "if (!isAllowed(allowed, { id: workspace.id, enterprise }))",
     replace: "if (!isAllowed([workspace.id, ...allowed], { id: workspace.id, enterprise }))",
     red: installing("a workspace that is not in the list is told so, and the app is taken out of it again"),
-  },
-  {
-    name: "a whole organisation may install the app at once",
-    file: "src/adapters/directory/slack-installer.ts",
-    find: "if (grant.orgWide || workspace === null) {",
-    replace: "if (workspace === null) {",
-    red: installing("an organisation in the list means its workspaces, one at a time"),
   },
   {
     name: "a workspace that has not installed the app is heard",

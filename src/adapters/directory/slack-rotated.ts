@@ -41,7 +41,10 @@ export function withToken(token: RotatedToken, fetch: FetchFunction): FetchFunct
     const why = text.length > REFUSAL_MOST_BYTES ? null : refusalIn(text);
     const next = why === null ? null : await token.after(first, why);
     if (next !== null) return bearing(next);
-    return new Response(text, { status: answer.status, headers: Object.fromEntries(answer.headers.entries()) });
+    return new Response(text === "" ? null : text, {
+      status: answer.status,
+      headers: Object.fromEntries(answer.headers.entries()),
+    });
   };
 }
 
