@@ -191,6 +191,7 @@ async function loading(): Promise<Measured> {
       out: () => undefined,
       error: (text: string) => void said.push(text),
       recorded: async () => [],
+      kept: async () => new Map(),
       now: () => new Date(),
     };
     for (let time = 0; time < 11; time += 1) {

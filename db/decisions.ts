@@ -21,7 +21,14 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
   const which = "since" in of ? gte(runEvents.at, of.since) : runOf(of.run);
   if (which === null) return [];
   const found = await reading(db)
-    .select({ number: runs.number, team: runs.team, repo: runs.repo, at: runEvents.at, body: runEvents.body })
+    .select({
+      number: runs.number,
+      team: runs.team,
+      repo: runs.repo,
+      pinned: runs.policyDigest,
+      at: runEvents.at,
+      body: runEvents.body,
+    })
     .from(runEvents)
     .innerJoin(runs, eq(runs.id, runEvents.runId))
     // By their text: reading a body as JSON in there fails on what agents print.
@@ -38,8 +45,9 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
       body.kind === "policy.decided" && body.about === "host" ? [`${number} ${body.subject}`] : [],
     ),
   );
-  const ofRuns = found.flatMap(({ number, team, repo, at, body }): RecordedDecision[] => {
-    const when = { run: String(number), at: at.toISOString() };
+  const ofRuns = found.flatMap(({ number, team, repo, pinned, at, body }): RecordedDecision[] => {
+    const inForce = "digest" in body ? [body.digest] : [];
+    const when = { run: String(number), at: at.toISOString(), policies: [...new Set([...inForce, pinned])] };
     switch (body.kind) {
       case "policy.decided": {
         const { about, outcome, request } = body;

@@ -1,33 +1,47 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { openKeys } from "#adapters/secrets/keys.ts";
 import type { Decisions } from "#db/decisions.ts";
+import type { Database } from "#db/open.ts";
+import { restorePolicy } from "#policy/archive.ts";
 import type { PolicyRequest } from "#policy/decision.ts";
+import type { Policy } from "#policy/policy.ts";
 import type { RecordedDecision } from "#policy/simulate.ts";
 import type { Secret } from "#ports/secret.ts";
 import type { Core } from "#runs/core.ts";
 import { requestShape } from "#runs/replay.ts";
+import type { PolicyArchive } from "#runs/stores.ts";
 import { policyHook } from "#surfaces/web/policy-hook.ts";
 import type { Config } from "./config.ts";
 import { serviceFile } from "./places.ts";
 
 const PATH = "/policy/decisions";
+const KEPT_PATH = "/policy/kept";
 const PATIENCE_MS = 30_000;
 
 type Recorded = (of: Decisions) => Promise<readonly RecordedDecision[]>;
+/** Policies as they were in force, by digest; what was not kept is left out. */
+type Kept = (digests: readonly string[]) => Promise<ReadonlyMap<string, Policy>>;
 
 /** For the command line, while the embedded database serves us alone: who has the start token may read decisions. */
-export function decisionRoutes(o: { token: string; recorded: Recorded }): Hono {
-  return new Hono().get(PATH, async (c) => {
-    if (!isToken(c.req.header("authorization"), o.token)) return c.json({ error: "start token" }, 401);
-    const run = c.req.query("run");
-    const since = new Date(c.req.query("since") ?? "");
-    if (run === undefined && Number.isNaN(since.getTime())) return c.json({ error: "name a run, or since when" }, 400);
-    return c.json(await o.recorded(run === undefined ? { since } : { run }));
-  });
+export function decisionRoutes(o: { token: string; recorded: Recorded; kept: Kept }): Hono {
+  const isOurs = (c: Context): boolean => isToken(c.req.header("authorization"), o.token);
+  return new Hono()
+    .get(PATH, async (c) => {
+      if (!isOurs(c)) return c.json({ error: "start token" }, 401);
+      const run = c.req.query("run");
+      const since = new Date(c.req.query("since") ?? "");
+      if (run === undefined && Number.isNaN(since.getTime()))
+        return c.json({ error: "name a run, or since when" }, 400);
+      return c.json(await o.recorded(run === undefined ? { since } : { run }));
+    })
+    .get(KEPT_PATH, async (c) => {
+      if (!isOurs(c)) return c.json({ error: "start token" }, 401);
+      return c.json([...(await o.kept(c.req.queries("digest") ?? [])).values()]);
+    });
 }
 
 /** For whoever has the webhook's secret: that the policy may have changed. */
@@ -55,6 +69,7 @@ const Answer = z.array(
     about: z.string(),
     outcome: z.enum(["allow", "ask", "deny"]),
     request: requestShape.transform((request) => request as PolicyRequest).nullable(),
+    policies: z.array(z.string()).optional(),
   }),
 );
 
@@ -66,43 +81,81 @@ class CommandError extends Error {
 /** Out of the database, or from the service that has the embedded one open. */
 export function recordedBy(config: Config): Recorded {
   return async (of) => {
-    const { database: place } = config;
-    if (place.kind === "pglite" && place.folder !== null && !existsSync(place.folder)) return [];
-    const [{ openDatabase }, { DatabaseInUse }, { ensureOrg }, { recordedDecisions }] = await Promise.all([
-      import("#db/open.ts"),
-      import("#db/lock.ts"),
-      import("#db/orgs.ts"),
-      import("#db/decisions.ts"),
-    ]);
-    let database: Awaited<ReturnType<typeof openDatabase>>;
-    try {
-      database = await openDatabase(place, { connections: config.databaseConnections });
-    } catch (error) {
-      if (error instanceof DatabaseInUse) return askService(config, of);
-      throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error });
-    }
-    try {
-      return await recordedDecisions(database.db, await ensureOrg(database.db, "default"), of);
-    } finally {
-      await database.close();
-    }
+    const query = new URLSearchParams("since" in of ? { since: of.since.toISOString() } : { run: of.run });
+    const found = await read(
+      config,
+      async ({ db }, orgId) => (await import("#db/decisions.ts")).recordedDecisions(db, orgId, of),
+      () => askService(config, `${PATH}?${query}`, (json) => Answer.parse(json)),
+    );
+    return found ?? [];
   };
 }
 
-async function askService(config: Config, of: Decisions): Promise<readonly RecordedDecision[]> {
+/** The same of policies. */
+export function keptBy(config: Config): Kept {
+  return async (digests) => {
+    if (digests.length === 0) return new Map();
+    const query = new URLSearchParams(digests.map((digest): [string, string] => ["digest", digest]));
+    const found = await read(
+      config,
+      async ({ db }, orgId) => [
+        ...(await keptPolicies((await import("#db/policies.ts")).policyArchive(db, orgId), digests)).values(),
+      ],
+      () => askService(config, `${KEPT_PATH}?${query}`, (json) => (json as Policy[]).map(restorePolicy)),
+    );
+    return new Map((found ?? []).map((policy) => [policy.digest, policy]));
+  };
+}
+
+/** Those of the digests that were kept. */
+export async function keptPolicies(
+  archive: Pick<PolicyArchive, "get">,
+  digests: readonly string[],
+): Promise<ReadonlyMap<string, Policy>> {
+  const found = await Promise.all(digests.map((digest) => archive.get(digest)));
+  return new Map(found.flatMap((policy) => (policy === null ? [] : [[policy.digest, policy] as const])));
+}
+
+/** `null`: nothing was ever kept here. */
+async function read<T>(
+  config: Config,
+  here: (database: Database, orgId: string) => Promise<T>,
+  ask: () => Promise<T>,
+): Promise<T | null> {
+  const { database: place } = config;
+  if (place.kind === "pglite" && place.folder !== null && !existsSync(place.folder)) return null;
+  const [{ openDatabase }, { DatabaseInUse }, { ensureOrg }] = await Promise.all([
+    import("#db/open.ts"),
+    import("#db/lock.ts"),
+    import("#db/orgs.ts"),
+  ]);
+  let database: Database;
+  try {
+    database = await openDatabase(place, { connections: config.databaseConnections });
+  } catch (error) {
+    if (error instanceof DatabaseInUse) return ask();
+    throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  try {
+    return await here(database, await ensureOrg(database.db, "default"));
+  } finally {
+    await database.close();
+  }
+}
+
+async function askService<T>(config: Config, target: string, parse: (json: unknown) => T): Promise<T> {
   const file = serviceFile(config.dataDir);
   if (!existsSync(file)) throw new CommandError(`the database is in use, and ${file} does not say by which service`);
   const { url } = Service.parse(JSON.parse(readFileSync(file, "utf8")));
   const token = openKeys(path.join(config.dataDir, "keys")).text("start").reveal();
-  const query = new URLSearchParams("since" in of ? { since: of.since.toISOString() } : { run: of.run });
   try {
-    const answer = await fetch(`${url}${PATH}?${query}`, {
+    const answer = await fetch(`${url}${target}`, {
       headers: { authorization: `Bearer ${token}` },
       redirect: "error",
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-    return Answer.parse(await answer.json());
+    return parse(await answer.json());
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CommandError(`the service at ${url} has the database open and cannot be asked: ${why}`, { cause });

@@ -24,7 +24,7 @@ import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
 import { apiOf, type Config, hostInUrl } from "./config.ts";
-import { decisionRoutes, lookRoutes } from "./decisions.ts";
+import { decisionRoutes, keptPolicies, lookRoutes } from "./decisions.ts";
 import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
 import { examineLinear } from "./linear.ts";
@@ -218,6 +218,7 @@ export async function openHouse(
       decisionRoutes({
         token: keys.text("start").reveal(),
         recorded: (of) => recordedDecisions(database.db, orgId, of),
+        kept: (digests) => keptPolicies(core.stores.policies, digests),
       }),
     );
     const { policyWebhook } = config;

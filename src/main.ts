@@ -124,17 +124,14 @@ async function serve(args: readonly string[]): Promise<number> {
 async function policy(args: readonly string[]): Promise<number> {
   const { policyCommand } = await import("#command/policy.ts");
   const config = parseConfig(process.env, process.cwd());
-  if (config.policyRepository !== null) {
-    throw new CommandError(
-      `the service takes its policy from ${config.policyRepository.repo}: check that out, and name the folder with COUNTERSIGN_POLICIES for this command`,
-    );
-  }
+  const { policyRepository: elsewhere } = config;
   return policyCommand(args, {
-    folder: policyFolder(config),
+    folder: elsewhere === null ? policyFolder(config) : { repository: `${elsewhere.repo}#${elsewhere.branch}` },
     site: siteOf(config, new Date()),
     out: (text) => console.log(text),
     error: (text) => console.error(text),
     recorded: async (of) => (await import("./decisions.ts")).recordedBy(config)(of),
+    kept: async (digests) => (await import("./decisions.ts")).keptBy(config)(digests),
     now: () => new Date(),
   });
 }

@@ -11,9 +11,10 @@ import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
 import { loadPolicy } from "#policy/load.ts";
 import { hint } from "#policy/nearest.ts";
 import type { Policy, PolicyProblem, Team } from "#policy/policy.ts";
-import { notReplayed, type RecordedDecision, simulate } from "#policy/simulate.ts";
+import { type RecordedDecision, simulate } from "#policy/simulate.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { durationMs } from "#policy/units.ts";
+import { explainRun } from "./policy-run.ts";
 import {
   ACCEPT_HELP,
   problemLines,
@@ -22,19 +23,20 @@ import {
   sayEnforcement,
   sayExplanation,
   sayLimits,
-  sayNotReplayed,
   saySimulation,
 } from "./words.ts";
 
 /** What the command line needs of the installation. */
 export interface PolicyCommand {
-  /** Where the policy lies when no folder is named. */
-  readonly folder: string;
+  /** Where the policy lies when no folder is named: a folder, or the repository that the service takes it from. */
+  readonly folder: string | { readonly repository: string };
   readonly site: SiteConfig;
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
   /** Decisions that were recorded since then, of one run or of all. */
   readonly recorded: (of: { since: Date } | { run: string }) => Promise<readonly RecordedDecision[]>;
+  /** Policies as they were in force, by digest, as far as they were kept. */
+  readonly kept: (digests: readonly string[]) => Promise<ReadonlyMap<string, Policy>>;
   readonly now: () => Date;
 }
 
@@ -43,7 +45,7 @@ export const POLICY_HELP = `  countersign policy check [DIR]                 rea
   countersign policy explain [DIR] --team TEAM (--push REPO [--path FILE]... | --http "GET https://..." | --command TEXT
                              | --action NAME | --model NAME | --secret NAME | --tool NAME | --preset NAME)
   countersign policy explain [DIR] --team TEAM   what the team is held to, where that is written and who enforces it
-  countersign policy explain RUN                 every rule that was considered, and why not
+  countersign policy explain RUN                 every rule that was considered, by the policy that decided, and what it would be now
   countersign policy diff A..B [DIR]             what changes between two commits, in capabilities
   countersign policy simulate [DIR] --since 14d  what the recorded decisions would be under these files
   countersign policy schema org|team|recipe|test JSON Schema for editors
@@ -92,6 +94,12 @@ async function filesOf(folder: string): Promise<Map<string, string>> {
   }
 }
 
+function folderOf(given: string | undefined, { folder }: PolicyCommand): string {
+  if (given !== undefined) return given;
+  if (typeof folder === "string") return folder;
+  throw new Usage(`the service takes its policy from ${folder.repository}: check that out, and name its folder`);
+}
+
 /** The policy of a folder, or `null` after its mistakes were said. */
 function load(files: ReadonlyMap<string, string>, at: PolicyCommand, asJson: boolean): Policy | null {
   const loaded = loadPolicy(files, { commit: "files", site: at.site });
@@ -103,7 +111,7 @@ function load(files: ReadonlyMap<string, string>, at: PolicyCommand, asJson: boo
 
 async function check(args: readonly string[], at: PolicyCommand): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
-  const files = await filesOf(positionals[0] ?? at.folder);
+  const files = await filesOf(folderOf(positionals[0], at));
   const loaded = loadPolicy(files, { commit: "files", site: at.site });
   const cases = policyCases(files);
   // Of a policy that does not load it is not known which teams there are.
@@ -132,7 +140,7 @@ async function check(args: readonly string[], at: PolicyCommand): Promise<number
 async function test(args: readonly string[], at: PolicyCommand): Promise<number> {
   const options = { ...json, coverage: { type: "boolean", default: false } } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const files = await filesOf(positionals[0] ?? at.folder);
+  const files = await filesOf(folderOf(positionals[0], at));
   const policy = load(files, at, values.json);
   if (policy === null) return 1;
   const { cases, problems } = policyCases(files);
@@ -170,8 +178,8 @@ function given(values: Readonly<Record<string, unknown>>): Record<string, unknow
 async function explainCommand(args: readonly string[], at: PolicyCommand): Promise<number> {
   const options = { ...json, ...TRIED, team: { type: "string" } } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  if (values.team === undefined) return explainRun(positionals[0], values.json, at);
-  const policy = load(await filesOf(positionals[0] ?? at.folder), at, values.json);
+  if (values.team === undefined) return explainOfRun(positionals[0], values.json, at);
+  const policy = load(await filesOf(folderOf(positionals[0], at)), at, values.json);
   if (policy === null) return 1;
   if (!Object.hasOwn(policy.teams, values.team)) {
     throw new Usage(`there is no team "${values.team}"${hint(values.team, Object.keys(policy.teams))}`);
@@ -192,22 +200,23 @@ async function explainCommand(args: readonly string[], at: PolicyCommand): Promi
   return 0;
 }
 
-async function explainRun(run: string | undefined, asJson: boolean, at: PolicyCommand): Promise<number> {
+async function explainOfRun(run: string | undefined, json: boolean, at: PolicyCommand): Promise<number> {
   if (run === undefined) throw new Usage("name a run, or a team with --team and what is tried");
-  const policy = load(await filesOf(at.folder), at, asJson);
-  if (policy === null) return 1;
   const decisions = await at.recorded({ run });
-  const explained = decisions.flatMap((decision) =>
-    decision.request === null ? [] : [{ decision, now: explain(policy, decision.request) }],
-  );
-  const lost = sayNotReplayed(notReplayed(decisions));
-  if (asJson) at.out(JSON.stringify(explained, null, 2));
-  else if (decisions.length === 0) at.error(`no decision of a run ${run} is recorded`);
-  for (const { decision, now } of asJson ? [] : explained) {
-    at.out(`${decision.at} ${decision.about}: ${decision.outcome} then; now:\n${sayExplanation(now)}\n`);
+  const kept = await at.kept([...new Set(decisions.flatMap(({ policies }) => policies ?? []))]);
+  return explainRun({ run, decisions, kept, now: await filesNow(at), json, out: at.out, error: at.error });
+}
+
+/** The policy as the files are, or why they say nothing. */
+async function filesNow({ folder, site }: PolicyCommand): Promise<Policy | string> {
+  if (typeof folder !== "string") return `the service takes its policy from ${folder.repository}`;
+  try {
+    const loaded = loadPolicy(await filesOf(folder), { commit: "files", site });
+    return loaded.ok ? loaded.policy : `the files in ${folder} do not load`;
+  } catch (error) {
+    if (!(error instanceof Usage)) throw error;
+    return error.message;
   }
-  if (!asJson && lost !== "") at.out(lost);
-  return explained.length === 0 ? 1 : 0;
 }
 
 const git = promisify(execFile);
@@ -232,11 +241,12 @@ async function filesAt(folder: string, commit: string): Promise<Map<string, stri
 
 async function diff(args: readonly string[], at: PolicyCommand): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
-  const [range = "", folder = at.folder] = positionals;
+  const [range = "", given] = positionals;
   const [before = "", after = ""] = range.split("..");
   if (before === "" || before.startsWith("-") || !range.includes("..")) {
     throw new Usage("name two commits, like main..HEAD; main.. compares with the files as they are");
   }
+  const folder = folderOf(given, at);
   const old = load(await filesAt(folder, before), at, values.json);
   const now = load(after === "" ? await filesOf(path.resolve(folder)) : await filesAt(folder, after), at, values.json);
   if (old === null || now === null) return 1;
@@ -250,7 +260,7 @@ async function simulateCommand(args: readonly string[], at: PolicyCommand): Prom
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const ms = durationMs(values.since);
   if (ms === null) throw new Usage(`--since takes a duration like 14d or 12h, not "${values.since}"`);
-  const policy = load(await filesOf(positionals[0] ?? at.folder), at, values.json);
+  const policy = load(await filesOf(folderOf(positionals[0], at)), at, values.json);
   if (policy === null) return 1;
   const result = simulate(policy, await at.recorded({ since: new Date(at.now().getTime() - ms) }));
   at.out(values.json ? JSON.stringify(result, null, 2) : saySimulation(result));

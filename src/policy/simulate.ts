@@ -11,6 +11,8 @@ export interface RecordedDecision {
   readonly about: string;
   /** `null`: the record has not all that was decided about, and it cannot be put again. */
   readonly request: PolicyRequest | null;
+  /** Digests of the policies that decided: the one in force, and the one that the run was begun under. Absent: not known. */
+  readonly policies?: readonly string[] | undefined;
   readonly outcome: "allow" | "ask" | "deny";
 }
 

@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import { type PolicyCommand, policyCommand } from "#command/policy.ts";
+import { loadPolicy } from "#policy/load.ts";
+import type { Policy } from "#policy/policy.ts";
 import type { RecordedDecision } from "#policy/simulate.ts";
 
 const SPECIFICATION = path.join(import.meta.dirname, "..", "fixtures", "policy", "specification");
@@ -24,16 +26,22 @@ function edit(file: string, from: string, to: string): void {
   writeFileSync(at, text.replace(from, to));
 }
 
-async function run(argv: readonly string[], recorded: readonly RecordedDecision[] = []) {
+async function run(
+  argv: readonly string[],
+  recorded: readonly RecordedDecision[] = [],
+  o: { kept?: readonly Policy[]; folder?: PolicyCommand["folder"] } = {},
+) {
   const out: string[] = [];
   const error: string[] = [];
   const at: PolicyCommand = {
-    folder,
+    folder: o.folder ?? folder,
     site: {},
     out: (text) => out.push(text),
     error: (text) => error.push(text),
     recorded: async (of) =>
       recorded.filter((one) => ("run" in of ? one.run === of.run : Date.parse(one.at) >= of.since.getTime())),
+    kept: async (digests) =>
+      new Map((o.kept ?? []).filter(({ digest }) => digests.includes(digest)).map((policy) => [policy.digest, policy])),
     now: () => new Date("2026-11-21T12:00:00Z"),
   };
   const code = await policyCommand(argv, at);
@@ -164,21 +172,77 @@ test("explain says that a command rule is advisory", async () => {
   expect(out).toContain("enforced by protocol (advisory: it acts where the agent asks)");
 });
 
-test("explain of a run puts its recorded decisions to the files", async () => {
-  const decision: RecordedDecision = {
-    run: "r1",
-    at: "2026-11-20T10:00:00.000Z",
-    about: "start",
-    outcome: "deny",
-    request: { team: "data", objects: [{ subject: "git.repo", repo: "acme/dbt" }] },
-  };
-  const { code, out } = await run(["explain", "r1"], [decision]);
+const decidedBy = (policies: readonly string[]): RecordedDecision => ({
+  run: "r1",
+  at: "2026-11-20T10:00:00.000Z",
+  about: "start",
+  outcome: "deny",
+  request: { team: "data", objects: [{ subject: "git.repo", repo: "acme/dbt" }] },
+  policies,
+});
+
+/** The policy of the folder as it is, as a run would have been begun under it. */
+function compiled(commit: string): Policy {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
+  const loaded = loadPolicy(new Map(names.map((name) => [name, readFileSync(path.join(folder, name), "utf8")])), {
+    commit,
+  });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.policy;
+}
+
+test("explain of a run answers with the policy that decided, and says what it would be under the files now", async () => {
+  const [from, to] = ["- allow: {git.repo: [acme/dbt, acme/notebooks]}", "- allow: {git.repo: acme/notebooks}"];
+  const before = compiled("aaaa");
+  edit("teams/data.yaml", from, to);
+  const narrowed = compiled("bbbb");
+  edit("teams/data.yaml", to, from);
+  const decision = decidedBy([narrowed.digest, before.digest]);
+  const { code, out } = await run(["explain", "r1"], [decision], { kept: [before, narrowed] });
   expect(code).toBe(0);
-  expect(out).toContain("2026-11-20T10:00:00.000Z start: deny then; now:\nallow");
+  const [then, , , ...rest] = out.split("\n");
+  expect(then).toBe(`2026-11-20T10:00:00.000Z start: deny, by ${narrowed.digest.slice(0, 15)} at bbbb`);
+  expect(out).toContain("deny (no_rule)\n");
+  expect(rest.join("\n")).toContain("now: allow\n");
+  const again = await run(["explain", "r1", "--json"], [decision], { kept: [before, narrowed] });
+  expect(JSON.parse(again.out)).toMatchObject([
+    {
+      by: { digest: narrowed.digest, commit: "bbbb", explanation: { decision: { outcome: "deny" } } },
+      now: { decision: { outcome: "allow" } },
+    },
+  ]);
+  edit("teams/data.yaml", from, to);
+  expect((await run(["explain", "r1"], [decision], { kept: [narrowed] })).out).toContain("now: the same");
   expect(await run(["explain", "r2"], [decision])).toMatchObject({
     code: 1,
     error: "no decision of a run r2 is recorded",
   });
+});
+
+test("explain of a run needs no files: a policy in a repository, or files that do not load, are only said", async () => {
+  const policy = compiled("aaaa");
+  const decision = { ...decidedBy([policy.digest]), outcome: "allow" } as const;
+  const elsewhere = await run(["explain", "r1"], [decision], {
+    kept: [policy],
+    folder: { repository: "acme/policies#main" },
+  });
+  expect(elsewhere).toMatchObject({ code: 0, error: "" });
+  expect(elsewhere.out).toContain("start: allow, by ");
+  expect(elsewhere.out).toContain(
+    "what it would be now is not said: the service takes its policy from acme/policies#main",
+  );
+  edit("teams/data.yaml", "limits:", "limts:");
+  const broken = await run(["explain", "r1"], [decision], { kept: [policy] });
+  expect(broken.out).toContain(`what it would be now is not said: the files in ${folder} do not load`);
+  const unknown = await run(["explain", "r1"], [{ ...decision, policies: ["sha256:gone"] }]);
+  expect(unknown.out).toContain("start: allow, by a policy that was not kept");
+});
+
+test("a command about files is told where they are when the service takes its policy from a repository", async () => {
+  const { code, error } = await run(["check"], [], { folder: { repository: "acme/policies#main" } });
+  expect(code).toBe(2);
+  expect(error).toContain("the service takes its policy from acme/policies#main: check that out, and name its folder");
+  expect((await run(["check", folder], [], { folder: { repository: "acme/policies#main" } })).code).toBe(0);
 });
 
 test("diff says what changes in capabilities, and that moving a line changes nothing", async () => {
@@ -227,7 +291,7 @@ test("simulate replays recorded decisions and lists those that change", async ()
   const [head, ...lines] = out.split("\n");
   expect(head).toBe("2 of 3 decisions change: 1 newly denied, 1 newly asked about");
   expect(lines).toHaveLength(3);
-  expect(lines.at(-1)).toBe("1 decision at the relay is not replayed");
+  expect(lines.at(-1)).toBe("1 decision at the relay, where something else than a path decided is not replayed");
   expect(await run(["simulate", "--since", "a week"])).toMatchObject({ code: 2 });
 });
 

@@ -8,9 +8,10 @@ import { openKeys } from "#adapters/secrets/keys.ts";
 import { parseConfig } from "#config.ts";
 import { recordedDecisions } from "#db/decisions.ts";
 import { type Database, openDatabase } from "#db/open.ts";
-import { decisionRoutes, recordedBy } from "#decisions.ts";
+import { decisionRoutes, keptBy, keptPolicies, recordedBy } from "#decisions.ts";
 import { serviceFile } from "#places.ts";
 import { house } from "#test/db/house.ts";
+import { load, loaded, teamFile } from "#test/policy/sample.ts";
 
 let dataDir = "";
 let database: Database | null = null;
@@ -24,6 +25,8 @@ afterEach(async () => {
   [server, database] = [null, null];
   rmSync(dataDir, { recursive: true, force: true });
 });
+
+const POLICY = loaded(load(teamFile("rules: [{allow: {git.repo: acme/shop}}]\n")));
 
 const config = () => parseConfig({ COUNTERSIGN_DATA: dataDir }, "/");
 const since = new Date(0);
@@ -48,8 +51,13 @@ async function service(): Promise<string> {
       },
     ]),
   );
+  await at.tx((tx) => at.policies.keep(tx, POLICY));
   const token = openKeys(path.join(dataDir, "keys")).text("start").reveal();
-  const routes = decisionRoutes({ token, recorded: (of) => recordedDecisions(open.db, at.orgId, of) });
+  const routes = decisionRoutes({
+    token,
+    recorded: (of) => recordedDecisions(open.db, at.orgId, of),
+    kept: (digests) => keptPolicies(at.policies, digests),
+  });
   const listening = await new Promise<AddressInfo>((resolve) => {
     server = serve({ fetch: routes.fetch, port: 0, hostname: "127.0.0.1" }, resolve);
   });
@@ -70,12 +78,23 @@ test("what was decided is asked of the service that has the database open, and r
   expect(await recordedBy(config())({ since })).toMatchObject(ONE);
 });
 
-test("without the start token the service tells nobody what was decided", async () => {
+test("the policy that decided is asked of the service too, and read where it was kept; one that was not is left out", async () => {
+  await service();
+  const asked = [POLICY.digest, "sha256:gone"];
+  expect(await keptBy(config())(asked)).toEqual(new Map([[POLICY.digest, POLICY]]));
+  await database?.close();
+  database = null;
+  expect(await keptBy(config())(asked)).toEqual(new Map([[POLICY.digest, POLICY]]));
+});
+
+test("without the start token the service tells nobody what was decided, nor by which policy", async () => {
   const url = await service();
   for (const headers of [{}, { authorization: "Bearer wrong" }]) {
-    const answer = await fetch(`${url}/policy/decisions?since=1970-01-01`, { headers });
-    expect(answer.status).toBe(401);
-    expect(await answer.text()).not.toContain("acme/shop");
+    for (const target of ["decisions?since=1970-01-01", `kept?digest=${POLICY.digest}`]) {
+      const answer = await fetch(`${url}/policy/${target}`, { headers });
+      expect(answer.status).toBe(401);
+      expect(await answer.text()).not.toContain("acme/shop");
+    }
   }
 });
 

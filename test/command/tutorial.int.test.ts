@@ -39,6 +39,7 @@ async function run(words: string): Promise<{ code: number; said: string }> {
     out: (text) => said.push(text),
     error: (text) => said.push(text),
     recorded: async () => [],
+    kept: async () => new Map(),
     now: () => new Date("2026-11-21T12:00:00Z"),
   });
   return { code, said: `${said.join("\n")}\n` };
