@@ -48,7 +48,8 @@ export const EventBody = z.discriminatedUnion("kind", [
     team: z.string(),
     repo: z.string(),
     because: z.string(),
-    policy: z.strictObject({ commit: z.string(), digest: z.string() }),
+    /** `repo`: where the commit is, "owner/name"; absent in older records, and of a folder that is a checkout of none. */
+    policy: z.strictObject({ repo: z.string().optional(), commit: z.string(), digest: z.string() }),
     agent: z.string(),
     model: z.string(),
     /** The ticket it was asked for on. */

@@ -92,7 +92,7 @@ export async function request(
         team: here.team,
         repo: found.repo,
         because,
-        policy: { commit: here.policy.commit, digest: here.policy.digest },
+        policy: { ...policyRepo(core), commit: here.policy.commit, digest: here.policy.digest },
         agent: run.agent,
         model: run.model,
         ...(recipe === undefined ? {} : { recipe: { name: recipe.name, title: recipe.title, at: recipe.ref.at } }),
@@ -116,6 +116,13 @@ export async function request(
   if (made !== null && made.row !== null) core.hand?.({ ...made, row: made.row });
   if (made?.row == null || made.run.mirror !== null) core.nudge();
   return { created: made !== null };
+}
+
+/** The repository that the policy comes from, or that its folder is a checkout of. */
+function policyRepo(core: Pick<Core, "policy">): { readonly repo?: string } {
+  const current = core.policy();
+  const [repo] = (current.ok ? current.site?.policyRepos : undefined) ?? [];
+  return repo === undefined ? {} : { repo };
 }
 
 type Chosen = ReturnType<typeof chooseRepository>;

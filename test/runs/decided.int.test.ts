@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import type { EventBody } from "#runs/event.ts";
+import { EventBody } from "#runs/event.ts";
 import { eventsOf } from "#runs/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, DEE, memoryHouse, person, type Script } from "./memory-house.ts";
@@ -107,6 +107,20 @@ test("a command that people denied before is a decision when it is asked for aga
   await house.answer(BO, (await house.question(run)).id, "deny");
   await house.until("answered");
   expect((await decisions(run, "command")).map(({ outcome }) => outcome)).toEqual(["ask", "ask"]);
+});
+
+test("a run's record names its policy by repository, commit and digest; older records have no repository", async () => {
+  await open();
+  const { current } = house.policy;
+  if (!current.ok) throw new Error(current.problem);
+  house.policy.current = { ...current, site: { policyRepos: ["acme/policies", "acme/rules"] } };
+  await house.say(ANA, "append a line");
+  const [requested] = await eventsOf(house.core, (await house.until("waiting")).id);
+  const { digest, commit } = current.policy;
+  expect(requested?.body).toMatchObject({ kind: "run.requested", policy: { repo: "acme/policies", commit, digest } });
+  expect(EventBody.parse({ ...requested?.body, policy: { commit, digest } })).toMatchObject({
+    policy: { commit, digest },
+  });
 });
 
 const turnedAway = async () => {

@@ -32,6 +32,12 @@ test("every claim carries its source", () => {
   }
 });
 
+test("the policy is named with the repository that its commit is in, where that is known", () => {
+  const policy = { ...mergedRun.policy, repo: "acme/policies" };
+  expect(seen(renderRunPage({ ...mergedRun, policy }))).toContain("Policy acme/policies@3f2c1a9");
+  expect(seen(renderRunPage(mergedRun))).toContain("Policy payments@3f2c1a9");
+});
+
 test("a demo run says so", () => {
   expect(seen(renderRunPage(workingRun))).toContain("demo: scripted model");
   expect(seen(renderRunPage(mergedRun))).not.toContain("demo");

@@ -154,7 +154,7 @@ function approvalRows(page: RunPage, approval: ApprovalRow): Html {
 }
 
 export const policy: Section = ({ policy: pinned, rules, team }) =>
-  h`<h2>Policy</h2><p class="who">${link(`${team.name}@${pinned.commit.slice(0, 12)}`, pinned.href, "mono")} <span class="rule">${shortDigest(pinned.digest)}</span></p>${
+  h`<h2>Policy</h2><p class="who">${link(`${pinned.repo ?? team.name}@${pinned.commit.slice(0, 12)}`, pinned.href, "mono")} <span class="rule">${shortDigest(pinned.digest)}</span></p>${
     rules.length === 0
       ? ""
       : h`<table class="gap">${rules.map(

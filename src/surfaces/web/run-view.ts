@@ -124,7 +124,12 @@ export interface RunPage {
   readonly place: { readonly name: string; readonly href: string | null };
   /** "OpenCode" and the model; `demo` when the model is scripted, which the page says aloud. */
   readonly agent: { readonly title: string; readonly model: string; readonly demo: boolean };
-  readonly policy: { readonly commit: string; readonly digest: string; readonly href: string | null };
+  readonly policy: {
+    readonly repo?: string | undefined;
+    readonly commit: string;
+    readonly digest: string;
+    readonly href: string | null;
+  };
   /** Rules behind the start decision, in the order they were found. */
   readonly rules: readonly { readonly outcome: "allow" | "ask" | "deny"; readonly rule: RuleRef }[];
   readonly startedAt: Instant;
