@@ -6,6 +6,7 @@ import type { Core } from "./core.ts";
 import type { CHECK_VERDICTS, EventBody } from "./event.ts";
 import { handOff } from "./hand-off.ts";
 import { move } from "./move.ts";
+import { scopeNow } from "./narrow.ts";
 import { checkout, setUp } from "./prepare.ts";
 import { reachEnv, shell } from "./reach.ts";
 import { record } from "./record.ts";
@@ -26,8 +27,8 @@ type Verdict = (typeof CHECK_VERDICTS)[number];
  * fresh sandbox without secrets; the diff is scanned. Everything from here on binds that commit.
  */
 export async function check(core: Core, run: Run, signal: AbortSignal): Promise<void> {
-  const { scope, baseOid } = run;
-  if (!scope || baseOid === null) throw new Error(`run ${run.id} cannot be checked`);
+  const { baseOid } = run;
+  if (run.scope === null || baseOid === null) throw new Error(`run ${run.id} cannot be checked`);
   if ((await core.stores.turns.current(run.id)) !== null) return backToWork(core, run, baseOid);
   const { oid } = await core.gateway.closePush(run.id);
   if (oid === null || oid === baseOid) {
@@ -62,7 +63,7 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
   }
   let verdicts: readonly Judged[];
   try {
-    const due = scope.checks.filter((one) => concerns(one, changes));
+    const due = scopeNow(core, run).checks.filter((one) => concerns(one, changes));
     verdicts = due.length === 0 ? [] : await runChecks(core, bound, due, baseOid, oid, signal);
   } catch (error) {
     if (!isGone(error)) throw error;

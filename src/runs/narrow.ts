@@ -4,7 +4,7 @@ import type { EgressDenial, EgressRule } from "#policy/egress.ts";
 import { containsPath, containsText, pathGlob } from "#policy/glob.ts";
 import { containsHost } from "#policy/hosts.ts";
 import type { PathRule } from "#policy/paths.ts";
-import type { Scope } from "#policy/scope.ts";
+import type { Check, Scope } from "#policy/scope.ts";
 import type { Core } from "./core.ts";
 import type { Run } from "./run.ts";
 
@@ -26,7 +26,8 @@ export function scopeNow(core: Pick<Core, "policy">, run: Run): Scope {
 /** The first scope without what the second refuses. Where two patterns cross, only what one of them holds whole is kept. */
 export function narrowed(pinned: Scope, current: Scope | null): Scope {
   if (current === null) return { ...pinned, egress: [], models: [], registry: false };
-  const least = (key: "costUsd" | "tokens" | "uploadBytes") => Math.min(pinned.limits[key], current.limits[key]);
+  const least = (key: "costUsd" | "tokens" | "runtimeMs" | "uploadBytes") =>
+    Math.min(pinned.limits[key], current.limits[key]);
   return {
     ...pinned,
     egress: egressOfBoth(pinned.egress, current.egress),
@@ -36,10 +37,43 @@ export function narrowed(pinned: Scope, current: Scope | null): Scope {
       ...pinned.limits,
       costUsd: least("costUsd"),
       tokens: least("tokens"),
+      runtimeMs: least("runtimeMs"),
       uploadBytes: least("uploadBytes"),
     },
     paths: pathsOfBoth(pinned.paths, current.paths),
+    checks: checksOfBoth(pinned.checks, current.checks),
   };
+}
+
+/** When the run's time is over: as it was when it was admitted, less what policy gives a run less by now. */
+export function deadlineNow(core: Pick<Core, "policy">, run: Run): Date | null {
+  if (run.deadlineAt === null || run.scope === null) return run.deadlineAt;
+  const less = run.scope.limits.runtimeMs - scopeNow(core, run).limits.runtimeMs;
+  return new Date(run.deadlineAt.getTime() - less);
+}
+
+/**
+ * All of both, and of one that both have the stricter words. One that policy has under the same name with another command by
+ * now is one more, so it gets a name of its own.
+ */
+function checksOfBoth(pinned: readonly Check[], current: readonly Check[]): Check[] {
+  const same = (a: Check, b: Check) => a.name === b.name && a.command === b.command;
+  const kept = pinned.map((check): Check => {
+    const now = current.find((one) => same(one, check));
+    if (now === undefined) return check;
+    return {
+      ...check,
+      timeoutMs: Math.min(check.timeoutMs, now.timeoutMs),
+      required: check.required || now.required,
+      paths: check.paths.length * now.paths.length === 0 ? [] : [...new Set([...check.paths, ...now.paths])],
+    };
+  });
+  const added = current.filter((check) => !pinned.some((one) => same(one, check)));
+  const taken = new Set(pinned.map(({ name }) => name));
+  return [
+    ...kept,
+    ...added.map((check) => (taken.has(check.name) ? { ...check, name: `${check.name} (now)` } : check)),
+  ];
 }
 
 /** Items of each list that some item of the other holds. */

@@ -4,7 +4,7 @@ import { type Sandbox, SandboxError, type SandboxSpec } from "#ports/sandbox.ts"
 import { Secret } from "#ports/secret.ts";
 import type { Core } from "./core.ts";
 import { type Granted, granted, secretEnv } from "./granted.ts";
-import { scopeNow } from "./narrow.ts";
+import { deadlineNow, scopeNow } from "./narrow.ts";
 import { gitConfig, npmConfig, packageEnv } from "./reach.ts";
 import { record } from "./record.ts";
 import type { Run } from "./run.ts";
@@ -34,7 +34,7 @@ export function grantOf(
   const scope = scopeNow(core, run);
   // Checks have their own time limits and may begin at the end of the agent's: their way out lives as their sandbox does.
   const now = core.clock.now().getTime();
-  const until = slot === "check" ? now + ttlOf(run) : (run.deadlineAt?.getTime() ?? now) + TTL_MARGIN_MS;
+  const until = slot === "check" ? now + ttlOf(run) : (deadlineNow(core, run)?.getTime() ?? now) + TTL_MARGIN_MS;
   return {
     sandbox: key,
     run: run.id,

@@ -10,6 +10,7 @@ import { handOff } from "./hand-off.ts";
 import { keepWork } from "./keep-work.ts";
 import { lastAnswer } from "./last-answer.ts";
 import { eventsOf } from "./look.ts";
+import { deadlineNow, scopeNow } from "./narrow.ts";
 import { promptOf } from "./prompt.ts";
 import { record } from "./record.ts";
 import { regrantRun } from "./regrant.ts";
@@ -17,6 +18,7 @@ import { restart } from "./restart.ts";
 import type { Run } from "./run.ts";
 import { isGone, type RunSandbox, sandboxFor } from "./sandbox.ts";
 import { waitsForSecrets } from "./secrets.ts";
+import { heldNow } from "./shares.ts";
 import type { Turn } from "./stores.ts";
 import { suspend } from "./suspend.ts";
 import { tell } from "./tell.ts";
@@ -28,17 +30,17 @@ import { tell } from "./tell.ts";
 export async function work(core: Core, run: Run, signal: AbortSignal): Promise<void> {
   const driver = core.agents.get(run.agent);
   if (!driver) throw new Error(`no agent is called ${run.agent}`);
-  const deadline = deadlineOf(core, run);
+  using deadline = deadlineOf(core, run);
   // The timer of a question that is answered by now; a question that still waits sets it again.
   if (run.wakeAt !== null) await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: null }));
-  const until = AbortSignal.any([signal, deadline]);
+  const until = AbortSignal.any([signal, deadline.signal]);
   try {
     const box = await sandboxFor(core, run, "agent", driver.profile.image);
     if (box.fresh) return await restart(core, run, "the sandbox was lost", "sandbox");
     await turns(core, run, driver, box, until);
   } catch (error) {
     if (signal.aborted) throw error;
-    if (deadline.aborted) return await outOfTime(core, run);
+    if (deadline.signal.aborted) return await outOfTime(core, run);
     if (isGone(error)) return await restart(core, run, "the sandbox was lost", "sandbox");
     throw error;
   }
@@ -138,17 +140,33 @@ async function lastSession(core: Core, run: Run): Promise<string | null> {
   return started?.body.kind === "agent.started" ? started.body.session : null;
 }
 
-function deadlineOf(core: Core, run: Run): AbortSignal {
-  if (run.deadlineAt === null) throw new Error(`run ${run.id} works without a deadline`);
-  return AbortSignal.timeout(Math.max(0, run.deadlineAt.getTime() - core.clock.now().getTime()));
+/** A policy that gives a run less time is met within this. */
+const LOOK_MS = 1_000;
+
+/** Aborts when the run's time is over, also when policy takes some of it while the agent is at work. */
+function deadlineOf(core: Core, run: Run): Disposable & { readonly signal: AbortSignal } {
+  const over = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const look = () => {
+    const at = deadlineNow(core, run);
+    if (at === null) throw new Error(`run ${run.id} works without a deadline`);
+    const leftMs = at.getTime() - core.clock.now().getTime();
+    if (leftMs <= 0) return over.abort();
+    timer = setTimeout(look, Math.min(leftMs, LOOK_MS));
+  };
+  look();
+  return { signal: over.signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 async function outOfTime(core: Core, run: Run): Promise<void> {
-  const minutes = Math.round((run.scope?.limits.runtimeMs ?? 0) / 60_000);
+  const { runtimeMs } = scopeNow(core, run).limits;
+  const time = runtimeMs < 60_000 ? `${runtimeMs / 1_000} s` : `${Math.round(runtimeMs / 60_000)} min`;
+  const line = (await heldNow(core, run))?.("runtime")?.ref;
+  const where = line === undefined ? "" : ` (${line.text} at ${line.at})`;
   await handOff(core, run, {
     fault: "budget",
     tried: run.text,
-    failed: `It was not done within ${minutes} min, the limit of ${run.team}.`,
+    failed: `It was not done within ${time}, the limit of ${run.team}${where}.`,
     next: "Ask for a smaller step, or ask the policy's owners for more time.",
   });
 }
