@@ -17,6 +17,7 @@ import { examineInstalled } from "#surfaces/slack/examine-installed.ts";
 import { INSTALL_AT } from "#surfaces/slack/install.ts";
 import { type Config, ConfigError, parseConfig } from "./config.ts";
 import { examineForge } from "./forge.ts";
+import { examineLinear } from "./linear.ts";
 import { openSandboxes, usable } from "./parts.ts";
 import { policyFolder } from "./places.ts";
 import { siteOf } from "./site.ts";
@@ -46,6 +47,7 @@ export function examinationsOf(env: Readonly<Record<string, string | undefined>>
     { of: "Gateway", look: async () => gateway(config) },
     { of: "Model", look: async () => model(config) },
     { of: "Code", look: async () => code(config) },
+    { of: "Tickets", look: async () => tickets(config) },
   ];
 }
 
@@ -193,4 +195,33 @@ async function code(config: Config) {
   if (app === null) return [fine("code", "Repositories are on the git host of this machine.")];
   const notes = said.map((what) => note("code.github", `${what}.`, "docs/github.md says what the App needs."));
   return [fine("code", `GitHub knows App ${app.appId}.`), ...notes];
+}
+
+async function tickets(config: Config) {
+  const said: { what: string; lacks: unknown }[] = [];
+  const app = await examineLinear(config, (what, fields) => said.push({ what, lacks: fields?.lacks }));
+  if (app === null) return [note("tickets", "No tickets: Linear is not set up.", "docs/linear.md says how.")];
+  const lacking = said.map(({ what, lacks }) =>
+    wrong(
+      "tickets.scopes",
+      `${what[0]?.toUpperCase()}${what.slice(1)}: ${String(lacks)}.`,
+      "In Linear, open the app under Settings, API: docs/linear.md names its scopes.",
+    ),
+  );
+  const unrouted = await unroutedTickets(config);
+  return [fine("tickets.linear", `Linear takes our app, in ${app.organization.name}.`), ...lacking, ...unrouted];
+}
+
+/** Whether any team's tickets lead anywhere. */
+async function unroutedTickets(config: Config) {
+  const { policy } = await policyOf(config);
+  return policy === null || Object.keys(policy.routing.linear).length > 0
+    ? []
+    : [
+        wrong(
+          "tickets.routing",
+          "The policy routes no team of Linear, so that no ticket becomes a run.",
+          "Add routing.linear to org.yaml, such as linear: { SHOP: shop }.",
+        ),
+      ];
 }

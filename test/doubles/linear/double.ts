@@ -39,6 +39,8 @@ export async function linearDouble(o: {
     readonly active?: boolean;
   }[];
   readonly teams: readonly string[];
+  /** Scopes that the app has in its settings. Default: all that are asked for. */
+  readonly scopes?: readonly string[];
   readonly now?: () => number;
 }) {
   const now = o.now ?? Date.now;
@@ -134,7 +136,10 @@ export async function linearDouble(o: {
       access_token: token,
       token_type: "Bearer",
       expires_in: LIFE_SEC,
-      scope: (asked.scope ?? "").split(",").join(" "),
+      scope: (asked.scope ?? "")
+        .split(",")
+        .filter((one) => o.scopes?.includes(one) ?? true)
+        .join(" "),
     });
   }
 
