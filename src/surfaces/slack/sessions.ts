@@ -49,17 +49,34 @@ export interface Sessions {
   settled(): Promise<void>;
 }
 
+type Followed = Pick<Extract<View, { kind: "status" }>, "run" | "facts">;
+
+/** What this process told Slack last of a thread, and how many moves its run had made by then. */
+interface Told {
+  readonly status: Session;
+  readonly at: number;
+  readonly run: string;
+  readonly moves: number;
+}
+
+/** Whether the run has been in a state of another word since: then another process may have told Slack that. */
+const wasElsewhere = (before: Told, { run, facts }: Followed): boolean =>
+  before.run === run.id && facts.moves.slice(before.moves).some(({ to }) => SESSIONS[to] !== before.status);
+
 /** Shows in each run's thread that an agent works there, with Slack's Stop. What fails is said in the log, and once. */
 export function sessions(o: { readonly client: WebClient; readonly now: () => Date; readonly log: Log }): Sessions {
   const { client, now, log } = o;
-  const told = new Map<string, { readonly status: Session; readonly at: number }>();
+  const told = new Map<string, Told>();
   const going = new Map<string, Promise<void>>();
   let off = false;
 
-  async function tell(key: string, place: Place, status: Session, title: string): Promise<void> {
+  async function tell(key: string, place: Place, { run, facts }: Followed): Promise<void> {
+    const status = SESSIONS[facts.state];
+    const title = bare(`Run ${run.number}: ${facts.request.text}`, TITLE_MOST);
     const before = told.get(key);
     const at = now().getTime();
-    if (off || (before?.status === status && (status !== "processing" || at - before.at < AGAIN_MS))) return;
+    const known = before !== undefined && before.status === status && !wasElsewhere(before, { run, facts });
+    if (off || (known && (status !== "processing" || at - before.at < AGAIN_MS))) return;
     try {
       await client.agents.sessions.setStatus({
         channel_id: place.channel,
@@ -68,7 +85,7 @@ export function sessions(o: { readonly client: WebClient; readonly now: () => Da
         title,
       });
       told.delete(key);
-      told.set(key, { status, at });
+      told.set(key, { status, at, run: run.id, moves: facts.moves.length });
       const oldest = told.keys().next().value;
       if (told.size > REMEMBERED && oldest !== undefined) told.delete(oldest);
     } catch (error) {
@@ -87,10 +104,8 @@ export function sessions(o: { readonly client: WebClient; readonly now: () => Da
     follow(place, view) {
       if (off || view.kind !== "status" || place.provider !== "slack" || place.thread === "") return;
       const key = `${place.channel}/${place.thread}`;
-      const { run, facts } = view;
-      const title = bare(`Run ${run.number}: ${facts.request.text}`, TITLE_MOST);
       const work = (going.get(key) ?? Promise.resolve())
-        .then(() => tell(key, place, SESSIONS[facts.state], title))
+        .then(() => tell(key, place, view))
         .finally(() => {
           if (going.get(key) === work) going.delete(key);
         });

@@ -261,6 +261,20 @@ test("a thread's session follows its run: at work, waiting for people, and at re
   });
 });
 
+test("what another process has told a thread's session since is put right", async () => {
+  const { double, made, chat } = world();
+  const other = made();
+  const { messageId } = await chat.show(KEY, place, story.statusOf(story.working), null, { last: 0, now: 1 });
+  await chat.settled();
+  await other.show(KEY, place, story.statusOf(story.suspended), messageId, { last: 1, now: 2 });
+  await other.settled();
+  const onwards = [...story.suspended, story.moved("suspended", "working")];
+  await chat.show(KEY, place, story.statusOf(onwards), messageId, { last: 2, now: 3 });
+  await chat.settled();
+  const told = double.of("agents.sessions.setStatus").map(({ status }) => status);
+  expect(told).toEqual(["processing", "suspended", "processing"]);
+});
+
 test("a long run says again that it works before Slack forgets it", async () => {
   const { double, clock, chat } = world();
   const { messageId } = await chat.show(KEY, place, story.statusOf(story.preparing), null);
