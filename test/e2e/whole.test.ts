@@ -10,7 +10,7 @@ import { whole } from "./whole.ts";
  */
 let server: Awaited<ReturnType<typeof startPostgres>>;
 
-describe.skipIf(noBubblewrap !== null)("with Linear, Slack, Daytona, GitHub and Neon", { timeout: 240_000 }, () => {
+describe.skipIf(noBubblewrap !== null)("with Linear, Slack, Daytona, GitHub and Neon", { timeout: 300_000 }, () => {
   beforeAll(async () => {
     server = await startPostgres();
   });

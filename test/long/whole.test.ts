@@ -6,7 +6,7 @@ import { whole } from "#test/e2e/whole.ts";
 /** `test/e2e/whole.test.ts` with either of the two replicas killed, at every step of a ticket's way. */
 const KILLS = STEPS.flatMap((step) => (["holder", "other"] as const).map((victim) => ({ step, victim })));
 
-describe.skipIf(noBubblewrap !== null)("with Linear, Slack, Daytona, GitHub and Neon", { timeout: 240_000 }, () => {
+describe.skipIf(noBubblewrap !== null)("with Linear, Slack, Daytona, GitHub and Neon", { timeout: 600_000 }, () => {
   test.each(KILLS)("a ticket ends the same when the $victim is killed at the step $step", ({ step, victim }) =>
     whole({ server: inject("postgres"), name: `${victim}_${step.replaceAll(" ", "_")}`, step, victim }),
   );
