@@ -24,9 +24,9 @@ export async function frontDoor(): Promise<FrontDoor> {
 
   async function pass(from: IncomingMessage, to: ServerResponse): Promise<void> {
     const body = await buffer(from);
-    turn += 1;
-    for (let n = 0; n < addresses.length; n += 1) {
-      const address = addresses[(turn + n) % addresses.length] ?? "";
+    // Other requests come in between: whoever is passed over must not be asked twice, and the next one never.
+    const mine = turn++ % Math.max(addresses.length, 1);
+    for (const address of [...addresses.slice(mine), ...addresses.slice(0, mine)]) {
       if (await answered(address, from, body, to)) return;
     }
     to.writeHead(503, { "retry-after": "1" }).end("nobody is there\n");
