@@ -18,8 +18,6 @@ export interface Seen {
   readonly states: ReadonlySet<string>;
   /** The timeline's lines, oldest first, without markup. */
   readonly lines: readonly string[];
-  /** Model calls that the page counts. */
-  readonly calls: number;
 }
 
 /** A run's page, followed live over every restart of the product. */
@@ -27,6 +25,8 @@ export interface Page {
   readonly seen: Seen;
   /** Resolves when the page shows it. Throws when it does not within `ms`, with what it shows instead. */
   until(what: string, test: (seen: Seen) => boolean, ms?: number): Promise<Seen>;
+  /** What it shows when it is loaded now, and nothing that it had shown before. Waits until the product is there. */
+  look(): Promise<Seen>;
   close(): Promise<void>;
 }
 
@@ -63,23 +63,20 @@ export function openPage(house: Visitor, runId: string): Page {
   const leaving = new AbortController();
   const states = new Set<string>();
   const lines = new Map<string, string>();
-  const shown = { state: "", calls: 0 };
+  const shown = { state: "" };
   const waiting = new Set<() => void>();
   const seen = (): Seen => ({
     state: shown.state,
     states,
-    calls: shown.calls,
     lines: [...lines].sort(([a], [b]) => Number(a.slice(2)) - Number(b.slice(2))).map(([, text]) => text),
   });
 
   function take(data: string): void {
     const { title, fragments } = Changes.parse(JSON.parse(data));
-    shown.state = title.split(" · ")[1] ?? "";
+    shown.state = stateIn(title);
     states.add(shown.state);
     for (const { id, parent, html } of fragments) {
       if (parent === "timeline") lines.set(id, plain(html));
-      const calls = /Model<\/td><td class="n">(\d+) call/.exec(html)?.[1];
-      if (calls !== undefined) shown.calls = Number(calls);
     }
     for (const wake of waiting) wake();
   }
@@ -133,12 +130,21 @@ export function openPage(house: Visitor, runId: string): Page {
         look();
       });
     },
+    async look() {
+      const html = await until(`the page of run ${runId}`, () => read(house, `/runs/${runId}`));
+      const state = stateIn(plain(/<title>([^<]*)/.exec(html)?.[1] ?? ""));
+      const items = [...html.matchAll(/<li id="e-\d+"[^>]*>([\s\S]*?)<\/li>/g)];
+      return { state, states: new Set([state]), lines: items.map(([, item]) => plain(item ?? "")) };
+    },
     async close() {
       leaving.abort();
       await following;
     },
   };
 }
+
+/** Of "Run 12 · in review · acme/shop". */
+const stateIn = (title: string): string => title.split(" · ")[1] ?? "";
 
 async function read(house: Visitor, path: string): Promise<string | null> {
   try {

@@ -27,6 +27,7 @@ for (const victim of ["control plane", "gateway"] as const) {
         strikes: killAt(house, victim, ["permission-pending"]),
       });
       expect([shop.state, data.state]).toEqual(["in review", "in review"]);
+      expect(shop.struck.map(({ point }) => point)).toEqual(ON_THE_WAY.shop);
       const kept = await expectOneOfEverything(house, chat, [shop, data]);
       // Neither is the agent's home: its turn goes on, it is not begun again.
       for (const { run, bodies } of kept) {

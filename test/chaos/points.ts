@@ -37,6 +37,23 @@ export const REACHED: Readonly<Record<Point, (seen: Seen) => boolean>> = {
   publishing: (seen) => wasPast(seen, "publishing", "in review"),
 };
 
+const isIn = (seen: Seen, ...states: string[]): boolean => states.includes(seen.state);
+
+/** Whether the run is at the point still. Only then is a strike one at this point: a page that is followed tells late. */
+export const AT: Readonly<Record<Point, (seen: Seen) => boolean>> = {
+  requested: (seen) => isIn(seen, "requested", "waiting", "queued"),
+  "approval-opened": (seen) => isIn(seen, "requested", "waiting"),
+  // The click was acknowledged just now, whatever came of it since.
+  approved: (seen) => isIn(seen, "waiting", "queued", "preparing"),
+  "sandbox-ready": (seen) => isIn(seen, "preparing"),
+  "turn-started": (seen) => isIn(seen, "working"),
+  "command-running": (seen) => isIn(seen, "working") && says(seen, /Runs a command/),
+  "permission-pending": (seen) => isIn(seen, "working", "suspended"),
+  "turn-ended": (seen) => isIn(seen, "working", "checking"),
+  checking: (seen) => isIn(seen, "checking"),
+  publishing: (seen) => isIn(seen, "publishing"),
+};
+
 /** A lead is asked before the shop's runs and yours start, and before a command of data's that deletes. */
 export const ON_THE_WAY: Readonly<Record<Team, readonly Point[]>> = {
   yours: POINTS.filter((point) => point !== "permission-pending"),
