@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import type { Scope } from "#policy/scope.ts";
-import type { Run } from "#runs/run.ts";
 import { type PageContext, runPage } from "#surfaces/web/fold.ts";
 import { renderRunPage } from "#surfaces/web/run-page.ts";
+import { shopRun } from "#test/fixtures/run.ts";
 import {
   approved,
   bo,
@@ -10,7 +9,6 @@ import {
   merged,
   refusedHost,
   requested,
-  START,
   type Story,
   title,
   waiting,
@@ -51,61 +49,16 @@ const story: Story = [
   ...merged.slice(working.length),
 ];
 
-const scope: Scope = {
-  team: "shop",
-  repo: "acme/shop",
-  branch: title.branch,
-  paths: [],
-  egress: [],
-  models: ["*"],
-  registry: true,
-  limits: { costUsd: 5, tokens: 5_000_000, runtimeMs: 2_700_000, uploadBytes: 20_000_000, concurrentRuns: 2 },
-  sandbox: { providers: [], images: [], isolation: "process", cpu: null, memoryBytes: null, diskBytes: null },
-  setup: [],
-  checks: [{ name: "test", command: "npm test", timeoutMs: 60_000, required: true, paths: [] }],
-  policy: { commit: "5d0f6a1be2c39485", digest: `sha256:${"a1b2c3d4".repeat(8)}` },
-};
-const run: Run = {
-  id: title.id,
-  orgId: "o1",
-  number: 42,
-  state: "merged",
-  epoch: 1,
-  team: "shop",
-  repo: "acme/shop",
-  branch: title.branch,
-  baseBranch: "main",
-  baseOid: null,
-  headOid: null,
-  requester: ana,
-  text: asked,
-  place: { provider: "slack", workspace: "T0LOCAL", channel: "C0SHOP", thread: "1700000000.000100" },
-  mirror: null,
-  ticket: null,
-  because: "",
-  agent: "demo",
-  model: "scripted",
-  scope,
-  policyDigest: scope.policy.digest,
-  resumeTo: null,
-  pullRequest: null,
-  fixRounds: 0,
-  restarts: 0,
-  cancelRequestedBy: null,
-  wakeAt: null,
-  deadlineAt: null,
-  createdAt: START,
-  updatedAt: START,
-};
 const context: PageContext = {
   agentTitle: "demo: scripted model",
   place: { name: "#shop", href: "/archives/C0SHOP/p1700000000000100" },
   repoHref: "/code/acme/shop",
   now: new Date("2027-01-01T00:00:00.000Z"),
 };
+const run = shopRun({ state: "merged", text: asked });
 const page = runPage(run, eventsOf(story), context);
 
-const DIGEST = scope.policy.digest;
+const DIGEST = run.policyDigest;
 const [BASE, HEAD] = ["3f2c1a9b5e6d7c8b9a0f1e2d3c4b5a6978877665", "9d1e4c02a7b6f5e4d3c2b1a09f8e7d6c5b4a3928"];
 const askStart = {
   at: "teams/shop.yaml:14:5",
