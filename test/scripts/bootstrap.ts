@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach } from "vitest";
 
-const script = path.resolve(import.meta.dirname, "..", "..", "scripts", "run.mjs");
+const scripts = path.resolve(import.meta.dirname, "..", "..", "scripts");
 
 /**
  * The bootstrap in a folder of its own, with a PATH that holds nothing but stand-ins: git, bubblewrap 0.9 and Chromium
@@ -22,9 +22,9 @@ export interface Bootstrap {
   missing(...names: string[]): void;
   /** Calls of one stand-in, without its questions for versions. */
   calls(name: string): string[];
-  start(args: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
+  start(args: readonly string[], env?: Readonly<Record<string, string>>, script?: "countersign.mjs"): ChildProcess;
   /** To its end. `PRETEND_NODE` is the version that the host's Node says it is, `PRETEND_UID` who we are; not root. */
-  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ran>;
+  run(args: readonly string[], env?: Readonly<Record<string, string>>, script?: "countersign.mjs"): Promise<Ran>;
 }
 
 export interface Ran {
@@ -41,8 +41,8 @@ if (node) {
 process.getuid = () => Number(uid ?? 1000);
 `;
 
-/** A fresh one for each test of the file. */
-export function bootstrapOfFile(): Bootstrap {
+/** A fresh one for each test of the file. `node`: the host's, where it is not to be ours that says it were another. */
+export function bootstrapOfFile(node: () => string = () => process.execPath): Bootstrap {
   let root = "";
   let running: ChildProcess[] = [];
   const at = (...parts: string[]) => path.join(root, ...parts);
@@ -58,20 +58,20 @@ export function bootstrapOfFile(): Bootstrap {
     return at("child.mjs");
   }
 
-  function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const started = spawn(process.execPath, ["--import", at("pretend.mjs"), at("scripts", "run.mjs"), ...args], {
+  const start: Bootstrap["start"] = (args, env = {}, script) => {
+    const started = spawn(node(), ["--import", at("pretend.mjs"), at("scripts", script ?? "run.mjs"), ...args], {
       cwd: root,
       env: { PATH: at("bin"), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.push(started);
     return started;
-  }
+  };
 
   beforeEach(() => {
     root = mkdtempSync(path.join(tmpdir(), "countersign-run-"));
     for (const folder of ["bin", "scripts", "node_modules"]) mkdirSync(at(folder));
-    cpSync(script, at("scripts", "run.mjs"));
+    for (const name of ["run.mjs", "countersign.mjs"]) cpSync(path.join(scripts, name), at("scripts", name));
     writeFileSync(at("package-lock.json"), "{}");
     writeFileSync(at("node_modules", ".countersign-lock"), createHash("sha256").update("{}").digest("hex"));
     writeFileSync(at("pretend.mjs"), PRETEND);
@@ -105,8 +105,8 @@ export function bootstrapOfFile(): Bootstrap {
       return lines.filter((line) => line.startsWith(`${name} `) && !line.endsWith("--version"));
     },
     start,
-    async run(args, env = {}) {
-      const started = start(args, env);
+    async run(args, env, script) {
+      const started = start(args, env, script);
       let [out, err] = ["", ""];
       started.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
         out += chunk;
