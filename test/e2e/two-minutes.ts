@@ -68,6 +68,20 @@ export async function twoMinutes(stage: Stage): Promise<void> {
   await runPage.bringToFront();
   await runPage.getByText("Receipt signed").waitFor();
   await runPage.getByText("Live: what happens next appears here.").waitFor();
+  // What it did, what it could not reach and what it cost, as the record says it.
+  const section = (name: RegExp) => runPage.locator("section").filter({ has: runPage.getByRole("heading", { name }) });
+  await section(/^Changed: 1 file/)
+    .getByRole("row", { name: /^README\.md modified \+1 −0$/ })
+    .waitFor();
+  await section(/^Network$/)
+    .getByRole("row", { name: /^rates\.example\.org no rule allows it refused 1$/ })
+    .waitFor();
+  await section(/^Money$/)
+    .getByRole("row", { name: /^Model [1-9]\d* calls?$/ })
+    .waitFor();
+  await section(/^Money$/)
+    .getByRole("row", { name: /^Tokens [1-9][\d,]* in · [1-9][\d,]* out$/ })
+    .waitFor();
   await stage.shoot(runPage, "run-page", { fullPage: true });
 
   // The diff, then the merge: a person's press on the host's own page.
