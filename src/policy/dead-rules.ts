@@ -43,11 +43,16 @@ function denied(rule: Rule, denials: readonly Rule[]): string | null {
   return by === undefined ? null : `${by.ref.at} denies all of it`;
 }
 
-/** An earlier one of the list that says the same. */
-function again(rule: Rule, rules: readonly Rule[]): string | null {
-  const said = ({ ref, ask }: Rule) => `${ref.text} ${JSON.stringify(ask)}`;
-  const first = rules.find((one) => said(one) === said(rule));
-  return first === undefined || first === rule ? null : `${first.ref.at} says the same`;
+const said = ({ ref, ask }: Rule): string => `${ref.text} ${JSON.stringify(ask)}`;
+
+/** Of what is said more than once, the first that says it. */
+function firsts(rules: readonly Rule[]): ReadonlyMap<string, Rule> {
+  return new Map(rules.toReversed().map((rule) => [said(rule), rule]));
+}
+
+function again(rule: Rule, first: ReadonlyMap<string, Rule>): string | null {
+  const other = first.get(said(rule));
+  return other === undefined || other === rule ? null : `${other.ref.at} says the same`;
 }
 
 const spared = ({ subject, globs, except }: Rule): string | null =>
@@ -77,11 +82,12 @@ function deadOfTeam(policy: Policy, team: Team): PolicyProblem[] {
   const denials = [...policy.always, ...team.rules].filter(
     (rule) => rule.effect === "deny" && rule.except.length === 0 && rule.in.length === 0 && rule.draft === null,
   );
+  const first = firsts(team.rules);
   const rules = [...team.rules, ...(team.trial?.rules ?? [])].flatMap((rule): PolicyProblem[] => {
     const where = nowhere(rule.in, granted);
     const why =
       denied(rule, denials) ??
-      again(rule, team.rules) ??
+      again(rule, first) ??
       spared(rule) ??
       (where === null ? null : `the team is granted no ${where}`) ??
       (rule.subject === "model" && !hasModels(team)
@@ -111,9 +117,10 @@ export function deadRules(policy: Policy): PolicyProblem[] {
   const granted = teams.flatMap(({ name }) => repositoriesOf(policy, name).globs);
   // What is built in is in no file of theirs.
   const written = policy.always.filter(({ ref }) => ref.at !== "baseline");
+  const first = firsts(written);
   const always = written.flatMap((rule): PolicyProblem[] => {
     const where = nowhere(rule.in, granted);
-    const why = again(rule, written) ?? spared(rule) ?? (where === null ? null : `no team is granted ${where}`);
+    const why = again(rule, first) ?? spared(rule) ?? (where === null ? null : `no team is granted ${where}`);
     return why === null ? [] : [{ at: rule.ref.at, message: `never decides: ${why}` }];
   });
   return [...always, ...teams.flatMap((team) => deadOfTeam(policy, team))];
