@@ -5,8 +5,10 @@ import type { PolicyProblem } from "./policy.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** Words of the format that no wall stands behind yet. Reading them and doing nothing would be a decorative rule. */
-const NOT_ENFORCED = new Set(["cidr"]);
+/** A word of the format that no wall can stand behind (docs/adr/0022): what is said of it, and what to write instead. */
+const REFUSED: Readonly<Record<string, string>> = {
+  cidr: '"cidr" is not read: an address proves no name that the gateway could hold it to - give the host a name in DNS, and write {host: NAME, private: [RANGE]}',
+};
 
 function valueAt(root: unknown, path: Path): unknown {
   return path.reduce<unknown>(
@@ -16,8 +18,8 @@ function valueAt(root: unknown, path: Path): unknown {
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  if (NOT_ENFORCED.has(key))
-    return `"${key}" is not enforced by this version - remove it, or it would only look like a rule`;
+  const refused = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined;
+  if (refused !== undefined) return refused;
   return `unknown key "${key}"${hint(key, known)}`;
 }
 
