@@ -5,7 +5,7 @@ import { runAuthors, runState, runs, runTurns, turnState } from "./schema/runs.t
 import { slackInstalls, slackWorkspaces } from "./schema/slack.ts";
 import { monthSpending, runBudgets } from "./schema/spending.ts";
 import { sessions } from "./schema/web.ts";
-import { cursors, effectState, effects, inbox, nodes, notes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
+import { cursors, effectState, effects, inbox, notes, outbox, sandboxes, sandboxState } from "./schema/work.ts";
 
 /**
  * Every table and type, the same for PGlite and Postgres. After a change (the tool sees no table in this file itself):
@@ -37,7 +37,6 @@ export const schema = {
   slackWorkspaces,
   slackInstalls,
   cursors,
-  nodes,
   runState,
   turnState,
   approvalState,

@@ -122,11 +122,3 @@ export const cursors = pgTable(
   },
   (t) => [primaryKey({ columns: [t.orgId, t.name] })],
 );
-
-/** Processes that have worked here, for the status page only: nothing that must be right depends on it. */
-export const nodes = pgTable("nodes", {
-  id: text("id").primaryKey(),
-  orgId: org(),
-  version: text("version").notNull(),
-  seenAt: time("seen_at").notNull().defaultNow(),
-});

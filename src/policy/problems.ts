@@ -5,7 +5,7 @@ import type { PolicyProblem } from "./policy.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** A word of the format that no wall can stand behind (docs/adr/0022): what is said of it, and what to write instead. */
+/** A word of the format that no wall can stand behind (docs/adr/0025): what is said of it, and what to write instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   cidr: '"cidr" is not read: an address proves no name that the gateway could hold it to - give the host a name in DNS, and write {host: NAME, private: [RANGE]}',
 };

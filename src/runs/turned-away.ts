@@ -36,7 +36,7 @@ const DECIDED: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "other_teams_recipe",
 ]);
 
-/** Keeps the refusal when policy decided it, once for each request (docs/adr/0022). `team`: whose member was heard. */
+/** Keeps the refusal when policy decided it, once for each request (docs/adr/0026). `team`: whose member was heard. */
 export async function turnAway(core: Core, heard: Heard, team: string | null, refusal: Refusal): Promise<void> {
   if (!DECIDED.has(refusal.code)) return;
   const { provider, workspace, id, name } = heard.account;

@@ -4,13 +4,17 @@ import { openPage, type Page, runOf } from "./page.ts";
 import { AT, ON_THE_WAY, type Point, REACHED, requestFor } from "./points.ts";
 import type { Installation } from "./product.ts";
 
-/** One run from the question to its end, and what was done to it on the way. */
-export interface Played {
+/** One run from the question to its end. */
+export interface Ended {
   readonly team: Team;
   readonly thread: string;
   readonly runId: string;
   /** As the page says it: "in review". */
   readonly state: string;
+}
+
+/** The same, and what was done to it on the way. */
+interface Played extends Ended {
   /** Where it was struck, in order, and the state it was in then. */
   readonly struck: readonly Struck[];
 }

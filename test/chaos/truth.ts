@@ -15,7 +15,7 @@ import type { RunState } from "#runs/state.ts";
 import type { Chat, Message } from "./chat.ts";
 import { onThisMachine, type Places } from "./places.ts";
 import type { Installation } from "./product.ts";
-import type { Played } from "./story.ts";
+import type { Ended } from "./story.ts";
 import { until } from "./until.ts";
 import { gatewayOf, survivors } from "./victims.ts";
 
@@ -42,7 +42,7 @@ export interface Kept {
 export async function expectOneOfEverything(
   house: Installation,
   chat: Chat,
-  played: readonly Played[],
+  played: readonly Ended[],
   o: {
     cleanWithinMs?: number;
     /** Where its sandboxes and repositories are. Default: on this machine. */
@@ -104,7 +104,7 @@ const endings = (state: string): readonly string[] =>
 
 const kindOf = (message: Message): string => message.metadata?.event_payload.key.split(":")[2] ?? "unnamed";
 
-function isComplete(thread: readonly Message[], one: Played): boolean {
+function isComplete(thread: readonly Message[], one: Ended): boolean {
   const kinds = thread.map(kindOf);
   const status = thread.find((message) => kindOf(message) === "status");
   return (
@@ -115,7 +115,7 @@ function isComplete(thread: readonly Message[], one: Played): boolean {
   );
 }
 
-async function recordOf(house: Installation, played: readonly Played[]) {
+async function recordOf(house: Installation, played: readonly Ended[]) {
   const database = await openDatabase(house.databaseUrl);
   try {
     const all = stores(database, { orgId: await ensureOrg(database.db, "default") });
@@ -138,7 +138,7 @@ async function recordOf(house: Installation, played: readonly Played[]) {
 }
 
 /** One status, one card per question, one ending; nothing of ours without a name, and nothing twice. */
-function expectOneThread(thread: readonly Message[], { run, bodies }: Kept, how: Played): void {
+function expectOneThread(thread: readonly Message[], { run, bodies }: Kept, how: Ended): void {
   // What a person asked in chat is not ours; of a run from elsewhere the thread begins with our own message.
   const ours = thread.filter((message) => !message.is_ephemeral && (message.ts !== how.thread || message.metadata));
   const asked = only(bodies, "approval.opened").map((event) => `approval:${event.approval}`);

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Message } from "#test/chaos/chat.ts";
 import { entered, headersOf, openPage, type Page, type Visitor } from "#test/chaos/page.ts";
 import { REACHED } from "#test/chaos/points.ts";
-import type { Played } from "#test/chaos/story.ts";
+import type { Ended } from "#test/chaos/story.ts";
 import { until } from "#test/chaos/until.ts";
 import { codeForAna } from "#test/doubles/linear/code.ts";
 import { type Outside, REPO } from "./outside.ts";
@@ -16,7 +16,7 @@ import { countersign } from "./product.ts";
 export const STEPS = ["asked", "approved", "at work", "checking", "in review"] as const;
 export type Step = (typeof STEPS)[number];
 
-export interface Told extends Played {
+export interface Told extends Ended {
   readonly session: string;
 }
 

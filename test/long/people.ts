@@ -2,7 +2,7 @@ import type { Chat, Team } from "#test/chaos/chat.ts";
 import { openPage, runOf } from "#test/chaos/page.ts";
 import { requestFor } from "#test/chaos/points.ts";
 import type { Installation } from "#test/chaos/product.ts";
-import { OVER, type Played } from "#test/chaos/story.ts";
+import { type Ended, OVER } from "#test/chaos/story.ts";
 import { until } from "#test/chaos/until.ts";
 
 const TEAMS: readonly Team[] = ["shop", "data", "shop", "data", "website"];
@@ -17,12 +17,12 @@ export interface Crowd {
   /** What went wrong for one of them; `null` so far. */
   failed(): unknown;
   /** Nobody asks for anything more; resolves when the last run is over. */
-  goHome(): Promise<readonly Played[]>;
+  goHome(): Promise<readonly Ended[]>;
 }
 
 /** People who keep the product busy: each asks for a change, approves what is asked, twice at once, and asks for the next. */
 export function people(house: Installation, chat: Chat): Crowd {
-  const played: Played[] = [];
+  const played: Ended[] = [];
   const open = new Set<string>();
   let asked = 0;
   let leaving = false;
