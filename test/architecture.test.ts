@@ -17,6 +17,7 @@ const REVEALING = [
   "src/adapters/repo-host/github/client.ts",
   "src/adapters/repo-host/github/key.ts",
   "src/adapters/repo-host/github/push.ts",
+  "src/adapters/repo-host/github/sign-in.ts",
   "src/adapters/repo-host/github/verifier.ts",
   "src/adapters/sandbox/daytona/provider.ts",
   "src/adapters/sandbox/daytona/vendor.ts",

@@ -49,7 +49,7 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "what is published is not held for a link that was taken back",
-    file: "src/runs/publish.ts",
+    file: "src/runs/may-publish.ts",
     find: "if (!begun && (await heldForLinks(core, run))) return false;",
     replace: "",
     red: linked("an author who takes a link back during the work holds back what would be published"),

@@ -47,7 +47,7 @@ export function people(house: Installation, chat: Chat): Crowd {
           },
           RUN_MS,
         );
-        played.push({ team, thread, runId, state: page.seen.state, struck: [] });
+        played.push({ team, thread, runId, state: page.seen.state });
       } finally {
         open.delete(runId);
         await page.close();
