@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { filesCommit, readPolicyFolder, watchPolicyFolder } from "#adapters/policy/folder.ts";
 import type { PolicyChange } from "#adapters/policy/keeper.ts";
 
@@ -34,6 +34,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const close of closing.splice(0)) close();
   await rm(dir, { recursive: true });
 });
@@ -102,6 +103,41 @@ test("a change comes in by looking alone, where the file system tells nobody", a
   expect(now.ok && now.policy.teams.shop?.rules[0]?.globs).toEqual(["acme/other"]);
   await rm(path.join(dir, "teams/shop.yaml"));
   expect((await next()).ok).toBe(false);
+});
+
+/** Until something is so that files bring about, while the clock that the watch goes by stands still. */
+async function untilSo(isSo: () => boolean): Promise<void> {
+  for (const until = performance.now() + 20_000; !isSo(); ) {
+    if (performance.now() > until) throw new Error("it did not come to be so while the clock stood still");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test.each([
+  [
+    "two seconds where the file system tells nobody: a second at most to see it, and the rest to let it settle",
+    false,
+    1_900,
+  ],
+  ["a tenth of a second where the file system tells of it", true, 0],
+])("a change is live within %s", async (_within, isTold, seenAfterMs) => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  let told = () => {};
+  const { watch } = await watched((_dir, changed) => {
+    told = changed;
+    return () => undefined;
+  });
+  const before = vi.getTimerCount();
+  await writeFile(path.join(dir, "teams/shop.yaml"), team("acme/other"));
+  if (isTold) told();
+  vi.advanceTimersByTime(seenAfterMs);
+  // It has been seen, and is given time to settle.
+  await untilSo(() => vi.getTimerCount() > before);
+  vi.advanceTimersByTime(100);
+  await untilSo(() => {
+    const now = watch.current();
+    return now.ok && now.policy.teams.shop?.rules[0]?.globs[0] === "acme/other";
+  });
 });
 
 test("a broken change is reported and the last good policy stays in force", async () => {
