@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
-import { ANA, DEE, memoryHouse, person } from "./memory-house.ts";
+import { ANA, BO, DEE, memoryHouse, person } from "./memory-house.ts";
 
 /** What the service does with rules 4 and 7 of the format's specification; the rest is in test/policy/semantics.test.ts. */
 
@@ -56,6 +56,50 @@ describe("7. what is missing, unreadable or failing is a denial, the run waits, 
     expect(await refusalOf(ANA, "append a line")).toMatchObject(
       refused("policy_unavailable", { problem: "org.yaml:1:1 is missing" }),
     );
+  });
+
+  test("a group that cannot be read at intake is a denial: nothing starts, its person is told once, and may ask again", async () => {
+    house = await memoryHouse();
+    house.directory.fail("the identity provider is down");
+    expect(await refusalOf(ANA, "append a line", { channel: "C0DATA" })).toMatchObject(
+      refused("directory_unavailable"),
+    );
+    expect(await house.core.stores.notes.keys("turned-away:", 10)).toHaveLength(1);
+    house.directory.fail(null);
+    await house.say(ANA, "append a line", { channel: "C0DATA" });
+    await house.until("in_review");
+  });
+
+  test("a run whose approvers cannot be read because the identity provider is down waits, says so once, and asks when it is up", async () => {
+    house = await memoryHouse();
+    const { insert } = house.core.stores.runs;
+    house.core.stores.runs.insert = async (...made) => {
+      house.directory.fail("the identity provider is down");
+      return insert(...made);
+    };
+    await house.say(ANA, "append a line to README.md");
+    const run = await house.until("requested");
+    const said = ["Nobody can be asked: who is in group:leads cannot be read. It is tried again every minute."];
+    expect(await house.notices(run)).toEqual(said);
+    await house.pass(61_000, run);
+    await house.pass(61_000, run);
+    expect(await house.notices(run)).toEqual(said);
+    expect((await house.core.stores.runs.get(run.id))?.state).toBe("requested");
+    house.directory.fail(null);
+    await house.pass(61_000, run);
+    expect(await house.question(await house.until("waiting"))).toMatchObject({ gate: "start" });
+  });
+
+  test("a click while its group cannot be read is denied, and counts when it is repeated", async () => {
+    house = await memoryHouse();
+    await house.say(ANA, "append a line to README.md");
+    const run = await house.until("waiting");
+    const question = await house.question(run);
+    house.directory.fail("the identity provider is down");
+    expect(await house.answer(BO, question.id)).toMatchObject(refused("directory_unavailable"));
+    expect((await house.core.stores.runs.get(run.id))?.state).toBe("waiting");
+    house.directory.fail(null);
+    expect(await house.answer(BO, question.id)).toMatchObject({ kind: "noted", what: "approved" });
   });
 
   test("a run that meets an evaluator that fails waits, says so once, and goes on when it is mended", async () => {
