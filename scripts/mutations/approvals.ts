@@ -216,6 +216,16 @@ export const APPROVALS: readonly Mutation[] = [
     red: named("where more than a chat account is asked for no yes counts, and a no does"),
   },
   {
+    name: "a yes lives through a change of the rule that asks",
+    file: "src/runs/bound.ts",
+    find: "return before !== undefined && digest(before) !== digest(wordsOf(rules));",
+    replace: "return before !== undefined && digest(before) !== digest(wordsOf(rules) && before);",
+    red: {
+      file: "test/runs/bound.int.test.ts",
+      test: "a yes that was given for the whole run dies with its rule before it is used again, and is asked anew",
+    },
+  },
+  {
     name: "a yes that was bound to the policy lives through its change",
     file: "src/runs/bound.ts",
     find: "return digest(was) === digest(is) && !otherRules(approval, now);",

@@ -48,6 +48,37 @@ export const RUNS: readonly Mutation[] = [
     red: bounds("a rule that is narrowed holds at once"),
   },
   {
+    name: "a run keeps the time it was admitted with",
+    file: "src/runs/narrow.ts",
+    find: "return new Date(run.deadlineAt.getTime() - less);",
+    replace: "void less;\n  return run.deadlineAt;",
+    red: {
+      file: "test/runs/time.int.test.ts",
+      test: "a narrower time holds at once, also for an agent that is at work",
+    },
+  },
+  {
+    name: "a check that policy requires by now waits for the next run",
+    file: "src/runs/check.ts",
+    find: "scopeNow(core, run).checks.filter(",
+    replace: "(run.scope ?? scopeNow(core, run)).checks.filter(",
+    red: {
+      file: "test/runs/time.int.test.ts",
+      test: "a check that policy requires by now holds a run that was begun when it was not required",
+    },
+  },
+  {
+    name: "a result that policy lets be published leaves no decision",
+    file: "src/runs/may-publish.ts",
+    find: "const recorded = (tx: Tx) => unrecorded(core, tx, pushKey(run, headOid), told);",
+    replace:
+      "const recorded = async (tx: Tx) => (tx === null ? unrecorded(core, tx, pushKey(run, headOid), told) : []);",
+    red: {
+      file: "test/runs/decided.int.test.ts",
+      test: "a result that policy lets be published is one decision, with its size and every path",
+    },
+  },
+  {
     name: "a policy that cannot be read lets the old one go on",
     file: "src/runs/allow.ts",
     find: "if (!current.ok || !pinned) {",
