@@ -129,3 +129,10 @@ test("no lockfile names the address that its packages came from, and each names 
     ).toEqual([]);
   }
 });
+
+test("each decision has a number of its own, which its title says", () => {
+  const decisions = readdirSync(path.join(root, "docs/adr")).sort();
+  const titles = decisions.map((file) => readFileSync(path.join(root, "docs/adr", file), "utf8").split(". ", 1)[0]);
+  expect(titles).toEqual(decisions.map((_, at) => `# ${at + 1}`));
+  expect(decisions.map((file) => Number.parseInt(file, 10))).toEqual(decisions.map((_, at) => at + 1));
+});

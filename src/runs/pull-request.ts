@@ -56,7 +56,7 @@ export function pullRequestText(
     ["Commit", `\`${facts.work?.head ?? ""}\``],
     [
       "Cost",
-      `${money(facts.spent.usd)} of ${money((run.scope?.limits.costUsd ?? 0) + addedUsd(facts))}, ${facts.spent.calls} model calls`,
+      `${money(facts.spent.usd)} of ${money((run.scope?.limits.costUsd ?? 0) + addedUsd(facts))}, ${facts.spent.calls} model ${facts.spent.calls === 1 ? "call" : "calls"}`,
     ],
     [
       "Hosts refused",
