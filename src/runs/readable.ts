@@ -26,8 +26,8 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
   };
   const people = new Map<string, Promise<readonly ExternalId[] | null>>();
   const peopleAt = (run: Run, place: Place): Promise<readonly ExternalId[] | null> => {
-    const { provider, channel } = place;
-    const key = provider === "slack" ? channel : run.id;
+    const { provider, workspace, channel } = place;
+    const key = provider === "slack" ? `${workspace} ${channel}` : run.id;
     const there = people.get(key) ?? asked(`${provider} ${key}`, () => peopleOf(core, run, place));
     people.set(key, there);
     return there;

@@ -8,7 +8,12 @@ import { redactor } from "#runs/redact.ts";
 import type { Run } from "#runs/run.ts";
 import { localBench, noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 
-const core = { redact: redactor([]) } as unknown as Core;
+/** Of a run without authors: whom a commit credits is looked at elsewhere. */
+const core = {
+  redact: redactor([]),
+  store: { tx: (work: (tx: unknown) => unknown) => work(null) },
+  stores: { people: { authors: async () => [] } },
+} as unknown as Core;
 const run = {
   id: "01a1",
   number: 7,

@@ -53,6 +53,7 @@ function written(
   { body, user }: z.infer<typeof Comment>["comment"],
 ): Omit<WroteCode, "deliveryId"> | null {
   const code = codeIn(body ?? "");
-  if (code === null || user?.type !== "User") return null;
+  // Nothing beside it: who quotes another's words, or has a tool repeat them, has not written the code.
+  if (code === null || code !== body?.trim() || user?.type !== "User") return null;
   return { kind: "wrote_code", repo: repository.full_name, number, id: user.id, login: user.login, code };
 }

@@ -8,6 +8,6 @@ export async function codeForAna(chat: Chat): Promise<string> {
     return notes.flatMap((note) => /cslink_[\w-]+\.[\w-]+/.exec(JSON.stringify(note))?.[0] ?? []);
   };
   const before = (await codes()).length;
-  await chat.ask("shop", "link");
+  await chat.ask("shop", "link linear");
   return until("the code that only Ana sees", async () => (await codes())[before] ?? null);
 }

@@ -120,7 +120,7 @@ const accounts = async (who: Account) => {
 };
 
 test("a code in a review of a pull request of ours links the account that wrote it, and its owner is told", async () => {
-  expect(await send("pull_request_review", review(`here: ${await codeOf(ANA)} thanks`))).toBe(202);
+  expect(await send("pull_request_review", review(`${await codeOf(ANA)}\n`))).toBe(202);
   expect(told).toEqual([{ to: "U0ANA", view: { kind: "linked", provider: "github", name: "octocat", person: "Ana" } }]);
   expect(await accounts(ANA)).toEqual(["octocat"]);
   const on = { provider: "slack", workspace: "T0LOCAL" };
@@ -153,6 +153,8 @@ test("a code works once: who copies it out of the review links nothing, and its 
 test("an edit, a pull request that is not ours, an App and an unsigned delivery link nobody", async () => {
   const code = await codeOf(ANA);
   await send("pull_request_review", review(code, { action: "edited" }));
+  await send("pull_request_review", review(`> ${code}\n\nWhat is this?`));
+  await send("pull_request_review", review(`here: ${code} thanks`));
   await send("pull_request_review", review(code, { number: 999 }));
   await send("pull_request_review", review(code, { repo: "acme/elsewhere" }));
   await send("pull_request_review", review(code, { user: { id: 7, login: "robot[bot]", type: "Bot" } }));
