@@ -42,13 +42,15 @@ export async function stop(core: Core, o: { runId: string; account: Account; pla
   return { kind: "noted", what: "stopping", run: titled(core, run) };
 }
 
-/** The same, of a run that is named by its number. */
+/** The same, of a run that is named by its number. Numbers are guessed: one of another workspace is none here. */
 export async function stopNumbered(
   core: Core,
   { number, ...o }: { number: number; account: Account; place: Place },
 ): Promise<View> {
   const run = await core.stores.runs.byNumber(core.orgId, number);
-  return run ? stop(core, { ...o, runId: run.id }) : { kind: "refused", refusal: { code: "no_such_run", number } };
+  return run && workspaceOf(run) === o.account.workspace
+    ? stop(core, { ...o, runId: run.id })
+    : { kind: "refused", refusal: { code: "no_such_run", number } };
 }
 
 async function mayStop(core: Core, run: Run, account: Account, personId: string): Promise<boolean> {

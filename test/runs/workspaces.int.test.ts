@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { askAgain } from "#runs/ask-again.ts";
-import { stop } from "#runs/stop.ts";
+import { stop, stopNumbered } from "#runs/stop.ts";
 import { vote } from "#runs/vote.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
@@ -25,6 +25,9 @@ test("an account of another workspace decides, stops and asks again nothing here
     expect(await vote(core, cast)).toMatchObject({ kind: "refused" });
     expect(await stop(core, { runId: run.id, account, place })).toMatchObject({
       refusal: { code: "not_yours_to_stop" },
+    });
+    expect(await stopNumbered(core, { number: run.number, account, place })).toMatchObject({
+      refusal: { code: "no_such_run", number: run.number },
     });
     expect(await askAgain(core, { approvalId, account, place })).toMatchObject({
       refusal: { code: "not_yours_to_ask_again" },

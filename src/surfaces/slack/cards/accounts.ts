@@ -11,7 +11,8 @@ export const PLACES: Readonly<Record<LinkPlace, string>> = { github: "GitHub", l
 
 /** Where a code is written. */
 const WHERE: Readonly<Record<LinkPlace, string>> = {
-  github: "in a review of any pull request that I opened on GitHub (Files changed, Review changes, Comment), with nothing beside it",
+  github:
+    "in a review of any pull request that I opened on GitHub (Files changed, Review changes, Comment), with nothing beside it",
   linear: "on the ticket on Linear, as a message to me",
 };
 
