@@ -17,8 +17,8 @@ export interface PoolOptions {
 export interface Driver {
   readonly name: "pg" | "neon";
   pool(url: string, o: PoolOptions): Pool;
-  /** Not connected yet. */
-  client(url: string): Client;
+  /** Not connected yet. `name`: what the server's list of connections calls it. */
+  client(url: string, name: string): Client;
   over(client: Pick<Pool, "query"> | PoolClient): Db;
 }
 
@@ -41,6 +41,6 @@ export const pgDriver: Driver = {
       max: connections,
       ...(limitIdle ? { idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS } : {}),
     }),
-  client: (url) => new Client({ ...common(url), application_name: "countersign listen" }),
+  client: (url, name) => new Client({ ...common(url), application_name: name }),
   over: (client) => overPg({ client: client as Pool, schema }),
 };

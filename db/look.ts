@@ -38,7 +38,7 @@ export async function lookAtWorkspaces(at: DatabasePlace, org: string): Promise<
     }
   }
   const driver = await driverOf(at);
-  const client = driver.client(at.url);
+  const client = driver.client(at.url, "countersign doctor");
   await client.connect();
   try {
     return await read(driver.over(client as Pick<Pool, "query">), org);

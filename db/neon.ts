@@ -32,7 +32,7 @@ export function neonDriver(proxy: string | null): Driver {
         });
       return pool as unknown as Pool;
     },
-    client: (url) => new Configured({ ...common(url), application_name: "countersign listen" }) as unknown as Client,
+    client: (url, name) => new Configured({ ...common(url), application_name: name }) as unknown as Client,
     over: (client) => overNeon({ client: client as never, schema }) as unknown as Db,
   };
 }

@@ -48,7 +48,7 @@ export async function openPostgres(
         return alone(db, () => work(db));
       });
     await holding(migrate);
-    const hub = await postgresHub(() => driver.client(at.url), onError);
+    const hub = await postgresHub(() => driver.client(at.url, "countersign listen"), onError);
     const db = transacting(driver, pool, onError);
     readThrough(db, driver.over(patient(reader)));
     return {

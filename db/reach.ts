@@ -9,7 +9,7 @@ export async function reachDatabase(at: DatabasePlace): Promise<{ kind: "pglite"
   const addresses = { DATABASE_URL: at.url, DATABASE_POOLED_URL: at.pooledUrl };
   for (const [name, url] of Object.entries(addresses)) {
     if (url === null) continue;
-    const client = driver.client(url);
+    const client = driver.client(url, "countersign doctor");
     // What breaks is told by whatever is asked; an error that nobody hears would end the process.
     client.on("error", () => undefined);
     let open = false;

@@ -15,7 +15,7 @@ export interface GithubAppPlace {
 }
 
 /** How people link their GitHub account here; `null`: there is no way. */
-export const githubLinks = (app: GithubAppPlace | null): "sign_in" | "code" | null =>
+export const githubLinkWay = (app: GithubAppPlace | null): "sign_in" | "code" | null =>
   app === null ? null : app.oauth !== null ? "sign_in" : app.webhookSecret !== null ? "code" : null;
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;

@@ -3,7 +3,7 @@ import { remotesOf } from "#adapters/policy/checkout.ts";
 import { type KeptSecrets, secretFiles } from "#adapters/secrets/files.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { type Config, ConfigError } from "./config.ts";
-import { githubLinks } from "./github-place.ts";
+import { githubLinkWay } from "./github-place.ts";
 import { policyFolder } from "./places.ts";
 
 export const keptSecrets = (config: Pick<Config, "dataDir" | "secrets">): KeptSecrets =>
@@ -52,7 +52,7 @@ export function siteOf(config: Config, now: Date): SiteConfig {
     ],
     signIn: config.signIn !== null,
     links: [
-      ...(githubLinks(config.githubApp) === null ? [] : (["github"] as const)),
+      ...(githubLinkWay(config.githubApp) === null ? [] : (["github"] as const)),
       ...(config.linear === null ? [] : (["linear"] as const)),
     ],
     today: now.toISOString().slice(0, 10),

@@ -138,7 +138,7 @@ export async function installedTenants(o: {
     home: installs.home,
     of,
     chat: {
-      show: async (key, place, view, shown) => (await chatAt(place)).show(key, place, view, shown),
+      show: async (key, place, ...what) => (await chatAt(place)).show(key, place, ...what),
       whisper: async (place, to, view) => (await chatAt(place)).whisper(place, to, view),
     },
     directory: directoryByWorkspace(async (workspace) => (await of(workspace))?.directory ?? null),

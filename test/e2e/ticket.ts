@@ -38,13 +38,7 @@ export async function ticketStory(
   o: { title: string; line: string; strikes?: Partial<Record<Step, () => Promise<unknown>>> },
 ): Promise<Told> {
   const { linear, github, daytona, chat, house } = at;
-  const from = performance.now();
-  const laps: string[] = [];
-  const lap = (what: string) => laps.push(`${((performance.now() - from) / 1000).toFixed(1)} s  ${what}`);
-  const strike = async (step: Step) => {
-    lap(step);
-    await o.strikes?.[step]?.();
-  };
+  const strike = (step: Step) => o.strikes?.[step]?.();
   const issue = linear.issue("SHOP", o.title, `append "${o.line}" to README.md, then run \`sleep 3\``);
   const creates = () =>
     daytona.seen.filter(({ method, path: to }) => method === "POST" && to === "/api/sandbox").length;
@@ -130,8 +124,6 @@ export async function ticketStory(
     await until("the thread says who", async () => /bo merged pull request/.test(await inThread(at, thread)));
     await heard(/^bo merged pull request/);
     await expectReceipt(visitor, runUrl, pull.head.sha);
-    lap("merged, with a receipt");
-    console.info(`a ticket's way:\n  ${laps.join("\n  ")}`);
     return { team: "shop", thread, runId, state: "merged", session: session.id };
   } finally {
     await page.close();

@@ -31,7 +31,7 @@ async function freshPlace(): Promise<{ place: PostgresPlace; drop(): Promise<voi
     throw new Error(`LIVE_NEON_URL is not Neon's: ${typeof given === "string" ? given : given.kind}`);
   const name = `countersign_live_${randomBytes(4).toString("hex")}`;
   const administer = async (statement: string) => {
-    const client = neonDriver(null).client(given.url);
+    const client = neonDriver(null).client(given.url, "countersign test");
     await client.connect();
     await client.query(statement).finally(() => client.end());
   };

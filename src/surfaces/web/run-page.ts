@@ -121,7 +121,7 @@ function head(page: RunPage): Fragment {
     (attributes) =>
       h`<header${attributes}><div class="crumb"><a href="/runs">Runs</a> / ${link(team.name, team.href)} / ${link(repo.name, repo.href)} / Run ${page.number}</div><h1>${page.title} ${statePill(page.state)}</h1><p class="who">Asked by <b>${page.requester}</b> in ${link(place.name, place.href)}${
         approved.length === 0 ? "" : h` · approved by ${approved}`
-      } · ${agent.title}, <span class="mono">${agent.model}</span>${agent.demo ? h` ${DEMO}` : ""} · policy ${link(`${team.name}@${page.policy.commit.slice(0, 12)}`, page.policy.href, "mono")}${
+      } · ${agent.title}, <span class="mono">${agent.model}</span>${agent.demo ? h` ${DEMO}` : ""} · policy ${link(`${page.policy.repo ?? team.name}@${page.policy.commit.slice(0, 12)}`, page.policy.href, "mono")}${
         page.pullRequest === null ? "" : h` · ${link(page.pullRequest.ref, page.pullRequest.href)}`
       }</p></header>`,
   );
