@@ -22,6 +22,16 @@ const [ACME, BETA] = ["T0LOCAL", "T0BETA"];
 const SIGNING = "signing-secret-for-tests";
 const KEY = "b3V0IG9mIHRoZSBkYXRhYmFzZSwgb3V0IG9mIGxvZ3M=";
 
+/** A supervisor that outlived its control plane takes its log away when it ends: what is gone holds nothing. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}
+
 describe.skipIf(noBubblewrap !== null)("with two workspaces", { timeout: PATIENCE_MS }, () => {
   const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-installs-"));
   const closing: (() => unknown)[] = [() => rmSync(dataDir, { recursive: true, force: true })];
@@ -156,7 +166,7 @@ describe.skipIf(noBubblewrap !== null)("with two workspaces", { timeout: PATIENC
       .filter((entry) => entry.isFile())
       .map((entry) => path.join(entry.parentPath, entry.name));
     expect(files.length).toBeGreaterThan(100);
-    expect(files.filter((file) => /xoxe[.-]/.test(readFileSync(file, "latin1")))).toEqual([]);
+    expect(files.filter((file) => /xoxe[.-]/.test(textOf(file)))).toEqual([]);
     await start();
     const since = site.asked.length;
     await say(acme, "policy");
