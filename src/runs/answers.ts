@@ -1,7 +1,7 @@
 import type { Ask, RuleRef } from "#policy/decision.ts";
-import type { ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
 import { type Approval, type Author, type CastVote, covers, GATE_WORDS, outvoted } from "./approval.ts";
+import { authorsWithAccounts, isOn } from "./authors.ts";
 import { stillBound } from "./bound.ts";
 import type { Core } from "./core.ts";
 import { record } from "./record.ts";
@@ -44,27 +44,15 @@ export async function answering(
 /** The votes of a yes that count no more, so that it is none; none when it stands. */
 export function lostTo(core: Core, run: Pick<Run, "id">, approval: Approval): Promise<readonly CastVote[]> {
   return core.store.tx(async (tx) => {
-    const accounts = await accountsOfAuthors(core, tx, run);
+    const authors = await authorsWithAccounts(core, tx, run);
     const votes = await core.stores.approvals.votes(tx, approval.id);
     return outvoted(approval, votes, ({ account }) =>
-      accounts.flatMap(({ person, identities }): Author[] => {
-        const there = identities.filter((one) => isOn(one, account));
+      authors.flatMap(({ person, accounts }): Author[] => {
+        const there = accounts.filter((one) => isOn(one, account));
         return there.length === 0 ? [{ person, account: null }] : there.map((one) => ({ person, account: one }));
       }),
     );
   });
-}
-
-const isOn = (one: ExternalId, other: ExternalId): boolean =>
-  one.provider === other.provider && one.workspace === other.workspace;
-
-async function accountsOfAuthors(core: Core, tx: Tx, run: Pick<Run, "id">) {
-  const out: { person: Author["person"]; identities: readonly ExternalId[] }[] = [];
-  // One after the other: a transaction has one connection, and asks it one thing at a time.
-  for (const person of await core.stores.people.authors(tx, run.id)) {
-    out.push({ person, identities: await core.stores.people.identities(tx, person.id) });
-  }
-  return out;
 }
 
 /** `lost`: the votes that count no more; `null`: all of them, because policy asks otherwise by now. */

@@ -1,6 +1,7 @@
 import type { Place } from "#ports/chat.ts";
 import { type Account, DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import { type Approval, VOTE_REFUSALS, type VoteRefusal } from "./approval.ts";
+import { authorsOn } from "./authors.ts";
 import type { Core } from "./core.ts";
 import { type DelegationRefusal, judgeNaming } from "./delegation.ts";
 import { titled } from "./look.ts";
@@ -11,7 +12,7 @@ import type { Refusal } from "./refusal.ts";
 import type { Run } from "./run.ts";
 import { tell } from "./tell.ts";
 import type { Partly, View } from "./view.ts";
-import { authorsWithAccounts, liveMembers, refusalOf } from "./vote.ts";
+import { liveMembers, refusalOf } from "./vote.ts";
 
 export interface Handover {
   readonly run: Run;
@@ -81,7 +82,7 @@ async function nameOne(core: Core, run: Run, known: Approval, by: Handover, to: 
     const named = judgeNaming(approval, await core.stores.approvals.votes(tx, approval.id), {
       person,
       account,
-      authors: await authorsWithAccounts(core, tx, locked, account),
+      authors: await authorsOn(core, tx, locked, account),
       membersNow,
       to: delegate,
       now: core.clock.now(),

@@ -1,5 +1,6 @@
 import type { Account } from "#ports/directory.ts";
 import { type Approval, judge } from "./approval.ts";
+import { authorsOn } from "./authors.ts";
 import type { Core } from "./core.ts";
 import { policyOf } from "./hear.ts";
 import { linksOf } from "./link.ts";
@@ -9,7 +10,7 @@ import { standing, standingIn } from "./standing.ts";
 import { isFinal } from "./state.ts";
 import { messageKey } from "./tell.ts";
 import type { HomeView, View } from "./view.ts";
-import { authorsWithAccounts, liveMembers } from "./vote.ts";
+import { liveMembers } from "./vote.ts";
 
 /** Far more than one person answers in a day. */
 const QUESTIONS_MOST = 50;
@@ -87,7 +88,7 @@ async function mayAnswerNow(core: Core, run: Run, approval: Approval, account: A
       choice: "approve",
       digest: approval.digest,
       now: core.clock.now(),
-      authors: await authorsWithAccounts(core, tx, run, account),
+      authors: await authorsOn(core, tx, run, account),
       membersNow,
     });
     return refused === null;

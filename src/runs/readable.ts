@@ -3,6 +3,7 @@ import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Approval } from "./approval.ts";
 import { membersNow, membersOf } from "./ask.ts";
+import { accountsOfAuthors } from "./authors.ts";
 import type { Core } from "./core.ts";
 import { mayRead } from "./may-read.ts";
 import type { Run } from "./run.ts";
@@ -76,13 +77,8 @@ async function auditorsNow(
 }
 
 /** A ticket has no members that we could ask about: whoever wrote in it stands for it. */
-async function peopleOf(core: Core, { id }: Run, place: Place): Promise<readonly ExternalId[]> {
+async function peopleOf(core: Core, run: Run, place: Place): Promise<readonly ExternalId[]> {
   const { provider, workspace, channel } = place;
   if (provider === "slack") return core.directory.channelMembers({ provider, workspace, id: channel });
-  return core.store.tx(async (tx) => {
-    const accounts: ExternalId[] = [];
-    for (const person of await core.stores.people.authors(tx, id))
-      accounts.push(...(await core.stores.people.identities(tx, person.id)));
-    return accounts;
-  });
+  return accountsOfAuthors(core, run);
 }

@@ -1,8 +1,9 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Tx } from "#ports/store.ts";
-import { type Approval, type Author, type Choice, type Click, type Gate, judge, type VoteRefusal } from "./approval.ts";
+import { type Approval, type Choice, type Click, type Gate, judge, type VoteRefusal } from "./approval.ts";
 import { membersNow } from "./ask.ts";
+import { authorsOn } from "./authors.ts";
 import { noMore } from "./budget.ts";
 import type { Core } from "./core.ts";
 import type { HandOff } from "./hand-off.ts";
@@ -61,7 +62,7 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       choice: cast.choice,
       digest: cast.digest,
       now: core.clock.now(),
-      authors: await authorsWithAccounts(core, tx, run, cast.account),
+      authors: await authorsOn(core, tx, run, cast.account),
       membersNow: members,
     };
     const verdict = judge(approval, await core.stores.approvals.votes(tx, approval.id), click);
@@ -189,18 +190,6 @@ export async function liveMembers(
   }
 }
 
-/** Everyone whose words reached the agent, with their account where the click came from. */
-export async function authorsWithAccounts(core: Core, tx: Tx, run: Run, on: ExternalId): Promise<readonly Author[]> {
-  const authors: Author[] = [];
-  // One after the other: a transaction has one connection, and asks it one thing at a time.
-  for (const person of await core.stores.people.authors(tx, run.id)) {
-    const identities = await core.stores.people.identities(tx, person.id);
-    const account = identities.find((one) => one.provider === on.provider && one.workspace === on.workspace) ?? null;
-    authors.push({ person, account });
-  }
-  return authors;
-}
-
 /** A refusal with what its words need: who may answer, by which rule, who was first. */
 export async function refusalOf(
   core: Core,
@@ -216,7 +205,7 @@ export async function refusalOf(
   const last = votes.at(-1) ?? null;
   const unlinked =
     code === "author_unlinked"
-      ? (await authorsWithAccounts(core, tx, run, on)).find((author) => author.account === null)
+      ? (await authorsOn(core, tx, run, on)).find((author) => author.account === null)
       : undefined;
   return {
     code,
