@@ -3,6 +3,7 @@ import { objectsOf } from "./cases.ts";
 import { decide } from "./decide.ts";
 import type { PolicyObject, RuleRef } from "./decision.ts";
 import { type Policy, type Team, teamOf } from "./policy.ts";
+import { opensModels } from "./presets.ts";
 import { withTrial } from "./trial.ts";
 
 /** Every rule and grant that a file says, in the order of the files' names. */
@@ -32,7 +33,7 @@ export interface Coverage {
 function deciding(policy: Policy, team: Team, objects: readonly PolicyObject[]): string[] {
   const { trace } = decide(policy, { team: team.name, objects });
   const models = trace.some(({ object, outcome }) => object.subject === "model" && outcome === "allow");
-  const doors = models ? team.presets.filter(({ name }) => name.startsWith("model-")).map(({ ref }) => ref) : [];
+  const doors = models ? team.presets.filter(({ name }) => opensModels(name)).map(({ ref }) => ref) : [];
   return [...trace.flatMap(({ rules }) => rules), ...doors].map(({ at }) => at);
 }
 

@@ -3,6 +3,7 @@ import { containsPath, containsText, fold, matchesText, pathGlob } from "./glob.
 import { containsHost } from "./hosts.ts";
 import { hint } from "./nearest.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "./policy.ts";
+import { opensModels } from "./presets.ts";
 
 const PATHS: readonly Rule["subject"][] = ["git.repo", "git.path", "git.branch", "secret.name"];
 
@@ -60,7 +61,7 @@ const spared = ({ subject, globs, except }: Rule): string | null =>
     ? "its exceptions spare all that it names"
     : null;
 
-const hasModels = (team: Team): boolean => team.presets.some(({ name }) => name.startsWith("model-"));
+const hasModels = (team: Team): boolean => team.presets.some(({ name }) => opensModels(name));
 
 /** Grants of hosts that a denial takes away whole. */
 function closed({ egress }: Team): PolicyProblem[] {

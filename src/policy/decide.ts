@@ -9,6 +9,7 @@ import { withoutDenied } from "./grants.ts";
 import { decidePath, type PathRule } from "./paths.ts";
 import type { Point } from "./points.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "./policy.ts";
+import { opensModels } from "./presets.ts";
 import { matchesSecret } from "./secrets.ts";
 import { sizeBound } from "./units.ts";
 
@@ -154,7 +155,7 @@ function decideRepo(policy: Policy, team: Team, repo: string): Verdict {
 
 /** The models a team may call: none without a model preset, else what its rules allow, else the ceiling's. */
 export function modelsOf(policy: Policy, team: Team): { globs: readonly string[]; rules: readonly RuleRef[] } {
-  if (!team.presets.some(({ name }) => name.startsWith("model-"))) return { globs: [], rules: [] };
+  if (!team.presets.some(({ name }) => opensModels(name))) return { globs: [], rules: [] };
   const rules = rulesOn(policy, team, "model");
   if (rules.length === 0) return { globs: policy.ceiling.models, rules: [policy.ceiling.modelsRef] };
   return { globs: rules.flatMap((rule) => rule.globs), rules: rules.map((rule) => rule.ref) };

@@ -16,6 +16,9 @@ export function isBrokered(preset: string): preset is Brokered {
   return (BROKERED as readonly string[]).includes(preset);
 }
 
+/** Whether a preset opens a model's API. */
+export const opensModels = (preset: string): boolean => preset.startsWith("model-");
+
 /** Where the forge answers. An enterprise installation has its own. */
 const GITHUB = {
   web: "github.com",
