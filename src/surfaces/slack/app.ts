@@ -200,8 +200,9 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
 
   app.action(ACTS.why, async ({ ack, body, context }) => {
     await ack();
-    await answer(await deskOf(context), body, async ({ click, account, place }) => {
-      const facts = await (await deskOf(context)).factsOf(place.channel);
+    const desk = await deskOf(context);
+    await answer(desk, body, async ({ click, account, place }) => {
+      const facts = await desk.factsOf(place.channel);
       if (facts === null) return REFUSED_UNKNOWN;
       const requestKey = `slack:${place.workspace}:${place.channel}:why:${click.user}:${click.at}`;
       const heard = { account, place, first: false, requestKey, text: "why", ...facts };
@@ -211,8 +212,9 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
 
   app.action(ACTS.chooseTeam, async ({ ack, body, context }) => {
     await ack();
-    await answer(await deskOf(context), body, async ({ click, account, place }) => {
-      const facts = await (await deskOf(context)).factsOf(place.channel);
+    const desk = await deskOf(context);
+    await answer(desk, body, async ({ click, account, place }) => {
+      const facts = await desk.factsOf(place.channel);
       if (facts === null) return REFUSED_UNKNOWN;
       const choice = facts.direct && !facts.shared ? unpackChoice(click.value) : null;
       return choice === null ? STALE_CHOICE : verbs.choose({ ...choice, account });
