@@ -1,9 +1,8 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { RunEvent } from "#runs/event.ts";
-import { localBench } from "#test/adapters/sandbox-local-bench.ts";
-import { freePort } from "#test/command.ts";
-import { type DaytonaDouble, daytonaDouble } from "#test/doubles/daytona/double.ts";
+import type { DaytonaDouble } from "#test/doubles/daytona/double.ts";
+import { daytonaPlatform } from "#test/doubles/daytona/platform.ts";
 import { type Bench, type Figures, ratios, spread } from "./report.ts";
 import { records, runOnce } from "./runs.ts";
 import { folder, product } from "./subject.ts";
@@ -46,19 +45,13 @@ async function local(place: string): Promise<RunEvent[][]> {
 /** The first run sends the agent's image over and is left out of the calls. */
 async function hosted(place: string) {
   const dataDir = made(place, "hosted");
-  const underneath = await localBench();
-  const double = await daytonaDouble({ folder: made(place, "d"), local: underneath.provider });
+  const platform = await daytonaPlatform();
+  const { double } = platform;
   const calls: number[] = [];
   let before = 0;
   try {
-    const port = await freePort();
     {
-      await using subject = await product(null, dataDir, {
-        DAYTONA_API_KEY: double.apiKey,
-        DAYTONA_API_URL: double.apiUrl,
-        COUNTERSIGN_GATEWAY_URL: `https://localhost:${port}`,
-        COUNTERSIGN_GATEWAY_LISTEN: `127.0.0.1:${port}`,
-      });
+      await using subject = await product(null, dataDir, platform.settings);
       await runOnce(subject, 0);
       before = createsIn(double);
       for (let n = 1; n <= RUNS; n += 1) {
@@ -70,9 +63,7 @@ async function hosted(place: string) {
     if (double.invalid.length > 0) throw new Error(double.invalid.join("\n"));
     return { records: await records(dataDir), calls, creates: (createsIn(double) - before) / RUNS };
   } finally {
-    await double.close();
-    for (const { id } of await underneath.provider.list({})) await underneath.provider.destroy(id);
-    await underneath.dispose();
+    await platform.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "pg";
@@ -87,23 +87,16 @@ async function compare(urls: { ours: string; theirs: string }, place: string): P
   }
 }
 
-const settings = (o: { double: GithubDouble; port: number; place: string; url: string; slack: string }) => {
-  const key = path.join(o.place, "app.pem");
-  writeFileSync(key, o.double.privateKey.reveal(), { mode: 0o600 });
-  return {
-    PORT: String(o.port),
-    COUNTERSIGN_DATA: path.join(o.place, "data"),
-    DATABASE_URL: o.url,
-    LOG_LEVEL: "error",
-    SLACK_BOT_TOKEN: "xoxb-for-tests",
-    SLACK_SIGNING_SECRET: "signing-secret-for-tests",
-    SLACK_API_URL: `${o.slack}/slack-api/`,
-    GITHUB_APP_ID: String(o.double.appId),
-    GITHUB_APP_PRIVATE_KEY_FILE: key,
-    GITHUB_WEBHOOK_SECRET: o.double.webhookSecret.reveal(),
-    GITHUB_API_URL: o.double.apiUrl,
-  };
-};
+const settings = (o: { double: GithubDouble; port: number; place: string; url: string; slack: string }) => ({
+  PORT: String(o.port),
+  COUNTERSIGN_DATA: path.join(o.place, "data"),
+  DATABASE_URL: o.url,
+  LOG_LEVEL: "error",
+  SLACK_BOT_TOKEN: "xoxb-for-tests",
+  SLACK_SIGNING_SECRET: "signing-secret-for-tests",
+  SLACK_API_URL: `${o.slack}/slack-api/`,
+  ...o.double.settings(path.join(o.place, "app.pem")),
+});
 
 /** Runs whose pull requests are open, as if the product had made them. */
 async function inReview(url: string, thread: string): Promise<void> {
