@@ -78,7 +78,7 @@ test("a yes raises the run's budget by what was asked, and it goes on to its pul
   expect(granted[0]).toBe(8);
   const { approvals } = await factsOf(house.core, run.id);
   expect(approvals).toMatchObject([{ gate: "budget", status: "approved", digest: question.digest }]);
-  expect(house.repoHost.textOf("acme/reports", 1)?.body).toContain("| Cost | $3.98 of $8.00, 1 model calls |");
+  expect(house.repoHost.textOf("acme/reports", 1)?.body).toContain("| Cost | $3.98 of $8.00, 1 model call |");
 });
 
 test("the next question asks for no more than the ceiling, and there is none above it", async () => {
