@@ -2,6 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import type { DatabasePlace } from "#db/place.ts";
 import { Secret } from "#ports/secret.ts";
+import { isLoopback } from "./address.ts";
 import { databaseOf, databaseSettings } from "./database-place.ts";
 import { type GithubAppPlace, githubAppOf, githubSettings } from "./github-place.ts";
 import { type DaytonaPlace, type DoorPlace, daytonaOf, doorOf } from "./hosted-place.ts";
@@ -201,7 +202,6 @@ export const hostInUrl = (host: string): string =>
 export const apiOf = ({ openai, anthropic }: Config["models"], model: string): "openai" | "anthropic" =>
   anthropic.baseUrl !== null && (openai.baseUrl === null || model.startsWith("claude")) ? "anthropic" : "openai";
 
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|::1)$/;
 const TOOL = /^(PATH|HOME|npm_config_.*|npm_(?:node_)?execpath|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 const REAL = /^(SLACK_|GITHUB_APP_|GITHUB_WEBHOOK_|LINEAR_|COUNTERSIGN_GITHUB_TOKEN$)/;
 
@@ -270,7 +270,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
       "PUBLIC_URL needs a real Slack workspace: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN",
     );
   }
-  if (slack === null && !LOOPBACK.test(e.HOST)) {
+  if (slack === null && !isLoopback(e.HOST)) {
     throw new ConfigError(
       `HOST=${e.HOST}: the local Slack page opens on this machine only. Unset it, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN`,
     );

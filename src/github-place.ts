@@ -1,6 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import type { Secret } from "#ports/secret.ts";
+import { isPrivate } from "./address.ts";
 
 /** A secret as it was given: itself, or the absolute path of the file that holds it. */
 export type Given = Secret | { readonly file: string };
@@ -17,8 +18,6 @@ export interface GithubAppPlace {
 /** How people link their GitHub account here; `null`: there is no way. */
 export const githubLinkWay = (app: GithubAppPlace | null): "sign_in" | "code" | null =>
   app === null ? null : app.oauth !== null ? "sign_in" : app.webhookSecret !== null ? "code" : null;
-
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 
 /** The settings, of the kinds that all settings have. */
 export const githubSettings = <S extends z.ZodType<Secret | undefined>, U extends z.ZodType<string | undefined>>(
@@ -96,10 +95,4 @@ export function githubAppOf(
   }
   if (e.GITHUB_APP_ID === undefined && privateKey === null && webhookSecret === null && oauth === null) return null;
   return "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY (or GITHUB_APP_PRIVATE_KEY_FILE) go together: set both, or none of GITHUB_APP_* and GITHUB_WEBHOOK_* for the local git host";
-}
-
-/** Nobody between here and the browser can read along. */
-function isPrivate(url: string): boolean {
-  const { protocol, hostname } = new URL(url);
-  return protocol === "https:" || LOOPBACK.test(hostname);
 }

@@ -1,4 +1,5 @@
 import type { Secret } from "#ports/secret.ts";
+import { isPrivate } from "./address.ts";
 
 /** The app as which people sign in to the pages with Slack. */
 export interface SignInPlace {
@@ -9,7 +10,6 @@ export interface SignInPlace {
 }
 
 const SLACK = "https://slack.com";
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 
 /** `null`: the start link opens the pages. A text: what is wrong. */
 export function signInOf(e: {
@@ -24,8 +24,7 @@ export function signInOf(e: {
     return "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET go together: set both, or neither for pages that open by the start link";
   if (publicUrl === undefined)
     return "SLACK_CLIENT_ID needs PUBLIC_URL: Slack sends people back to PUBLIC_URL/signin/slack after they sign in";
-  const { protocol, hostname } = new URL(publicUrl);
-  if (protocol !== "https:" && !LOOPBACK.test(hostname))
+  if (!isPrivate(publicUrl))
     return "SLACK_CLIENT_ID needs an https:// PUBLIC_URL: a sign-in over http can be read and taken over on its way";
   return { clientId, clientSecret, issuer: e.SLACK_API_URL === undefined ? SLACK : new URL(e.SLACK_API_URL).origin };
 }

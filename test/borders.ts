@@ -48,6 +48,7 @@ export const ROOTS = [
   "policy-place",
   "policy-source",
   "sign-in-place",
+  "address",
 ].map((name) => `src/${name}.ts`);
 
 export const root = path.resolve(import.meta.dirname, "..");
