@@ -98,7 +98,7 @@ async function slack(config: Config, place: SlackPlace | null) {
     return [...(await examineIntake(intakeOf(config, place))), ...(await installed(config, place.installs, at))];
   const { policy } = await policyOf(config);
   return examineSlack({
-    client: slackAccess({ botToken, signingSecret: null, ...at, log: silent }).reads,
+    client: slackAccess({ botToken, ...at, log: silent }).reads,
     botTokenKind: tokenKind(botToken),
     intake: intakeOf(config, place),
     channels: new Map(Object.entries(policy?.routing.slack ?? {}).map(([id, { at: line }]) => [id, line])),
@@ -128,7 +128,7 @@ async function installed(config: Config, { keys, allowed }: SlackInstalls, at: {
       isAllowed: (workspace) => isAllowed(allowed, workspace),
       clientOf: (workspace) => {
         const { access } = openedTokens(seal, orgId ?? "", workspace);
-        return slackAccess({ botToken: access, signingSecret: null, ...at, log: silent }).reads;
+        return slackAccess({ botToken: access, ...at, log: silent }).reads;
       },
       now: new Date(),
       installUrl: config.publicUrl === null ? null : `${config.publicUrl}${INSTALL_AT}`,

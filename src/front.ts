@@ -114,7 +114,7 @@ export async function openFront(o: {
     const slackApiUrl = `${core.baseUrl}${PATHS.webApi}`;
     return oneTenant({
       core,
-      access: slackAccess({ botToken, signingSecret, slackApiUrl, log: core.log }),
+      access: slackAccess({ botToken, slackApiUrl, log: core.log }),
       identity: { workspace: world.team.id, botUserId: world.app.botUser, botId: world.app.botId, url: "" },
     });
   }

@@ -108,7 +108,7 @@ export interface Workspace {
   /** The one workspace that took our token; `null`: those that install us are in the database. */
   readonly one: { readonly access: SlackAccess; readonly identity: SlackIdentity } | null;
   /** HMAC-SHA256 of a text under the signing secret; `null`: Slack's requests come over a socket. */
-  readonly hmac: SlackAccess["hmac"];
+  readonly hmac: ((text: string) => Buffer) | null;
   /** `null`: Slack's requests come over HTTP. */
   readonly socket: SlackSocket | null;
 }
@@ -120,7 +120,7 @@ export async function openWorkspace(config: Config, log: Core["log"]): Promise<W
   const at = apiUrl === null ? {} : { slackApiUrl: apiUrl };
   const signingSecret = intake.by === "http" ? intake.signingSecret : null;
   const socket = intake.by === "socket" ? slackSocket({ appToken: intake.appToken, ...at, log }) : null;
-  const one = botToken === null ? null : await oneWorkspace(slackAccess({ botToken, signingSecret, ...at, log }));
+  const one = botToken === null ? null : await oneWorkspace(slackAccess({ botToken, ...at, log }));
   await asked(
     socket?.probe() ?? Promise.resolve(),
     (why) =>

@@ -108,7 +108,7 @@ export async function installedTenants(o: {
     const { botUserId, botId, url } = workspace;
     const before = known.get(id);
     if (before?.identity.botUserId === botUserId && before.identity.botId === botId) return before;
-    const access = slackAccess({ botToken: tokens.of(id), signingSecret: null, ...api, log });
+    const access = slackAccess({ botToken: tokens.of(id), ...api, log });
     const tenant = tenantOf(o, access, { workspace: id, botUserId, botId, url });
     known.set(id, tenant);
     return tenant;

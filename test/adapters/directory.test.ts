@@ -10,7 +10,6 @@ import { type SlackDouble, slackDouble, slackUser, WORKSPACE } from "#test/fixtu
 const access = (double: SlackDouble) =>
   slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
-    signingSecret: new Secret("slack_signing_secret", "s3cret"),
     slackApiUrl: "http://slack.test/api/",
     fetch: double.fetch,
     log: () => {},
@@ -145,7 +144,6 @@ test("an address is the full member's who has it, and a guest's, a stranger's or
   ]);
   const { urgent } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
-    signingSecret: new Secret("slack_signing_secret", "s3cret"),
     slackApiUrl: "http://slack.test/api/",
     fetch: async (url, init) => {
       expect(String(url)).toBe("http://slack.test/api/users.lookupByEmail");

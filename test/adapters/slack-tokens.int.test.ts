@@ -66,7 +66,6 @@ describe.each(Object.entries(DATABASES))("over %s", (_name, ground) => {
     });
     const access = slackAccess({
       botToken: tokens.of(ACME),
-      signingSecret: null,
       slackApiUrl: "http://slack.test/api/",
       fetch: site.fetch,
       log: say,

@@ -34,7 +34,7 @@ describe.skipIf(!asked)("the real Slack", { timeout: PATIENCE_MS }, () => {
   const complaints: string[] = [];
   const log = (message: string, fields?: Readonly<Record<string, unknown>>) =>
     void complaints.push(`${message} ${JSON.stringify(fields ?? {})}`);
-  const access = slackAccess({ botToken, signingSecret: null, ...at, log });
+  const access = slackAccess({ botToken, ...at, log });
   const posted: string[] = [];
 
   async function opened(): Promise<{ chat: Chat<View>; place: Place }> {

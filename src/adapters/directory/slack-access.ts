@@ -5,8 +5,6 @@ import { type RotatedToken, withToken } from "./slack-rotated.ts";
 
 export interface SlackAccessOptions {
   readonly botToken: Secret | RotatedToken;
-  /** `null`: Slack's requests come over a socket of ours, and none is taken over HTTP. */
-  readonly signingSecret: Secret | null;
   /** Another address than Slack's, for the playground: "http://127.0.0.1:3000/api/". */
   readonly slackApiUrl?: string;
   /** A proxy, or a stand-in in tests. */
@@ -16,7 +14,7 @@ export interface SlackAccessOptions {
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Everything that needs the bot token and the signing secret, with the secrets inside. */
+/** Everything that needs the bot token, with the token inside. */
 export interface SlackAccess {
   /** For what a person waits for: approvals, answers to clicks, people, modals. */
   readonly urgent: WebClient;
@@ -24,8 +22,6 @@ export interface SlackAccess {
   readonly progress: WebClient;
   /** For questions about people, groups and channels: one that got no answer is asked once more, as nothing comes of it. */
   readonly reads: WebClient;
-  /** HMAC-SHA256 of a text under the signing secret; `null` without one. */
-  readonly hmac: ((text: string) => Buffer) | null;
 }
 
 /** Who we are on Slack. */
@@ -45,7 +41,7 @@ const AGAIN_MS = 100;
  * again by itself either: the outbox does, by what is due.
  */
 export function slackAccess(options: SlackAccessOptions): SlackAccess {
-  const { botToken, signingSecret, slackApiUrl, timeoutMs, log } = options;
+  const { botToken, slackApiUrl, timeoutMs, log } = options;
   const fixed = botToken instanceof Secret;
   const fetch = fixed ? options.fetch : withToken(botToken, options.fetch ?? globalThis.fetch);
   const client = (retries: number) =>
@@ -61,7 +57,6 @@ export function slackAccess(options: SlackAccessOptions): SlackAccess {
     urgent: client(0),
     progress: client(0),
     reads: client(1),
-    hmac: signingSecret === null ? null : slackHmac(signingSecret),
   };
 }
 

@@ -6,7 +6,7 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { slackDirectory } from "#adapters/directory/slack.ts";
-import { slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
+import { slackAccess, slackHmac, slackIdentity } from "#adapters/directory/slack-access.ts";
 import { playgroundSeed } from "#playground/seed.ts";
 import { PATHS, TOKEN_HEADER } from "#playground/slack/paths.ts";
 import { startPlayground } from "#playground/slack/playground.ts";
@@ -50,9 +50,8 @@ beforeAll(async () => {
     realCredentials: [],
   });
   closing.push(() => playground.stop());
-  const { urgent, progress, reads, hmac } = slackAccess({
+  const { urgent, progress, reads } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-playground"),
-    signingSecret: new Secret("slack_signing_secret", "signing"),
     slackApiUrl: `${url}${PATHS.webApi}`,
     log: () => {},
   });
@@ -65,7 +64,7 @@ beforeAll(async () => {
   surface = slackSurface({
     tenants: { of: async () => tenant },
     left: async () => {},
-    hmac,
+    hmac: slackHmac(new Secret("slack_signing_secret", "signing")),
     inbox: core.stores.inbox,
     now: () => new Date(),
     log: () => {},

@@ -44,7 +44,7 @@ async function look(workspaces: readonly InstalledWorkspace[], tokens: Readonly<
       const botToken = tokens[id];
       if (botToken === undefined) throw new SealBroken("unknown_key", `${access} was sealed by the key k`);
       const at = { slackApiUrl: "https://slack.test/api/", fetch: site.fetch };
-      return slackAccess({ botToken, signingSecret: null, ...at, log: () => {} }).reads;
+      return slackAccess({ botToken, ...at, log: () => {} }).reads;
     },
     now: NOW,
     installUrl: "https://agents.example.com/slack/install",

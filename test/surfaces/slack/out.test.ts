@@ -19,7 +19,6 @@ function world() {
   const lines: string[] = [];
   const { urgent, progress } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
-    signingSecret: new Secret("slack_signing_secret", "s3cret"),
     slackApiUrl: "http://slack.test/api/",
     fetch: double.fetch,
     log: () => {},
@@ -118,7 +117,6 @@ test("somebody else's message under our key is not taken for ours", async () => 
 function pick(double: ReturnType<typeof slackDouble>) {
   const { urgent, progress } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-other"),
-    signingSecret: new Secret("slack_signing_secret", "s3cret"),
     slackApiUrl: "http://slack.test/api/",
     fetch: double.fetch,
     log: () => {},

@@ -6,7 +6,7 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { slackDirectory } from "#adapters/directory/slack.ts";
-import { slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
+import { slackAccess, slackHmac, slackIdentity } from "#adapters/directory/slack-access.ts";
 import { slackSocket } from "#adapters/directory/slack-socket.ts";
 import { memoryDatabase } from "#db/memory.ts";
 import { ensureOrg } from "#db/orgs.ts";
@@ -63,9 +63,8 @@ describe.each(TRANSPORTS)("over %s", (over) => {
       ...(over === "socket" ? { appToken: APP_TOKEN } : {}),
     });
     closing.push(() => playground.stop());
-    const { urgent, reads, progress, hmac } = slackAccess({
+    const { urgent, reads, progress } = slackAccess({
       botToken: new Secret("slack_bot_token", "xoxb-playground"),
-      signingSecret: over === "socket" ? null : new Secret("slack_signing_secret", "signing"),
       slackApiUrl: `${url}${PATHS.webApi}`,
       log: () => {},
     });
@@ -78,7 +77,7 @@ describe.each(TRANSPORTS)("over %s", (over) => {
     surface = slackSurface({
       tenants: { of: async () => tenant },
       left: async () => {},
-      hmac,
+      hmac: over === "socket" ? null : slackHmac(new Secret("slack_signing_secret", "signing")),
       inbox: stores(database, { orgId }).inbox,
       now,
       log: () => {},

@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { memoryDirectory } from "#adapters/directory/memory.ts";
-import { slackAccess } from "#adapters/directory/slack-access.ts";
+import { slackAccess, slackHmac } from "#adapters/directory/slack-access.ts";
 import type { Database } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
 import { stores } from "#db/stores.ts";
@@ -103,9 +103,8 @@ export async function slackWorld(
     teamPolicy: (asked) => answer({ verb: "teamPolicy", with: { ...asked } }, noted("stopping")),
     stopNumbered: (stopped) => answer({ verb: "stopNumbered", with: { ...stopped } }, noted("stopping")),
   };
-  const { urgent, progress, reads, hmac } = slackAccess({
+  const { urgent, progress, reads } = slackAccess({
     botToken: new Secret("slack_bot_token", "xoxb-test"),
-    signingSecret: o.unsigned === true ? null : new Secret("slack_signing_secret", SECRET),
     slackApiUrl: "http://slack.test/api/",
     fetch: double.fetch,
     log: () => {},
@@ -123,7 +122,7 @@ export async function slackWorld(
   const made = (its: InboxStore = inbox) =>
     slackSurface({
       tenants: { of: async (id) => (gone.has(id) ? null : tenant) },
-      hmac,
+      hmac: o.unsigned === true ? null : slackHmac(new Secret("slack_signing_secret", SECRET)),
       left: async (workspace) => void leavers.push(workspace),
       verbs,
       inbox: its,
