@@ -45,12 +45,12 @@ export function checkGroup(reading: Reading, reference: string, path: Path): voi
 
 /** Complaints about a question beyond its shape: groups that are not there, and what nobody here could answer. */
 export function checkQuestion(reading: Reading, question: QuestionShape, path: Path): void {
-  const { source, problems, site } = reading;
+  const { source, problems } = reading;
   if (question.from !== undefined && question.from !== "codeowners") {
     checkGroup(reading, question.from, [...path, "from"]);
   }
   if (question.escalate !== undefined) checkGroup(reading, question.escalate.to, [...path, "escalate", "to"]);
-  if (question.assurance === "step_up" && !(site.assurances ?? ["chat"]).includes("step_up")) {
+  if (question.assurance === "step_up") {
     problems.push({
       at: source.at([...path, "assurance"]),
       message:

@@ -18,8 +18,6 @@ export interface SiteConfig {
   readonly links?: readonly LinkPlace[];
   /** "2027-01-31", UTC: for what ends on a day. Absent: not looked at. */
   readonly today?: string;
-  /** What a person can prove here. Absent: only that the chat account is theirs. */
-  readonly assurances?: readonly ("chat" | "step_up")[];
   /** Whether people sign in to the pages here. Absent: not known. */
   readonly signIn?: boolean;
   /** "owner/name" of the repository the policy comes from, by each name it has: never granted to a run. */

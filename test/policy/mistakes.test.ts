@@ -27,7 +27,6 @@ const Mistake = z.strictObject({
     .strictObject({
       upstreams: z.array(z.string()),
       signIn: z.boolean(),
-      assurances: z.array(z.enum(["chat", "step_up"])),
     })
     .partial()
     .optional(),
