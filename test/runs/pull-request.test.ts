@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { EventBody } from "#runs/event.ts";
 import { facts } from "#runs/facts.ts";
 import { pullRequestText, subjectOf } from "#runs/pull-request.ts";
 import type { Run } from "#runs/run.ts";
@@ -45,3 +46,29 @@ test("its title is the request's first line, cut between two words", () => {
   expect(subjectOf({ text: "fix the flaky test", number: 1 }, 15)).toBe("fix the flaky…");
   expect(subjectOf({ text: " \nfix", number: 7 }, 15)).toBe("Run 7");
 });
+
+type Ticket = NonNullable<Extract<EventBody, { kind: "run.requested" }>["ticket"]>;
+
+/** The line about the ticket that it was asked for on; none without one. */
+function ticketLines(ticket: Ticket | null): readonly string[] {
+  const [first, ...rest] = inReview;
+  const asked = first as Extract<EventBody, { kind: "run.requested" }>;
+  const { body } = textOf([ticket === null ? asked : { ...asked, ticket }, ...rest], shopRun());
+  return body.split("\n").filter((line) => line.startsWith("| Ticket"));
+}
+
+test("a reviewer finds the ticket that it was asked for on", () => {
+  const ticket = { id: "issue-1", name: "SHOP-7", url: "https://linear.app/acme/issue/SHOP-7/ship-it" };
+  expect(ticketLines(ticket)).toEqual(["| Ticket | [SHOP-7](https://linear.app/acme/issue/SHOP-7/ship-it) |"]);
+});
+
+test("a request in chat has no ticket", () => {
+  expect(ticketLines(null)).toEqual([]);
+});
+
+test.each(["javascript:alert(1)", "https://linear.app/a) [b](https://evil.example", "https://a.example/|x|", "SHOP-7"])(
+  "a ticket's address that could say something else (%s) makes no link",
+  (url) => {
+    expect(ticketLines({ id: "issue-1", name: "SHOP-7 | *x*", url })).toEqual(["| Ticket | SHOP-7 \\| \\*x\\* |"]);
+  },
+);
