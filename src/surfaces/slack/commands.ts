@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parse } from "#runs/say.ts";
 import { isStopWord } from "./speech.ts";
 
 /** https://docs.slack.dev/interactivity/implementing-slash-commands; `received_at` is ours. */
@@ -53,12 +54,14 @@ export type Asked =
   /** Not understood: `why` says what is missing. */
   | { readonly kind: "usage"; readonly why: "no_task" | "no_number" | "unknown" };
 
-const SAID = /^(?:help|status|policy|mine|why|(?:un)?link(?: (?:my )?(?:github|linear))?|(?:can|may) (?:i|we) .+)$/is;
-
-/** Reads what follows the command, free of Slack's entities. Every text leads to one of these. */
+/**
+ * Reads what follows the command, free of Slack's entities. Every text leads to one of these. The words are those of a mention;
+ * what a mention says by its thread, a command says with a word more: which run to stop, and that a run is to begin.
+ */
 export function asked(text: string): Asked {
   const trimmed = text.trim();
-  if (trimmed === "" || SAID.test(trimmed)) return { kind: "say", text: trimmed === "" ? "help" : trimmed };
+  const said = parse(trimmed);
+  if (said.kind !== "task" && said.kind !== "stop") return { kind: "say", text: trimmed };
   const [, word = "", rest = ""] = /^(\S+)\s*([\s\S]*)$/.exec(trimmed) ?? [];
   if (isStopWord(word)) {
     const number = /^#?(\d{1,9})$/.exec(rest)?.[1];

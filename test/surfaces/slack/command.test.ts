@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { memoryDatabase } from "#db/memory.ts";
 import type { Database } from "#db/open.ts";
+import { parse } from "#runs/say.ts";
 import { asked } from "#surfaces/slack/commands.ts";
 import { WORKSPACE } from "#test/fixtures/slack/double.ts";
 import { TRANSPORTS } from "#test/playground/stage.ts";
@@ -13,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 test.each([
-  ["", { kind: "say", text: "help" }],
+  ["", { kind: "say", text: "" }],
   ["help", { kind: "say", text: "help" }],
   ["status", { kind: "say", text: "status" }],
   ["Policy", { kind: "say", text: "Policy" }],
@@ -32,10 +33,36 @@ test.each([
   ["stop", { kind: "usage", why: "no_number" }],
   ["stop the flaky test", { kind: "usage", why: "no_number" }],
   ["fix the login", { kind: "usage", why: "unknown" }],
-  ["delegate to @bo", { kind: "usage", why: "unknown" }],
 ])("after the command, %j is read as %j", (text, expected) => {
   expect(asked(text)).toEqual(expected);
 });
+
+test.each([
+  ["Hello!"],
+  ["Status?"],
+  ["Policy"],
+  ["mine."],
+  ["why"],
+  ["why registry.npmjs.org?"],
+  ["may we push to acme/shop"],
+  ["delegate to @U0BO"],
+  ["Link."],
+  ["link my GitHub account"],
+  ["unlink   linear!"],
+  ["unlink"],
+])("%j says the same after the command as after a mention", (text) => {
+  expect(parse(text).kind).not.toBe("task");
+  expect(asked(text)).toEqual({ kind: "say", text });
+});
+
+test.each([["link the docs to github"], ["why is it red"], ["delegate retries to @U0BO"], ["new fix it"]])(
+  "%j is a task after a mention, and after the command only behind run",
+  (text) => {
+    expect(parse(text)).toMatchObject({ kind: "task" });
+    expect(asked(text)).toEqual({ kind: "usage", why: "unknown" });
+    expect(asked(`run ${text}`)).toEqual({ kind: "run", text });
+  },
+);
 
 describe.each(TRANSPORTS)("over %s", (over) => {
   test("a request begins a thread of its own, and its run is followed there", async () => {
