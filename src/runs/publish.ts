@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { digest } from "#policy/digest.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { allow, decided, unrecorded } from "./allow.ts";
 import { caughtUpOrHold } from "./caught-up.ts";
@@ -12,6 +13,7 @@ import { move } from "./move.ts";
 import { pullRequestText } from "./pull-request.ts";
 import { receipt, sign } from "./receipt.ts";
 import { record } from "./record.ts";
+import { redacted } from "./redact.ts";
 import { RECONCILE_MS } from "./review.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
@@ -176,15 +178,18 @@ async function taken(core: Core, run: Run, how: string): Promise<false> {
   return false;
 }
 
-/** Which accounts elsewhere the authors have shown to be theirs, as it is when the receipt is signed. */
+/**
+ * Which accounts elsewhere the authors have shown to be theirs, as it is when the receipt is signed. After a crash the record has
+ * it already, unless somebody has linked or taken back since.
+ */
 async function authorsKnown(core: Core, run: Run): Promise<void> {
+  const { accounts: said } = await factsOf(core, run.id);
   await core.store.tx(async (tx) => {
-    const authors = await authorsOf(core, tx, run);
-    const known = authors.filter(({ accounts }) => accounts.length > 0);
-    if (known.length > 0)
-      await record(core, tx, run.id, run.epoch, [
-        { kind: "authors.known", authors: known.map((one) => ({ ...one, accounts: [...one.accounts] })) },
-      ]);
+    const authors = (await authorsOf(core, tx, run)).flatMap(({ person, accounts }) =>
+      accounts.length === 0 ? [] : [{ person, accounts: [...accounts] }],
+    );
+    if (digest(redacted(authors, core.redact)) === digest(said)) return;
+    await record(core, tx, run.id, run.epoch, [{ kind: "authors.known", authors }]);
   });
 }
 

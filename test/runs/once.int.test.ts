@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import { eventsOf } from "#runs/look.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
@@ -45,4 +46,51 @@ test("a yes for once that was given by a worker that died holds for the agent th
   const used = (await eventsOf(house.core, run.id)).filter(({ body }) => body.kind === "grant.used");
   expect(used.map(({ body }) => body)).toEqual([{ kind: "grant.used", approval: asked.id, digest: asked.digest }]);
   expect(await house.core.stores.approvals.ofRun(run.id)).toHaveLength(1);
+});
+
+/** A run that its worker leaves just before the receipt is kept, and what is done before another takes it up. */
+async function leftBeforeItsReceipt(meanwhile: (link: (id: string | null) => Promise<void>) => Promise<void>) {
+  house = await memoryHouse(
+    {},
+    {
+      core: {
+        linkable: [{ provider: "github", workspace: "github.com", by: "code" }],
+        linkMac: (text) => createHmac("sha256", "installation").update(text).digest("base64url"),
+      },
+    },
+  );
+  const { people, receipts } = house.core.stores;
+  const link = (id: string | null) =>
+    house.core.store.tx(async (tx) => {
+      const ana = await people.resolve(tx, house.core.orgId, ANA, "Ana");
+      if (id === null) await people.unlink(tx, ana.id, "github");
+      else await people.link(tx, { provider: "github", workspace: "github.com", id, name: "ana" }, ana.id);
+    });
+  await link("583231");
+  const { put, get } = receipts;
+  Object.assign(receipts, {
+    put: async () => {
+      const again = async (id: string) => {
+        Object.assign(receipts, { get });
+        await meanwhile(link);
+        return get(id);
+      };
+      Object.assign(receipts, { put, get: again });
+      throw new Error("killed");
+    },
+  });
+  await house.say(ANA, "append a line");
+  await house.answer(BO, (await house.question(await house.until("waiting"))).id);
+  const { id } = await house.until("in_review");
+  return (await eventsOf(house.core, id)).flatMap(({ body }) => (body.kind === "authors.known" ? [body.authors] : []));
+}
+
+test("whose accounts the authors have is recorded once by two workers, of which one died before the receipt", async () => {
+  const known = await leftBeforeItsReceipt(async () => {});
+  expect(known).toMatchObject([[{ person: { name: "Ana" }, accounts: [{ id: "583231" }] }]]);
+});
+
+test("a receipt has the accounts of when it was signed, not of when a worker died before it", async () => {
+  const known = await leftBeforeItsReceipt((link) => link(null));
+  expect(known).toMatchObject([[{ person: { name: "Ana" } }], []]);
 });
