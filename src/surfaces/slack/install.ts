@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { z } from "zod";
 import type { WorkspaceStore } from "#ports/workspaces.ts";
+import { ATTEMPT_S, asText, attemptCookie } from "#surfaces/web/attempt.ts";
 import { PAGE_HEADERS, renderNote } from "#surfaces/web/frame.ts";
 import { ownName } from "#surfaces/web/gate.ts";
 import { scopesNeeded } from "./needs.ts";
@@ -11,8 +12,6 @@ export const INSTALL_AT = "/slack/install";
 /** Below the public address; the Slack app's settings name it. */
 export const INSTALLED_AT = "/slack/oauth_redirect";
 
-/** How long a person may take at Slack. */
-const ATTEMPT_MS = 10 * 60_000;
 /** What we make is 43 letters; Slack's codes are shorter than this. */
 const VALUE = /^[A-Za-z0-9_-]{43}$/;
 const CODE_MOST = 512;
@@ -39,26 +38,25 @@ export interface InstallRoutes {
 
 /** The way into a workspace: off to Slack, and back with its yes. Mount at the root. */
 export function installRoutes(o: InstallRoutes): Hono {
-  const https = new URL(o.baseUrl).protocol === "https:";
-  const name = `${https ? "__Host-" : ""}countersign_install`;
-  const cookie = { path: "/", httpOnly: true, secure: https, sameSite: "Lax" } as const;
+  const browsers = attemptCookie({
+    name: "countersign_install",
+    baseUrl: o.baseUrl,
+    holds: asText(z.string().regex(VALUE)),
+  });
   const app = new Hono();
 
   app.use(INSTALL_AT, ...o.gate);
   app.get(INSTALL_AT, async (c) => {
     const [state, browser] = [fresh(), fresh()];
-    await o.attempts.begin({ state: digestOf(state), browser: digestOf(browser), ttlMs: ATTEMPT_MS });
-    setCookie(c, name, browser, { ...cookie, maxAge: ATTEMPT_MS / 1_000 });
-    c.header("cache-control", "no-store");
+    await o.attempts.begin({ state: digestOf(state), browser: digestOf(browser), ttlMs: ATTEMPT_S * 1_000 });
+    browsers.begin(c, browser);
     return c.redirect(o.address({ state, scopes: [...scopesNeeded().keys()] }), 302);
   });
 
   // Not behind the gate: who holds the cookie has passed it.
   app.get(INSTALLED_AT, ownName(o.baseUrl), async (c) => {
-    const [state, browser] = [c.req.query("state") ?? "", getCookie(c, name) ?? ""];
-    // Once, whatever comes of it.
-    deleteCookie(c, name, cookie);
-    const ours = VALUE.test(state) && VALUE.test(browser);
+    const [state, browser] = [c.req.query("state") ?? "", browsers.take(c)];
+    const ours = VALUE.test(state) && browser !== null;
     if (!ours || !(await o.attempts.redeem({ state: digestOf(state), browser: digestOf(browser) }))) {
       o.log("an installation that was not begun here, or not in time, was refused");
       return say(c, 400, "The installation did not work", [

@@ -1,12 +1,12 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { csrf } from "hono/csrf";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import { type SignIn, SignInRefused, SignInUnavailable } from "#ports/sign-in.ts";
 import type { LinkRefusal } from "#runs/linkable.ts";
+import { asJson, attemptCookie } from "./attempt.ts";
 import { PAGE_HEADERS, renderNote, renderPage } from "./frame.ts";
 import { h } from "./markup.ts";
 import { signInLink } from "./sign-in.ts";
@@ -16,8 +16,6 @@ const PATH = "/identity/github";
 export const LINKED_AT = `${PATH}/callback`;
 const START = `${PATH}/start`;
 
-/** How long a person may take at GitHub: no longer than their link is good. */
-const ATTEMPT_S = 10 * 60;
 const FORM_MOST_BYTES = 4_096;
 const LINK_MOST = 1_000;
 
@@ -55,9 +53,7 @@ export interface IdentityRoutes {
  */
 export function identityRoutes(o: IdentityRoutes): Hono {
   const home = new URL(o.baseUrl);
-  const https = home.protocol === "https:";
-  const name = `${https ? "__Host-" : ""}countersign_link`;
-  const cookie = { path: "/", httpOnly: true, secure: https, sameSite: "Lax" } as const;
+  const attempts = attemptCookie({ name: "countersign_link", baseUrl: o.baseUrl, holds: asJson(Attempt) });
   const app = new Hono();
 
   app.onError((error, c) => {
@@ -114,16 +110,12 @@ export function identityRoutes(o: IdentityRoutes): Hono {
     const owner = await ownerOf(c, given);
     if (owner instanceof Response) return owner;
     const { url, state, nonce } = await o.signIn.begin();
-    const attempt = Buffer.from(JSON.stringify({ state, nonce, link: given })).toString("base64url");
-    setCookie(c, name, attempt, { ...cookie, maxAge: ATTEMPT_S });
-    c.header("cache-control", "no-store");
+    attempts.begin(c, { state, nonce, link: given });
     return c.redirect(url, 303);
   });
 
   app.get(LINKED_AT, async (c) => {
-    const attempt = attemptOf(getCookie(c, name));
-    // Once, whatever comes of it.
-    deleteCookie(c, name, cookie);
+    const attempt = attempts.take(c);
     if (attempt === null) return again(c);
     const owner = await ownerOf(c, attempt.link);
     if (owner instanceof Response) return owner;
@@ -143,14 +135,6 @@ export function identityRoutes(o: IdentityRoutes): Hono {
     ]);
   });
   return app;
-}
-
-function attemptOf(value: string | undefined): z.infer<typeof Attempt> | null {
-  try {
-    return Attempt.parse(JSON.parse(Buffer.from(value ?? "", "base64url").toString("utf8")));
-  } catch {
-    return null;
-  }
 }
 
 const say = (

@@ -1,11 +1,11 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { csrf } from "hono/csrf";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
 import { type SignIn, SignInRefused, SignInUnavailable } from "#ports/sign-in.ts";
+import { asJson, attemptCookie } from "./attempt.ts";
 import { PAGE_HEADERS, renderNote, renderPage } from "./frame.ts";
 import { h } from "./markup.ts";
 import type { WebSessions } from "./session.ts";
@@ -14,8 +14,6 @@ export const SIGN_IN = "/signin";
 /** Below the public address; the Slack app's settings name it. */
 export const SIGNED_IN_AT = "/signin/slack";
 
-/** How long a person may take at Slack. */
-const ATTEMPT_S = 10 * 60;
 /** Where a sign-in may lead: to pages of ours, never to an address that somebody wrote into a link. */
 const TO =
   /^\/runs(?:\/[A-Za-z0-9_-]{1,64})?$|^\/identity\/github\/start\?link=cslink_[A-Za-z0-9_-]{20,600}\.[A-Za-z0-9_-]{20,100}$/;
@@ -41,9 +39,7 @@ export const signInLink = (path: string): string =>
 /** `/signin`, where the identity provider sends people back to, and the way out. Mount at the root. */
 export function signInRoutes(o: SignInRoutes): Hono {
   const home = new URL(o.baseUrl);
-  const https = home.protocol === "https:";
-  const name = `${https ? "__Host-" : ""}countersign_attempt`;
-  const cookie = { path: "/", httpOnly: true, secure: https, sameSite: "Lax" } as const;
+  const attempts = attemptCookie({ name: "countersign_attempt", baseUrl: o.baseUrl, holds: asJson(Attempt) });
   const app = new Hono();
 
   app.onError((error, c) => {
@@ -67,16 +63,12 @@ export function signInRoutes(o: SignInRoutes): Hono {
       return c.body(renderSignedIn(visitor, o.sessions.formToken(c.req.raw, "sign out")), 200, PAGE_HEADERS);
     }
     const { url, state, nonce } = await o.signIn.begin();
-    const attempt = Buffer.from(JSON.stringify({ state, nonce, to })).toString("base64url");
-    setCookie(c, name, attempt, { ...cookie, maxAge: ATTEMPT_S });
-    c.header("cache-control", "no-store");
+    attempts.begin(c, { state, nonce, to });
     return c.redirect(url, 302);
   });
 
   app.get(SIGNED_IN_AT, async (c) => {
-    const attempt = attemptOf(getCookie(c, name));
-    // Once, whatever comes of it.
-    deleteCookie(c, name, cookie);
+    const attempt = attempts.take(c);
     if (attempt === null) return again(c);
     let who: Awaited<ReturnType<SignIn["finish"]>>;
     try {
@@ -117,14 +109,6 @@ export function signInRoutes(o: SignInRoutes): Hono {
     }),
   );
   return app;
-}
-
-function attemptOf(value: string | undefined): z.infer<typeof Attempt> | null {
-  try {
-    return Attempt.parse(JSON.parse(Buffer.from(value ?? "", "base64url").toString("utf8")));
-  } catch {
-    return null;
-  }
 }
 
 const say = (
