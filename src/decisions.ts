@@ -1,11 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { openKeys } from "#adapters/secrets/keys.ts";
 import type { Decisions } from "#db/decisions.ts";
-import type { Database } from "#db/open.ts";
 import { restorePolicy } from "#policy/archive.ts";
 import type { PolicyRequest } from "#policy/decision.ts";
 import type { Policy } from "#policy/policy.ts";
@@ -16,11 +12,10 @@ import { requestShape } from "#runs/replay.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
 import { policyHook } from "#surfaces/web/policy-hook.ts";
 import type { Config } from "./config.ts";
-import { serviceFile } from "./places.ts";
+import { askService, isToken, overDatabase } from "./service.ts";
 
 const PATH = "/policy/decisions";
 const KEPT_PATH = "/policy/kept";
-const PATIENCE_MS = 30_000;
 
 type Recorded = (of: Decisions) => Promise<readonly RecordedDecision[]>;
 /** Policies as they were in force, by digest; what was not kept is left out. */
@@ -56,12 +51,6 @@ export function lookRoutes(secret: Secret, look: () => Promise<void>, say: Core[
   });
 }
 
-function isToken(header: string | undefined, token: string): boolean {
-  const [given, wanted] = [Buffer.from(header ?? ""), Buffer.from(`Bearer ${token}`)];
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
-}
-
-const Service = z.object({ url: z.url() });
 const Answer = z.array(
   z.strictObject({
     run: z.string(),
@@ -73,16 +62,11 @@ const Answer = z.array(
   }),
 );
 
-/** Something the person at the command line has to mend: one line. */
-class CommandError extends Error {
-  override readonly name = "CommandError";
-}
-
 /** Out of the database, or from the service that has the embedded one open. */
 export function recordedBy(config: Config): Recorded {
   return async (of) => {
     const query = new URLSearchParams("since" in of ? { since: of.since.toISOString() } : { run: of.run });
-    const found = await read(
+    const found = await overDatabase(
       config,
       async ({ db }, orgId) => (await import("#db/decisions.ts")).recordedDecisions(db, orgId, of),
       () => askService(config, `${PATH}?${query}`, (json) => Answer.parse(json)),
@@ -96,7 +80,7 @@ export function keptBy(config: Config): Kept {
   return async (digests) => {
     if (digests.length === 0) return new Map();
     const query = new URLSearchParams(digests.map((digest): [string, string] => ["digest", digest]));
-    const found = await read(
+    const found = await overDatabase(
       config,
       async ({ db }, orgId) => [
         ...(await keptPolicies((await import("#db/policies.ts")).policyArchive(db, orgId), digests)).values(),
@@ -114,50 +98,4 @@ export async function keptPolicies(
 ): Promise<ReadonlyMap<string, Policy>> {
   const found = await Promise.all(digests.map((digest) => archive.get(digest)));
   return new Map(found.flatMap((policy) => (policy === null ? [] : [[policy.digest, policy] as const])));
-}
-
-/** `null`: nothing was ever kept here. */
-async function read<T>(
-  config: Config,
-  here: (database: Database, orgId: string) => Promise<T>,
-  ask: () => Promise<T>,
-): Promise<T | null> {
-  const { database: place } = config;
-  if (place.kind === "pglite" && place.folder !== null && !existsSync(place.folder)) return null;
-  const [{ openDatabase }, { DatabaseInUse }, { ensureOrg }] = await Promise.all([
-    import("#db/open.ts"),
-    import("#db/lock.ts"),
-    import("#db/orgs.ts"),
-  ]);
-  let database: Database;
-  try {
-    database = await openDatabase(place, { connections: config.databaseConnections });
-  } catch (error) {
-    if (error instanceof DatabaseInUse) return ask();
-    throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
-  try {
-    return await here(database, await ensureOrg(database.db, "default"));
-  } finally {
-    await database.close();
-  }
-}
-
-async function askService<T>(config: Config, target: string, parse: (json: unknown) => T): Promise<T> {
-  const file = serviceFile(config.dataDir);
-  if (!existsSync(file)) throw new CommandError(`the database is in use, and ${file} does not say by which service`);
-  const { url } = Service.parse(JSON.parse(readFileSync(file, "utf8")));
-  const token = openKeys(path.join(config.dataDir, "keys")).text("start").reveal();
-  try {
-    const answer = await fetch(`${url}${target}`, {
-      headers: { authorization: `Bearer ${token}` },
-      redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
-    if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-    return parse(await answer.json());
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandError(`the service at ${url} has the database open and cannot be asked: ${why}`, { cause });
-  }
 }

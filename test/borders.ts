@@ -49,6 +49,7 @@ export const ROOTS = [
   "policy-source",
   "sign-in-place",
   "address",
+  "service",
 ].map((name) => `src/${name}.ts`);
 
 export const root = path.resolve(import.meta.dirname, "..");
