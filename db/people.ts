@@ -1,4 +1,5 @@
 import { newId } from "#runs/ids.ts";
+import { LINK_PROOFS, type LinkProof } from "#runs/linkable.ts";
 import type { Person } from "#runs/run.ts";
 import type { PeopleStore } from "#runs/stores.ts";
 import { alias, and, asc, eq, ne, sql } from "./drizzle.ts";
@@ -6,6 +7,8 @@ import { storable } from "./fence.ts";
 import { identities, people } from "./schema/orgs.ts";
 import { runAuthors } from "./schema/runs.ts";
 import { asDb, type Db, reading, rows } from "./store.ts";
+
+const CALLED_MOST = 20;
 
 export function peopleStore(db: Db, orgId: string): PeopleStore {
   return {
@@ -82,7 +85,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
         .limit(1);
       return found ?? null;
     },
-    async link(tx, account, personId) {
+    async link(tx, account, personId, proof) {
       const at = asDb(tx);
       const { provider, workspace, id } = account;
       const name = account.name === null ? null : storable(account.name);
@@ -97,21 +100,66 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
         .select({ id: identities.externalId })
         .from(identities)
         .where(and(there, eq(identities.personId, personId), ne(identities.externalId, id)));
-      if (other) return "another";
-      const added = await at
+      if (other) return { how: "another" };
+      // Changes nothing that is there, but waits for whoever does, and holds it: it is somebody's from here on.
+      const [held] = await at
         .insert(identities)
-        .values({ orgId, provider, workspace, externalId: id, personId, name })
-        .onConflictDoNothing()
-        .returning({ personId: identities.personId });
-      if (added.length > 0) return "linked";
+        .values({ orgId, provider, workspace, externalId: id, personId, name, proof })
+        .onConflictDoUpdate({
+          target: [identities.orgId, identities.provider, identities.workspace, identities.externalId],
+          set: { personId: sql`${identities.personId}` },
+        })
+        .returning({ personId: identities.personId, proof: identities.proof });
+      if (!held) throw new Error(`The identity ${provider}/${id} is neither new nor there.`);
       const itself = and(there, eq(identities.externalId, id));
-      const [owner] = await at.select({ personId: identities.personId }).from(identities).where(itself).for("update");
-      // It was taken back while we waited for whoever has it: the next code finds it free.
-      if (!owner) return "theirs";
-      if (owner.personId !== personId && !(await knownByOne(at, orgId, owner.personId))) return "theirs";
-      await at.update(identities).set({ personId, name }).where(itself);
-      if (owner.personId !== personId) await inheritAuthor(at, owner.personId, personId);
-      return "linked";
+      if (held.personId === personId) {
+        const strongest = held.proof === "sign_in" ? held.proof : proof;
+        await at.update(identities).set({ name, proof: strongest }).where(itself);
+        return { how: "linked", from: null };
+      }
+      const [holder] = await at
+        .select({ id: people.id, name: people.name })
+        .from(people)
+        .where(eq(people.id, held.personId));
+      if (!holder) throw new Error(`The identity ${provider}/${id} belongs to nobody.`);
+      if (!isWeaker(held.proof, proof)) return { how: "theirs", holder };
+      await at.update(identities).set({ personId, name, proof, verifiedAt: sql`now()` }).where(itself);
+      return { how: "linked", from: holder };
+    },
+    async called(tx, provider, called) {
+      return asDb(tx)
+        .select({
+          provider: identities.provider,
+          workspace: identities.workspace,
+          id: identities.externalId,
+          name: identities.name,
+          person: { id: people.id, name: people.name },
+        })
+        .from(identities)
+        .innerJoin(people, eq(people.id, identities.personId))
+        .where(
+          and(
+            eq(identities.orgId, orgId),
+            eq(identities.provider, provider),
+            sql`(${identities.externalId} = ${called} or lower(${identities.name}) = lower(${called})
+              or ${identities.workspace} || '/' || ${identities.externalId} = ${called})`,
+          ),
+        )
+        .orderBy(asc(identities.workspace), asc(identities.externalId))
+        .limit(CALLED_MOST)
+        .for("update", { of: identities });
+    },
+    async release(tx, { provider, workspace, id }) {
+      await asDb(tx)
+        .delete(identities)
+        .where(
+          and(
+            eq(identities.orgId, orgId),
+            eq(identities.provider, provider),
+            eq(identities.workspace, workspace),
+            eq(identities.externalId, id),
+          ),
+        );
     },
     async unlink(tx, personId, provider) {
       return asDb(tx)
@@ -136,24 +184,6 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
   };
 }
 
-/** Nothing but one account is known of this person: no chat account, no run that they asked for, no vote. */
-async function knownByOne(at: Db, orgId: string, personId: string): Promise<boolean> {
-  await at.select({ id: people.id }).from(people).where(eq(people.id, personId)).for("update");
-  const [found] = rows<{ alone: boolean }>(
-    await at.execute(sql`
-      select (select count(*) from identities where org_id = ${orgId} and person_id = ${personId}) = 1
-        and not exists (select from runs where requester_id = ${personId})
-        and not exists (select from approval_votes where person_id = ${personId}) as alone`),
-  );
-  return found?.alone === true;
-}
-
-/** What one person wrote is another's from now on: they are the same. */
-async function inheritAuthor(at: Db, from: string, to: string): Promise<void> {
-  await at.execute(sql`
-    insert into run_authors (org_id, run_id, person_id, added_at)
-    select org_id, run_id, ${to}::uuid, added_at from run_authors where person_id = ${from}
-    on conflict do nothing`);
-  await at.delete(runAuthors).where(eq(runAuthors.personId, from));
-  await at.execute(sql`update run_turns set person_id = ${to} where person_id = ${from}`);
-}
+/** What was linked before proofs were written down is as good as any: nobody knows better. */
+const isWeaker = (held: LinkProof | null, given: LinkProof): boolean =>
+  held !== null && LINK_PROOFS.indexOf(held) < LINK_PROOFS.indexOf(given);

@@ -16,7 +16,9 @@ export interface GithubAppPlace {
 }
 
 /** How people link their GitHub account here; `null`: there is no way. */
-export const githubLinkWay = (app: GithubAppPlace | null): "sign_in" | "code" | null =>
+export const githubLinkWay = (
+  app: { readonly oauth: object | null; readonly webhookSecret: object | null } | null,
+): "sign_in" | "code" | null =>
   app === null ? null : app.oauth !== null ? "sign_in" : app.webhookSecret !== null ? "code" : null;
 
 /** The settings, of the kinds that all settings have. */

@@ -30,6 +30,7 @@ import { type Front, openFront } from "./front.ts";
 import { examineLinear } from "./linear.ts";
 import { linkableOf } from "./links.ts";
 import { loop, underWay, waker } from "./loops.ts";
+import { unlinkRoutes } from "./operator-links.ts";
 import {
   bind,
   imageFolders,
@@ -94,7 +95,7 @@ export async function openHouse(
   const github = await examineForge(config, { repos: o.repos, say });
   const linear = await examineLinear(config, say);
   const images = imageFolders(config);
-  const linkable = await linkableOf({ github, linear });
+  const linkable = await linkableOf({ github, linear, baseUrl });
   const sandboxes = await openSandboxes(config, images, () => keyIdOf(keys.receipts.publicKey));
   opening.defer(async () => await sandboxes[Symbol.asyncDispose]?.());
   // Up to here nothing was made: what a person has to mend leaves nothing behind.
@@ -221,6 +222,7 @@ export async function openHouse(
         kept: (digests) => keptPolicies(core.stores.policies, digests),
       }),
     );
+    front.pages.route("/", unlinkRoutes({ token: keys.text("start").reveal(), core }));
     const { policyWebhook } = config;
     if (policyWebhook !== null)
       front.pages.route(

@@ -6,8 +6,8 @@ import type { Directory } from "#ports/directory.ts";
 import { TicketUnavailable } from "#ports/ticket.ts";
 import type { Core } from "#runs/core.ts";
 import { hear } from "#runs/hear.ts";
-import { redeem } from "#runs/link.ts";
 import { mirrorFor } from "#runs/mirror.ts";
+import { redeem } from "#runs/redeem.ts";
 import { isFinal, RUN_STATES } from "#runs/state.ts";
 import { stop } from "#runs/stop.ts";
 import type { View } from "#runs/view.ts";
@@ -114,7 +114,7 @@ export async function openLinear(o: {
     stop: (which) => stop(core, which),
     runAt: (place) => core.stores.runs.byPlace(place),
     runsOn: async (ticket) => (await open()).filter((run) => run.ticket?.id === ticket),
-    redeem: (code) => redeem(core, code),
+    redeem: (written) => redeem(core, { ...written, proof: "code" }),
     keep: (who, words) => keepWords(core, who, words),
     waiting: (who) => waitingWords(core, who),
     tell: (to, view) =>

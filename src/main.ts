@@ -60,6 +60,11 @@ const COMMANDS: readonly Command[] = [
     run: github,
   },
   {
+    words: ["unlink"],
+    help: async () => (await import("#command/unlink.ts")).UNLINK_HELP,
+    run: unlink,
+  },
+  {
     words: ["doctor"],
     help: async () => (await import("#command/doctor.ts")).DOCTOR_HELP,
     run: doctor,
@@ -176,6 +181,18 @@ async function github(args: readonly string[]): Promise<number> {
     out: (text) => console.log(text),
     error: (text) => console.error(text),
     stop: stopRequested(),
+  });
+}
+
+async function unlink(args: readonly string[]): Promise<number> {
+  const [{ unlinkCommand }, { operatorLinks }] = await Promise.all([
+    import("#command/unlink.ts"),
+    import("./operator-links.ts"),
+  ]);
+  return unlinkCommand(args, {
+    ...operatorLinks(parseConfig(process.env, process.cwd())),
+    out: (text) => console.log(text),
+    error: (text) => console.error(text),
   });
 }
 

@@ -50,6 +50,7 @@ export const ROOTS = [
   "sign-in-place",
   "address",
   "service",
+  "operator-links",
 ].map((name) => `src/${name}.ts`);
 
 export const root = path.resolve(import.meta.dirname, "..");

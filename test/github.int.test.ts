@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { gitText } from "#adapters/git.ts";
+import { playgroundSeed } from "#playground/seed.ts";
 import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 import { chatOf } from "#test/chaos/chat.ts";
 import { until } from "#test/chaos/until.ts";
@@ -37,7 +38,12 @@ describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, 
   beforeAll(async () => {
     port = await freePort();
     const here = `http://127.0.0.1:${port}/slack`;
-    stage = await openStage({ eventsUrl: `${here}/events`, interactivityUrl: `${here}/interactivity` });
+    const dm = { id: "D0ANA", name: "agent", topic: "", members: ["U0ANA", "U0AGENT"], examples: [] };
+    stage = await openStage({
+      eventsUrl: `${here}/events`,
+      interactivityUrl: `${here}/interactivity`,
+      seed: playgroundSeed([dm]),
+    });
     double = await githubDouble({
       repos: { [repo]: filledShop({ ".github/CODEOWNERS": "* @cy\n" }) },
       installed: [repo],
@@ -138,5 +144,24 @@ describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, 
     expect(message.match(/^Co-authored-by: .*$/gm)).toEqual([expect.stringContaining(credited)]);
     expect(double.problems).toEqual([]);
     expect(product.words()).not.toMatch(/ghu_|cslink_|double-client-secret/);
+  });
+
+  test("the operator takes that account back through the running service, and its person is told", async () => {
+    const operator = (...args: string[]) => command(["unlink", ...args], { COUNTERSIGN_DATA: dataDir });
+    const taken = operator("github", "ana-at-acme");
+    await taken.says(/ana-at-acme on GitHub is no longer linked with .*, who is told in Slack\./);
+    expect(await taken.ended).toBe(0);
+    await until("Ana is told in a direct message", async () => {
+      const { body } = await stage.control("messages/D0ANA");
+      return (body.messages as unknown as readonly { text: string }[]).some(({ text }) =>
+        text.startsWith("ana-at-acme on GitHub is no longer linked with you"),
+      );
+    });
+    const again = operator("github", "ana-at-acme");
+    expect(await again.ended).toBe(1);
+    expect(again.words()).toContain("nobody has linked ana-at-acme on GitHub");
+    const listed = operator("--list");
+    await listed.says(/Z {2}ana-at-acme on GitHub \(127\.0\.0\.1:\d+\/583231\), from .*, by operator /);
+    expect(await listed.ended).toBe(0);
   });
 });

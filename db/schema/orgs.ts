@@ -1,5 +1,6 @@
 import { index, integer, json, pgTable, primaryKey, text, timestamp, uuid } from "#db/drizzle.ts";
 import type { Policy } from "#policy/policy.ts";
+import type { LinkProof } from "#runs/linkable.ts";
 
 /** Milliseconds, so that the time an event's hash covers is the time that is read back (`runs/chain.ts`). */
 export const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -45,6 +46,8 @@ export const identities = pgTable(
       .references(() => people.id),
     /** As the account is called there, at its last proof; `null`: nobody said. */
     name: text("name"),
+    /** How its person showed that it is theirs: "sign_in", "code"; `null`: nobody wrote that down, or a chat account. */
+    proof: text("proof").$type<LinkProof>(),
     verifiedAt: time("verified_at").notNull().defaultNow(),
   },
   (t) => [

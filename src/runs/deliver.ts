@@ -9,6 +9,7 @@ import type { Run } from "./run.ts";
 import { isFinal } from "./state.ts";
 import type { OutboxRow } from "./stores.ts";
 import { tell } from "./tell.ts";
+import { lostOf, UNLINKED } from "./unlink.ts";
 import { peopleOf, tasksOf, type View } from "./view.ts";
 
 const AT_ONCE = 16;
@@ -91,6 +92,12 @@ async function show(
 ): Promise<number | null> {
   const { outbox } = core.stores;
   try {
+    if (row.kind === UNLINKED) {
+      const lost = await lostOf(core, row);
+      const { provider, workspace, channel: id } = row.place;
+      if (lost !== null) await chat.whisper(row.place, { provider, workspace, id }, lost);
+      return (await outbox.shown(row.key, row.version, null)) ? 0 : null;
+    }
     const about = known ?? (await aboutOf(core, row));
     const place = placeOf(row, about?.run ?? null);
     if (place === null) return (await outbox.later(row.key, THREAD_MS)) ? 0 : THREAD_MS;

@@ -1,23 +1,43 @@
 import type { LinkPlace } from "#policy/linked.ts";
 
+/** How somebody shows that an account elsewhere is theirs, the weaker way first. */
+export const LINK_PROOFS = ["code", "sign_in"] as const;
+/**
+ * "code": the account wrote a code of ours, which somebody else may have made. "sign_in": whoever it is of signed in there, and
+ * the place itself says which account it is.
+ */
+export type LinkProof = (typeof LINK_PROOFS)[number];
+
 /** A place whose accounts people may have linked. */
-export interface Linkable {
+export type Linkable = {
   readonly provider: LinkPlace;
   /** Of its accounts' ids: "github.com", an organisation of Linear. */
   readonly workspace: string;
-  /** By signing in there, or by writing a code there; `null`: not any more, and what is linked stays so. */
-  readonly by: "sign_in" | "code" | null;
-}
+} & (
+  | {
+      readonly by: "sign_in";
+      /** Where a person begins: the address that a code of theirs opens. */
+      readonly page: (code: string) => string;
+    }
+  /** `null`: not any more, and what is linked stays so. */
+  | { readonly by: "code" | null }
+);
 
 export type LinkRefusal =
   /** It is none of ours, was changed, or is good for another place. */
   | "code_bad"
   | "code_late"
   | "code_used"
-  /** The account is linked with somebody else. */
+  /** The account is linked with somebody else, who has shown no less. */
   | "theirs"
   /** Its maker has linked another account there. */
   | "another"
   /** Its maker is no full member any more. */
   | "guest"
   | "directory_unavailable";
+
+/** Nothing was linked. `holder`: of "theirs", what the person is called whose account it is; `null` otherwise. */
+export interface NotLinked {
+  readonly refused: LinkRefusal;
+  readonly holder: string | null;
+}

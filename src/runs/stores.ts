@@ -6,6 +6,7 @@ import type { Tx } from "#ports/store.ts";
 import type { WorkspaceStore } from "#ports/workspaces.ts";
 import type { Approval, ApprovalState, Choice, Vote } from "./approval.ts";
 import type { EventBody, RunEvent } from "./event.ts";
+import type { LinkProof } from "./linkable.ts";
 import type { NewRun, Person, Run, RunId, RunPatch } from "./run.ts";
 import type { RunState } from "./state.ts";
 
@@ -138,6 +139,15 @@ export interface LinkedAccount extends ExternalId {
   readonly name: string | null;
 }
 
+/** What came of linking an account with a person. */
+export type Linking =
+  /** `from`: whose it was until now, by a weaker proof; `null`: nobody's, or the person's own. */
+  | { readonly how: "linked"; readonly from: Person | null }
+  /** It is somebody else's, who has shown no less. */
+  | { readonly how: "theirs"; readonly holder: Person }
+  /** The person has another account there. */
+  | { readonly how: "another" };
+
 export interface PeopleStore {
   /** The person behind a verified account, made on first sight. */
   resolve(tx: Tx, orgId: string, account: ExternalId, name: string): Promise<Person>;
@@ -147,13 +157,19 @@ export interface PeopleStore {
   /** The account that the person behind `account` has on another system; `null`: nobody is known behind it, or none there. */
   accountOn(account: ExternalId, on: Pick<ExternalId, "provider" | "workspace">): Promise<ExternalId | null>;
   /**
-   * Makes a verified account the person's. "theirs" when it is somebody else's, "another" when the person has another account
-   * there: then nothing is changed. Somebody who is known by this account alone, since their words came from there, is the
-   * same person from then on: what they are an author of is the person's. Idempotent.
+   * Makes a verified account the person's. When it is somebody else's by a proof that is not known to be weaker, or the person has
+   * another account there, nothing is changed. A proof once given stays the person's strongest. Idempotent.
    */
-  link(tx: Tx, account: LinkedAccount, personId: string): Promise<"linked" | "theirs" | "another">;
+  link(tx: Tx, account: LinkedAccount, personId: string, proof: LinkProof): Promise<Linking>;
   /** Takes back what was linked on these systems; returns what it was. */
   unlink(tx: Tx, personId: string, provider: string): Promise<readonly ExternalId[]>;
+  /**
+   * Accounts of this system that somebody has, by their name there (in any case), their id or "workspace/id". No more than a
+   * few. Until the transaction ends nobody else takes or gives them.
+   */
+  called(tx: Tx, provider: string, called: string): Promise<readonly (LinkedAccount & { readonly person: Person })[]>;
+  /** Makes an account nobody's. */
+  release(tx: Tx, account: ExternalId): Promise<void>;
   /** Everyone whose words reached the agent of this run. Idempotent; `true` when new. */
   addAuthor(tx: Tx, runId: RunId, personId: string): Promise<boolean>;
   authors(tx: Tx, runId: RunId): Promise<readonly Person[]>;
@@ -238,7 +254,7 @@ export interface OutboxRow {
   /** `null`: it belongs to no run; a note of the same key has its facts. */
   readonly runId: RunId | null;
   readonly place: Place;
-  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "forge"; "policy" belongs to no run. */
+  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "forge"; "policy" and "unlinked" belong to no run. */
   readonly kind: string;
   /** What it is about: an approval id, a host; `null` for the run itself. */
   readonly subject: string | null;

@@ -110,7 +110,23 @@ export type View =
       readonly places: readonly LinkPlace[];
     }
   /** For one person: a code of theirs was written elsewhere, and nothing came of it. */
-  | { readonly kind: "link_refused"; readonly provider: LinkPlace; readonly name: string; readonly why: LinkRefusal }
+  | {
+      readonly kind: "link_refused";
+      readonly provider: LinkPlace;
+      readonly name: string;
+      readonly why: LinkRefusal;
+      /** Of "theirs": what the person is called whose account it is; `null` otherwise. */
+      readonly holder: string | null;
+    }
+  /** For one person: an account elsewhere was taken from them, by the operator or by somebody who signed in as it. */
+  | {
+      readonly kind: "link_lost";
+      readonly provider: LinkPlace;
+      /** As it is called there, and as an operator names it. */
+      readonly name: string;
+      readonly account: string;
+      readonly by: { readonly operator: string } | { readonly signedIn: string };
+    }
   /** For one person: an account elsewhere acts in their name from now on. `name`: as it is called there. */
   | { readonly kind: "linked"; readonly provider: string; readonly name: string; readonly person: string }
   /** For one person: where accounts no longer do. */

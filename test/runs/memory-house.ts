@@ -13,7 +13,7 @@ import { store } from "#db/store.ts";
 import { stores } from "#db/stores.ts";
 import { memoryGateway } from "#gateway/memory.ts";
 import { loadPolicy } from "#policy/load.ts";
-import type { Chat, Place } from "#ports/chat.ts";
+import { type Chat, ChatUnavailable, type Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import { type Changes, type Gateway, GatewayError } from "#ports/gateway.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
@@ -111,6 +111,8 @@ export async function memoryHouse(
     commits: [] as string[],
     /** Words of the forge about its pull requests are lost. */
     deaf: false,
+    /** Nothing can be said to one person. */
+    chatAway: false,
     /** What the gateway decided from now on comes into the record when this is resolved. */
     reader: Promise.resolve(),
   };
@@ -228,12 +230,16 @@ export async function memoryHouse(
 
   let said = 0;
   const shown = new Map<string, View>();
+  const whispered: { readonly to: string; readonly view: View }[] = [];
   const chat: Chat<View> = {
     async show(key, _place, view, before) {
       shown.set(key, view);
       return { messageId: before ?? key };
     },
-    whisper: async () => undefined,
+    async whisper(_place, to, view) {
+      if (world.chatAway) throw new ChatUnavailable("Slack is away", { retryAfterMs: 0 });
+      whispered.push({ to: to.id, view });
+    },
   };
 
   return {
@@ -245,6 +251,8 @@ export async function memoryHouse(
     policy,
     logged,
     shown,
+    /** What was said to one person. */
+    whispered,
     world,
     /** Says something in a new conversation, or in the one of `run`. */
     async say(

@@ -64,7 +64,7 @@ async function leftBeforeItsReceipt(meanwhile: (link: (id: string | null) => Pro
     house.core.store.tx(async (tx) => {
       const ana = await people.resolve(tx, house.core.orgId, ANA, "Ana");
       if (id === null) await people.unlink(tx, ana.id, "github");
-      else await people.link(tx, { provider: "github", workspace: "github.com", id, name: "ana" }, ana.id);
+      else await people.link(tx, { provider: "github", workspace: "github.com", id, name: "ana" }, ana.id, "code");
     });
   await link("583231");
   const { put, get } = receipts;

@@ -2,8 +2,10 @@ import { createHmac } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type MemorySignIn, memorySignIn } from "#adapters/directory/memory-sign-in.ts";
 import type { Account } from "#ports/directory.ts";
-import { codeOwner, ofAccounts, redeem } from "#runs/link.ts";
-import { identityRoutes, LINKED_AT } from "#surfaces/web/identity.ts";
+import { ofAccounts } from "#runs/link.ts";
+import { codeOwner, linkSignedIn, redeem } from "#runs/redeem.ts";
+import { takeBack } from "#runs/unlink.ts";
+import { identityRoutes, LINKED_AT, linkPage } from "#surfaces/web/identity.ts";
 import { signInLink } from "#surfaces/web/sign-in.ts";
 import { ANA, BO, memoryHouse } from "#test/runs/memory-house.ts";
 
@@ -24,7 +26,7 @@ beforeEach(async () => {
       core: {
         baseUrl: HOME,
         linkable: [
-          { ...GITHUB, by: "sign_in" },
+          { ...GITHUB, by: "sign_in", page: linkPage(HOME) },
           { provider: "linear", workspace: "org", by: "code" },
         ],
         linkMac: (text) => createHmac("sha256", "installation").update(text).digest("base64url"),
@@ -44,11 +46,17 @@ function pages() {
   return identityRoutes({
     signIn: github,
     owner: (link) => codeOwner(core, { text: link, provider: "github", once: null }),
-    async link({ link, who, once }) {
-      const came = await redeem(core, { text: link, account: { ...who, name: who.name ?? null }, once });
-      if ("linked" in came) told.push({ to: came.linked.id, name: who.name ?? "" });
-      return came;
-    },
+    link: ({ link, who, once }) =>
+      linkSignedIn(
+        core,
+        {
+          async whisper(_place, to, view) {
+            if (view.kind !== "linked") throw new Error(`${view.kind} is said here`);
+            told.push({ to: to.id, name: view.name });
+          },
+        },
+        { provider: "github", code: link, account: { ...who, name: who.name ?? null }, once },
+      ),
     ...(visitor === undefined ? {} : { visitor: async () => visitor ?? null }),
     baseUrl: HOME,
     githubUrl: "https://github.com",
@@ -204,16 +212,61 @@ test("a link that was changed, one of another installation and a code for anothe
   // And the link's own code is of no use on a ticket.
   const code = new URL(path, HOME).searchParams.get("link") ?? "";
   const ticket = { provider: "linear", workspace: "org", id: "u1", name: "Ana" };
-  expect(await redeem(house.core, { text: code, account: ticket, once: "d1" })).toMatchObject({ refused: "code_bad" });
+  expect(await redeem(house.core, { text: code, account: ticket, proof: "code", once: "d1" })).toMatchObject({
+    refused: "code_bad",
+  });
 });
 
 test("an account that is somebody else's, and a second account of the same person, are refused with the way out", async () => {
   await comesBack(await linkOf(ANA));
   const theirs = await comesBack(await linkOf(BO));
-  expect([theirs.status, await theirs.text()]).toEqual([409, expect.stringContaining("linked with somebody else")]);
+  const words = await theirs.text();
+  expect([theirs.status, words]).toEqual([409, expect.stringContaining("linked with Ana in Slack already")]);
+  expect(words).toContain("ask whoever runs this service for: countersign unlink github octocat");
   const second = await comesBack(await linkOf(ANA), account(7, "ana-two"));
   expect([second.status, await second.text()]).toEqual([409, expect.stringContaining("another GitHub account")]);
   expect(await accounts(BO)).toEqual([]);
+  expect(await accounts(ANA)).toEqual([{ provider: "github", name: "octocat" }]);
+});
+
+/** An account that a code gave to Bo, as where nobody could sign in yet. */
+async function bosByACode() {
+  const { people } = house.core.stores;
+  await house.core.store.tx(async (tx) => {
+    const bo = await people.resolve(tx, house.core.orgId, BO, BO.name);
+    await people.link(tx, OCTOCAT, bo.id, "code");
+  });
+}
+
+test("who signs in as an account takes it from whom a code gave it, who is told so once", async () => {
+  await bosByACode();
+  const done = await comesBack(await linkOf(ANA));
+  const words = await done.text();
+  expect([done.status, words]).toEqual([200, expect.stringContaining("octocat on GitHub is Ana in Slack")]);
+  expect(words).toContain("Until now it was linked with Bo, by a code");
+  expect(await accounts(ANA)).toEqual([{ provider: "github", name: "octocat" }]);
+  expect(await accounts(BO)).toEqual([]);
+  await house.show();
+  await house.show();
+  expect(house.whispered).toEqual([
+    {
+      to: "U0BO",
+      view: { kind: "link_lost", provider: "github", account: "octocat", name: "octocat", by: { signedIn: "Ana" } },
+    },
+  ]);
+  expect(told).toEqual([{ to: "U0ANA", name: "octocat" }]);
+});
+
+test("an account that was signed in as is won back by the operator's word, and by no code nor another sign-in", async () => {
+  await comesBack(await linkOf(BO));
+  expect((await comesBack(await linkOf(ANA))).status).toBe(409);
+  const written = await linkOf(ANA);
+  const code = new URL(written, HOME).searchParams.get("link") ?? "";
+  const byCode = { text: code, account: OCTOCAT, proof: "code", once: "d2" } as const;
+  expect(await redeem(house.core, byCode)).toMatchObject({ refused: "theirs", holder: "Bo" });
+  expect(await accounts(BO)).toHaveLength(1);
+  await takeBack(house.core, { provider: "github", called: "octocat", operator: "root" });
+  expect((await comesBack(await linkOf(ANA))).status).toBe(200);
   expect(await accounts(ANA)).toEqual([{ provider: "github", name: "octocat" }]);
 });
 

@@ -1,17 +1,9 @@
 import { z } from "zod";
-import { codeIn } from "#runs/link.ts";
+import { codeIn } from "#runs/link-code.ts";
+import type { WrittenCode } from "#runs/redeem.ts";
 
 /** An account that has written a code of ours on a pull request. */
-export interface WroteCode {
-  readonly kind: "wrote_code";
-  readonly deliveryId: string;
-  readonly repo: string;
-  readonly number: number;
-  /** GitHub's number for the account, which stays when it is renamed. */
-  readonly id: number;
-  readonly login: string;
-  readonly code: string;
-}
+export type WroteCode = WrittenCode & { readonly kind: "wrote_code" };
 
 const Repository = z.object({ full_name: z.string() });
 /** Far longer than any of GitHub's. */

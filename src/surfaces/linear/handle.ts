@@ -2,7 +2,7 @@ import type { Place } from "#ports/chat.ts";
 import { type Account, DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import { type Activity, type TicketTracker, TicketUnavailable } from "#ports/ticket.ts";
 import type { Heard } from "#runs/hear.ts";
-import { hasCode } from "#runs/link.ts";
+import { hasCode } from "#runs/link-code.ts";
 import { parse } from "#runs/say.ts";
 import type { View } from "#runs/view.ts";
 import { answerOf } from "./answers.ts";
@@ -10,7 +10,7 @@ import type { Delivery } from "./delivery.ts";
 import { activityId } from "./ids.ts";
 import { said } from "./text.ts";
 import type { LinearVerbs } from "./verbs.ts";
-import { HOW_TO_LINK, LINK_WORDS } from "./words.ts";
+import { HOW_TO_LINK, notLinkedWords } from "./words.ts";
 
 type Of<K extends Delivery["kind"]> = Extract<Delivery, { kind: K }>;
 type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -144,7 +144,7 @@ export function handler({ organization, tracker, verbs, botUrl, log }: HandleOpt
     if ("refused" in came) {
       return post(delivery, delivery.session, "answer", {
         kind: "elicitation",
-        body: `${LINK_WORDS[came.refused]} ${HOW_TO_LINK}`,
+        body: `${notLinkedWords(came, by.id)} ${HOW_TO_LINK}`,
       });
     }
     const account = came.linked;

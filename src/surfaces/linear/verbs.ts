@@ -1,7 +1,7 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
 import type { Heard } from "#runs/hear.ts";
-import type { LinkRefusal } from "#runs/linkable.ts";
+import type { NotLinked } from "#runs/linkable.ts";
 import type { Run } from "#runs/run.ts";
 import type { LinkedAccount } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
@@ -21,7 +21,7 @@ export interface LinearVerbs {
     readonly text: string;
     readonly account: LinkedAccount;
     readonly once: string;
-  }): Promise<{ readonly linked: Account } | { readonly refused: LinkRefusal }>;
+  }): Promise<{ readonly linked: Account } | NotLinked>;
   /** `false`: too much waits already. */
   keep(who: ExternalId, words: Words): Promise<boolean>;
   waiting(who: ExternalId): Promise<readonly { readonly words: Words; settle(): Promise<void> }[]>;

@@ -1,6 +1,6 @@
 import type { VoteRefusal } from "#runs/approval.ts";
 import type { DelegationRefusal } from "#runs/delegation.ts";
-import type { LinkRefusal } from "#runs/linkable.ts";
+import type { LinkRefusal, NotLinked } from "#runs/linkable.ts";
 import type { Refusal, RefusalCode } from "#runs/refusal.ts";
 import { listed, some } from "#surfaces/slack/cards/text.ts";
 import { code, said } from "./text.ts";
@@ -83,18 +83,22 @@ export const WAITS_FOR_WORDS: ReadonlySet<RefusalCode> = new Set([
   "recipe_fields",
 ]);
 
-export const LINK_WORDS: Readonly<Record<LinkRefusal, string>> = {
+const LINK_WORDS: Readonly<Record<Exclude<LinkRefusal, "theirs">, string>> = {
   code_bad: "That is no code of ours, or something of it is missing, so nothing was linked.",
   code_late: "That code has expired, so nothing was linked. A code is good for ten minutes.",
   code_used: "That code was used before, and each works once, so nothing was linked.",
-  theirs:
-    "Your account here is linked with somebody else's Slack account already, so nothing was linked. They can say `unlink linear` to us in Slack.",
   another:
     "Whoever made that code has linked another account here, so nothing was linked. They can say `unlink linear` to us in Slack first.",
   guest: "Whoever made that code is no full member of the Slack workspace, so nothing was linked.",
   directory_unavailable:
     "Slack could not tell us whose code that is, so nothing was linked. Write it again in a minute.",
 };
+
+/** Why a code linked nothing. `account`: the id of whoever wrote it. */
+export const notLinkedWords = ({ refused, holder }: NotLinked, account: string): string =>
+  refused === "theirs"
+    ? `Your account here is linked with ${holder === null ? "somebody else" : said(holder, 60)} in Slack already, so nothing was linked. They can say \`unlink linear\` to us there. If they do not, ask whoever runs this service for ${code(`countersign unlink linear ${account}`, 200)}.`
+    : LINK_WORDS[refused];
 
 export const HOW_TO_LINK =
   "Say `link linear` to us in Slack (mention us, or write us a direct message). You get a code that only you see; write it here within ten minutes.";

@@ -68,7 +68,7 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
   own_run: (vote) =>
     `You asked for this run or added to it, so your own answer does not count (${rule(vote)}). Somebody else from ${groups(vote.from)} has to decide.`,
   author_unlinked: (vote) =>
-    `${vote.who === null ? "An author of this run" : said(vote.who, 60)} has no account known here, so we cannot tell that you are not the same person. Your answer was not counted. They have to link their account first; then answer again.`,
+    `${vote.who === null ? "An author of this run" : said(vote.who, 60)} has no account known here, so we cannot tell that you are not the same person. Your answer was not counted. Ask for the run again, without their words.`,
   not_an_approver: (vote) =>
     `You are not an approver here, so your answer does not count. It needs somebody from ${groups(vote.from)} (${rule(vote)}), in the group both when it was asked and now. Ask one of them.`,
   already_voted: () => "You have answered this already; one person counts once. It waits for the others.",

@@ -5,7 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import { type SignIn, SignInRefused, SignInUnavailable } from "#ports/sign-in.ts";
-import type { LinkRefusal } from "#runs/linkable.ts";
+import type { LinkRefusal, NotLinked } from "#runs/linkable.ts";
 import { asJson, attemptCookie } from "./attempt.ts";
 import { PAGE_HEADERS, renderNote, renderPage } from "./frame.ts";
 import { h } from "./markup.ts";
@@ -15,6 +15,12 @@ const PATH = "/identity/github";
 /** Below the public address; the App's settings name it. */
 export const LINKED_AT = `${PATH}/callback`;
 const START = `${PATH}/start`;
+
+/** The page of ours that a code opens, for whoever it was made for. `baseUrl`: where people open us. */
+export const linkPage =
+  (baseUrl: string) =>
+  (code: string): string =>
+    `${baseUrl}${START}?link=${code}`;
 
 const FORM_MOST_BYTES = 4_096;
 const LINK_MOST = 1_000;
@@ -31,13 +37,16 @@ type Who = Awaited<ReturnType<SignIn["finish"]>>;
 export interface IdentityRoutes {
   readonly signIn: SignIn;
   /** Whose link that is, while it is good. Nothing is used up. */
-  readonly owner: (link: string) => Promise<{ readonly owner: Account } | { readonly refused: LinkRefusal }>;
-  /** Links who came back with whoever the link is of, and tells them in their chat. `once`: of this attempt. */
+  readonly owner: (link: string) => Promise<{ readonly owner: Account } | NotLinked>;
+  /**
+   * Links who came back with whoever the link is of, and tells them in their chat. `once`: of this attempt. `from`: what the person is
+   * called whose account it was until now; `null`: nobody's.
+   */
   readonly link: (o: {
     readonly link: string;
     readonly who: Who;
     readonly once: string;
-  }) => Promise<{ readonly linked: Account } | { readonly refused: LinkRefusal }>;
+  }) => Promise<{ readonly linked: Account; readonly from: string | null } | NotLinked>;
   /** Of a browser that has signed in; `null`: nobody. Absent: people do not sign in to the pages. */
   readonly visitor?: (request: Request) => Promise<Account | null>;
   /** Where people open us. */
@@ -70,8 +79,8 @@ export function identityRoutes(o: IdentityRoutes): Hono {
 
   /** Whose link it is, if this browser may use it; else the page that says why not. */
   async function ownerOf(c: Context, link: string): Promise<Account | Response> {
-    const read = link.length > LINK_MOST ? { refused: "code_bad" as const } : await o.owner(link);
-    if ("refused" in read) return refused(c, read.refused);
+    const read = link.length > LINK_MOST ? { refused: "code_bad" as const, holder: null } : await o.owner(link);
+    if ("refused" in read) return refused(c, read, null);
     if (o.visitor === undefined) return read.owner;
     const visitor = await o.visitor(c.req.raw);
     if (visitor === null) {
@@ -128,9 +137,14 @@ export function identityRoutes(o: IdentityRoutes): Hono {
       return again(c);
     }
     const came = await o.link({ link: attempt.link, who, once: attempt.state });
-    if ("refused" in came) return refused(c, came.refused);
+    if ("refused" in came) return refused(c, came, who);
     return say(c, 200, "Your GitHub account is linked", [
       `${who.name ?? who.id} on GitHub is ${came.linked.name} in Slack from now on. What waited for it goes on by itself. Say "unlink github" to the app in Slack to take it back.`,
+      ...(came.from === null
+        ? []
+        : [
+            `Until now it was linked with ${came.from}, by a code and not by signing in here. ${came.from} is told in Slack.`,
+          ]),
       "You can close this page.",
     ]);
   });
@@ -151,18 +165,24 @@ const again = (c: Context): Response =>
     'It took too long, was begun in another browser, was used before, or you said no at GitHub. Nothing was linked. Open your link again, or say "link github" in Slack for another.',
   ]);
 
-const NOT_LINKED: Readonly<Record<LinkRefusal, readonly [status: 400 | 403 | 409 | 410 | 503, why: string]>> = {
+type Why = readonly [status: 400 | 403 | 409 | 410 | 503, why: string];
+const NOT_LINKED: Readonly<Record<Exclude<LinkRefusal, "theirs">, Why>> = {
   code_bad: [400, "This is no link of ours, or a part of it is missing."],
   code_late: [410, "This link has expired. A link is good for ten minutes."],
   code_used: [410, "This link was used before, and each works once."],
-  theirs: [409, 'This GitHub account is linked with somebody else already. They can say "unlink github" in Slack.'],
   another: [409, 'You have linked another GitHub account. Say "unlink github" in Slack first.'],
   guest: [403, "Whoever this link is of is no full member of the Slack workspace."],
   directory_unavailable: [503, "Slack could not tell us whose link that is. Open it again in a minute."],
 };
 
-function refused(c: Context, why: LinkRefusal): Response {
-  const [status, words] = NOT_LINKED[why];
+/** Who has shown as much as whoever comes now: neither of them is believed more. */
+const theirs = (holder: string | null, who: Who | null): Why => [
+  409,
+  `This GitHub account is linked with ${holder ?? "somebody else"} in Slack already. They can say "unlink github" to the app there. If they do not, ask whoever runs this service for: countersign unlink github ${who?.name ?? who?.id ?? "ACCOUNT"}`,
+];
+
+function refused(c: Context, why: NotLinked, who: Who | null): Response {
+  const [status, words] = why.refused === "theirs" ? theirs(why.holder, who) : NOT_LINKED[why.refused];
   return say(c, status, "Nothing was linked", [words, 'Say "link github" to the app in Slack for another link.']);
 }
 

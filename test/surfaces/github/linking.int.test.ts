@@ -145,7 +145,7 @@ test("a code works once: who copies it out of the review links nothing, and its 
   await send("pull_request_review", review(code, { user: { id: 7, login: "mallory", type: "User" } }));
   expect(told.at(-1)).toEqual({
     to: "U0ANA",
-    view: { kind: "link_refused", provider: "github", name: "mallory", why: "code_used" },
+    view: { kind: "link_refused", provider: "github", name: "mallory", why: "code_used", holder: null },
   });
   expect(await accounts(ANA)).toEqual(["octocat"]);
 });
@@ -177,7 +177,7 @@ test("a late code, a forged one and an account that is somebody's link nobody", 
   expect(told).toEqual([]);
   await send("pull_request_review", review(await codeOf(BO)));
   await send("pull_request_review", review(code));
-  expect(told.at(-1)).toMatchObject({ to: "U0ANA", view: { kind: "link_refused", why: "theirs" } });
+  expect(told.at(-1)).toMatchObject({ to: "U0ANA", view: { kind: "link_refused", why: "theirs", holder: "Bo" } });
   const late = await codeOf(ANA);
   house.world.offset += 11 * 60_000;
   await send("pull_request_review", review(late, { user: { id: 7, login: "ana", type: "User" } }));

@@ -1,12 +1,22 @@
 import { expect, test } from "vitest";
+import type { LinkRefusal } from "#runs/linkable.ts";
 import { activitiesOf } from "#surfaces/linear/activities.ts";
 import { activityId } from "#surfaces/linear/ids.ts";
 import { code, link, quoted, said } from "#surfaces/linear/text.ts";
-import { LINK_WORDS, words } from "#surfaces/linear/words.ts";
+import { notLinkedWords, words } from "#surfaces/linear/words.ts";
 import * as questions from "#test/fixtures/question-events.ts";
 import type { Story } from "#test/fixtures/run-events.ts";
 import * as story from "#test/fixtures/run-events.ts";
 
+const REFUSALS: readonly LinkRefusal[] = [
+  "code_bad",
+  "code_late",
+  "code_used",
+  "theirs",
+  "another",
+  "guest",
+  "directory_unavailable",
+];
 const around = { run: story.title, threadUrl: "https://acme.slack.com/archives/C0SHOP/p1" };
 const STORIES: Readonly<Record<string, Story>> = {
   merged: story.merged,
@@ -91,5 +101,5 @@ test("the same words are always the same UUID v4, and others are another", () =>
 test("a refusal that only Slack knows says to go there; every answer to a code is a sentence", () => {
   expect(words({ code: "stale_menu" })).toContain("Slack");
   expect(words({ code: "no_mirror", team: "shop", fix: "C0123456789: shop" })).toContain("`C0123456789: shop`");
-  for (const sentence of Object.values(LINK_WORDS)) expect(sentence).toMatch(/nothing was linked/);
+  for (const refused of REFUSALS) expect(notLinkedWords({ refused, holder: null }, "u1")).toMatch(/nothing was linked/);
 });

@@ -84,7 +84,8 @@ test("an account that is somebody's already, and a second account of the same pe
   const session = world.session(world.issue(TASK), ana);
   await world.prompt(session, ana, await world.code(ANA));
   await world.prompt(session, ana, await world.code(BO));
-  expect(world.said(session).at(-1)).toContain("linked with somebody else's Slack account already");
+  expect(world.said(session).at(-1)).toContain("linked with Ana in Slack already, so nothing was linked");
+  expect(world.said(session).at(-1)).toContain(`countersign unlink linear ${ana.id}`);
   await world.prompt(session, mallory, await world.code(ANA));
   expect(world.said(session).at(-1)).toContain("has linked another account here");
   expect(world.told).toHaveLength(1);

@@ -71,6 +71,9 @@ export const evilViews: Readonly<Record<string, View>> = {
   closed: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "closed" } },
   deniedByPolicy: { kind: "outcome", run: badTitle, facts: { ...badFacts, state: "denied" } },
   blocked: { kind: "blocked", run: badTitle, host: bad, port: 1, reason: bad, rule: bad, times: 2 },
+  linkRefused: { kind: "link_refused", provider: "github", name: bad, why: "theirs", holder: bad },
+  linkLost: { kind: "link_lost", provider: "linear", account: bad, name: bad, by: { signedIn: bad } },
+  linkTaken: { kind: "link_lost", provider: "github", account: bad, name: bad, by: { operator: bad } },
   why: {
     kind: "why",
     run: badTitle,

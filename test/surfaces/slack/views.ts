@@ -15,6 +15,7 @@ import type { View } from "#runs/view.ts";
 import * as questions from "#test/fixtures/question-events.ts";
 import * as story from "#test/fixtures/run-events.ts";
 import { loaded, sampleFiles } from "#test/policy/sample.ts";
+import { accountViews } from "./account-views.ts";
 
 const votes = (code: VoteRefusal): Refusal => ({
   code,
@@ -132,35 +133,7 @@ export const views: Readonly<Record<string, View>> = {
   "policy-broken": policyViews.broken,
   "policy-broken-in-many-places": { ...policyViews.broken, more: 20 },
   "policy-mended": policyViews.mended,
-  "link-code": {
-    kind: "link_code",
-    provider: "linear",
-    code: "cslink_WyJzbGFjayIsIlQwIl0.bWFjbWFjbWFj",
-    until: story.START,
-  },
-  linked: { kind: "linked", provider: "linear", name: "ana@acme", person: "Ana" },
-  "linked-github": { kind: "linked", provider: "github", name: "octo<cat>", person: "Ana" },
-  "link-code-github": {
-    kind: "link_code",
-    provider: "github",
-    code: "cslink_WyJzbGFjayIsIlQwIl0.bWFjbWFjbWFj",
-    until: story.START,
-  },
-  "link-page": {
-    kind: "link_page",
-    provider: "github",
-    url: "https://agents.example.com/identity/github/start?link=cslink_WyJzbGFjayIsIlQwIl0.bWFjbWFjbWFj",
-    until: story.START,
-  },
-  "link-refused": { kind: "link_refused", provider: "github", name: "octocat", why: "code_used" },
-  links: {
-    kind: "links",
-    accounts: [{ provider: "github", name: "octocat" }],
-    places: ["github", "linear"],
-  },
-  "links-none": { kind: "links", accounts: [], places: [] },
-  unlinked: { kind: "unlinked", from: ["github", "linear"] },
-  "unlinked-nothing": { kind: "unlinked", from: [] },
+  ...accountViews,
   "status-requested": story.statusOf(story.accepted),
   "status-waiting": story.statusOf(story.waiting),
   "status-beside-an-open-pull-request": story.statusOf([...story.accepted, story.beside]),

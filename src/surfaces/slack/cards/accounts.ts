@@ -73,19 +73,36 @@ export function linkedCard({ provider, name: account, person }: Of<"linked">): C
   return card(text, [section(text)]);
 }
 
-const WHY: Readonly<Record<LinkRefusal, string>> = {
+const WHY: Readonly<Record<Exclude<LinkRefusal, "theirs">, string>> = {
   code_bad: "it is good for another place",
   code_late: "it had expired: a code is good for ten minutes",
   code_used: "it was used before, and each works once",
-  theirs: "that account is linked with somebody else already, who can say unlink to me",
   another: "you have linked another account there, and can say unlink first",
   guest: "you are no full member here",
   directory_unavailable: "Slack could not tell us who you are",
 };
 
 /** For one person: their code was written elsewhere, and nothing came of it. */
-export function linkRefusedCard({ provider, name, why }: Of<"link_refused">): Card {
-  const text = `${said(name, 80)} wrote your code on ${PLACES[provider]}, and nothing was linked: ${WHY[why]}. Say link ${provider} for another code.`;
+export function linkRefusedCard({ provider, name, why, holder }: Of<"link_refused">): Card {
+  const wrote = `${said(name, 80)} wrote your code on ${PLACES[provider]}, and nothing was linked:`;
+  const text =
+    why === "theirs"
+      ? `${wrote} that account is linked with ${holder === null ? "somebody else" : said(holder, 60)} already, who can say unlink ${provider} to me. If they do not, ask whoever runs this service for ${operators(provider, name)}. Then say link ${provider} for another code.`
+      : `${wrote} ${WHY[why]}. Say link ${provider} for another code.`;
+  return card(text, [section(text)]);
+}
+
+/** What an operator types to take an account from whoever has it. */
+const operators = (provider: LinkPlace, account: string): string =>
+  code(`countersign unlink ${provider} ${account}`, 200);
+
+/** For one person: an account elsewhere is no longer theirs, and they did not say so themselves. */
+export function linkLostCard({ provider, account, name, by }: Of<"link_lost">): Card {
+  const there = `${said(name, 80)} on ${PLACES[provider]}`;
+  const text =
+    "operator" in by
+      ? `${there} is no longer linked with you: whoever runs this service took it back (${said(by.operator, 60)}). Nobody acts in your name there. If the account is yours, say link ${provider} to me.`
+      : `${there} is linked with ${said(by.signedIn, 60)} from now on, and no longer with you: they signed in there as that account, and you had linked it with a code. If the account is yours, ask whoever runs this service for ${operators(provider, account)}, then say link ${provider} to me.`;
   return card(text, [section(text)]);
 }
 

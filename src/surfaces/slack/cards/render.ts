@@ -1,5 +1,13 @@
 import type { View } from "#runs/view.ts";
-import { linkCodeCard, linkedCard, linkPageCard, linkRefusedCard, linksCard, unlinkedCard } from "./accounts.ts";
+import {
+  linkCodeCard,
+  linkedCard,
+  linkLostCard,
+  linkPageCard,
+  linkRefusedCard,
+  linksCard,
+  unlinkedCard,
+} from "./accounts.ts";
 import { approvalCard } from "./approval.ts";
 import type { Card } from "./blocks.ts";
 import { forgeCard } from "./forge.ts";
@@ -39,6 +47,8 @@ export function render(view: View, now: Date): Card {
       return linkCodeCard(view);
     case "link_page":
       return linkPageCard(view);
+    case "link_lost":
+      return linkLostCard(view);
     case "link_refused":
       return linkRefusedCard(view);
     case "links":
