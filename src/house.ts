@@ -1,7 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import pino from "pino";
 import { acpAgents } from "#adapters/agent/acp.ts";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
 import { examineKeys, openKeys } from "#adapters/secrets/keys.ts";
@@ -14,6 +13,7 @@ import { stores } from "#db/stores.ts";
 import { gatewayClient } from "#gateway/client.ts";
 import { seedRepositories } from "#playground/repos/seed.ts";
 import { systemClock } from "#ports/clock.ts";
+import type { Secret } from "#ports/secret.ts";
 import { ingest } from "#runs/audit.ts";
 import type { Core } from "#runs/core.ts";
 import { deliver, showInHand } from "#runs/deliver.ts";
@@ -29,6 +29,7 @@ import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
 import { examineLinear } from "./linear.ts";
 import { linkableOf } from "./links.ts";
+import { configuredSecrets, knownAs, openLog } from "./log.ts";
 import { loop, underWay, waker } from "./loops.ts";
 import { unlinkRoutes } from "./operator-links.ts";
 import {
@@ -48,7 +49,6 @@ import {
 import { gatewaySockets, serviceFile } from "./places.ts";
 import { openPolicyFeed, policyInForce } from "./policy-source.ts";
 import { keptSecrets, siteOf } from "./site.ts";
-import { slackSecrets } from "./slack-place.ts";
 
 /** "gateway": it ends when we do. Whoever has another role keeps one alive; without this role it is left to the others. */
 export const ROLES = ["web", "worker", "gateway"] as const;
@@ -74,8 +74,11 @@ export async function openHouse(
   o: { roles: ReadonlySet<Role>; repos: readonly string[] },
 ): Promise<House> {
   await using opening = new AsyncDisposableStack();
-  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const say: Core["log"] = (message, fields) => log.info(fields ?? {}, message);
+  const without = (known: () => readonly Secret[]) =>
+    followedRedactor(() => knownAs(known()), { everyMs: SECRETS_MS, now: Date.now });
+  /** More is known as the parts are opened. */
+  let redact = without(() => configuredSecrets(config, null));
+  const say = openLog({ level: config.logLevel, redact: (text) => redact(text) });
 
   const keyFolder = path.join(config.dataDir, "keys");
   usable(config.dataDir);
@@ -132,6 +135,12 @@ export async function openHouse(
 
   /** As soon as there is one. */
   let shown: Front | null = null;
+  redact = without(() => [
+    ...configuredSecrets(config, github),
+    ...(shown?.secrets() ?? []),
+    keys.text("start"),
+    ...secrets.all(),
+  ]);
   /** From a repository: that may be one of ours, so it comes after them. Nothing asks before. */
   let feed = inFolder;
   const core: Core = {
@@ -159,28 +168,7 @@ export async function openHouse(
     linkable,
     ...(linkable.length === 0 ? {} : { linkMac: keys.macOf("links") }),
     pythonIndex: config.pypi.index,
-    redact: followedRedactor(
-      () =>
-        [
-          config.models.openai.key,
-          config.models.anthropic.key,
-          ...slackSecrets(config.slack),
-          ...(shown?.secrets() ?? []),
-          config.people.githubToken,
-          config.signIn?.clientSecret,
-          config.policyRepository?.token,
-          config.policyWebhook,
-          github?.privateKey,
-          github?.webhookSecret,
-          github?.oauth?.clientSecret,
-          config.daytona?.apiKey,
-          config.linear?.webhookSecret,
-          ...Object.values(config.linear?.access ?? {}).filter((one) => typeof one !== "string"),
-          keys.text("start"),
-          ...secrets.all(),
-        ].flatMap((secret) => (secret ? [{ name: secret.name, value: secret.reveal() }] : [])),
-      { everyMs: SECRETS_MS, now: Date.now },
-    ),
+    redact,
     nudge: outbox.wake,
     ...(o.roles.has("web") ? { hand: (message: InHand) => inHand.add(showInHand(core, front.chat, message)) } : {}),
     log: say,

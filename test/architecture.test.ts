@@ -33,6 +33,7 @@ const REVEALING = [
   "src/gateway/model/broker.ts",
   "src/gateway/registry.ts",
   "src/house.ts",
+  "src/log.ts",
   "src/service.ts",
 ];
 

@@ -27,6 +27,7 @@ export const ROOTS = [
   "house",
   "parts",
   "loops",
+  "log",
   "front",
   "forge",
   "github-place",

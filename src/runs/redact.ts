@@ -35,6 +35,8 @@ export function redactor(known: readonly Known[]): Redactor {
         ...new Set([
           value,
           encodeURIComponent(value),
+          // As it stands inside a line of JSON.
+          JSON.stringify(value).slice(1, -1),
           Buffer.from(value).toString("base64"),
           Buffer.from(value).toString("hex"),
         ]),
