@@ -31,6 +31,12 @@ export function slackStore(db: Db, orgId: string): WorkspaceStore {
         if (tokens !== known.tokens) await asDb(tx).update(workspaces).set(tokens).where(mine(id));
         return { ...known, tokens };
       }),
+    async moved({ id, installedAt }, enterprise) {
+      await outside(db)
+        .update(workspaces)
+        .set({ enterprise })
+        .where(and(mine(id), eq(workspaces.installedAt, installedAt)));
+    },
     async remove(id, before) {
       const gone = await outside(db)
         .delete(workspaces)

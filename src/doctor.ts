@@ -1,8 +1,8 @@
 import path from "node:path";
 import { fitsSigningSecret, slackAccess, tokenKind } from "#adapters/directory/slack-access.ts";
-import { isAllowed } from "#adapters/directory/slack-installer.ts";
+import { isAllowed } from "#adapters/directory/slack-installations.ts";
+import { openedTokens } from "#adapters/directory/slack-sealed.ts";
 import { slackSocket } from "#adapters/directory/slack-socket.ts";
-import { openedTokens } from "#adapters/directory/slack-tokens.ts";
 import { readPolicyFolder } from "#adapters/policy/folder.ts";
 import { examineKeys } from "#adapters/secrets/keys.ts";
 import { openSeal } from "#adapters/secrets/seal.ts";

@@ -58,6 +58,8 @@ export interface Front {
   /** Starts what talks to us; called when we listen. */
   begin(): void;
   redrive(): Promise<void>;
+  /** Finds workspaces that left us unnoticed. `null`: there is one, which its operator has set up. */
+  readonly reconcile: (() => Promise<void>) | null;
   close(): Promise<void>;
 }
 
@@ -128,7 +130,7 @@ export async function openFront(o: {
   const now = () => core.clock.now();
   const { chat, home: workspace } = tenants;
   const surface = slackSurface({
-    tenants,
+    workspaces: tenants,
     hmac,
     left: tenants.left,
     verbs: {
@@ -236,6 +238,7 @@ export async function openFront(o: {
     pages,
     welcome: welcomeOf(config, core.baseUrl, token.reveal(), o.own, o),
     secrets: tenants.secrets,
+    reconcile: tenants.reconcile,
     begin() {
       playground?.begin();
       if (socket !== null) unplug = loop(core.log, "Slack's socket", (signal) => socket.hold(surface.take, signal));

@@ -62,6 +62,8 @@ export interface House extends AsyncDisposable {
 const DRAIN_MS = 10_000;
 /** How soon the value of a secret that was changed is kept out of the record. */
 const SECRETS_MS = 5_000;
+/** How soon a workspace that left without a word is found. */
+const WORKSPACES_MS = 10 * 60_000;
 /** How long a step waits for a gateway that is being started again, before the step itself is tried again. */
 const GATEWAY_PATIENCE_MS = 20_000;
 
@@ -198,6 +200,14 @@ export async function openHouse(
     await engine.work(handlers(core));
     await engine.schedule("sweep", 2_000, () => sweep(core));
     await engine.schedule("sandboxes", 60_000, () => sweepSandboxes(core));
+    const { reconcile } = front;
+    if (reconcile !== null) {
+      const look = () =>
+        reconcile().catch((error) => say("workspaces could not be looked at", { error: String(error) }));
+      await engine.schedule("workspaces", WORKSPACES_MS, look);
+      // Now too, each process for itself: it is the start that brings another list.
+      inHand.add(look());
+    }
     opening.defer(loop(say, "the gateway's audit", (signal) => ingest(core, signal)));
   }
   opening.defer(() => engine.drain(DRAIN_MS));

@@ -1,8 +1,10 @@
 import type { Hono, MiddlewareHandler } from "hono";
 import { directoryByWorkspace } from "#adapters/directory/by-workspace.ts";
 import { slackDirectory } from "#adapters/directory/slack.ts";
-import { type SlackAccess, type SlackIdentity, slackAccess, slackIdentity } from "#adapters/directory/slack-access.ts";
-import { isAllowed, slackInstaller } from "#adapters/directory/slack-installer.ts";
+import { type SlackAccess, type SlackIdentity, slackAccess } from "#adapters/directory/slack-access.ts";
+import { slackDoor } from "#adapters/directory/slack-door.ts";
+import { slackInstallations } from "#adapters/directory/slack-installations.ts";
+import { slackInstaller } from "#adapters/directory/slack-installer.ts";
 import { slackOauth } from "#adapters/directory/slack-oauth.ts";
 import { workspaceTokens } from "#adapters/directory/slack-tokens.ts";
 import { openSeal } from "#adapters/secrets/seal.ts";
@@ -10,17 +12,15 @@ import { type Chat, ChatUnavailable, type Place } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
 import type { Secret } from "#ports/secret.ts";
 import type { Core } from "#runs/core.ts";
-import { workspaceLeft } from "#runs/left.ts";
+import { type LeftNews, reconcileWorkspaces, workspaceLeft } from "#runs/left.ts";
 import type { View } from "#runs/view.ts";
-import type { Tenant as SlackTenant } from "#surfaces/slack/desk.ts";
-import { failureOf } from "#surfaces/slack/failure.ts";
+import type { SlackWorkspace, SlackWorkspaces } from "#surfaces/slack/desk.ts";
 import { INSTALLED_AT, installRoutes } from "#surfaces/slack/install.ts";
-import type { LeftWorkspace } from "#surfaces/slack/left.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import type { SlackInstalls } from "./slack-place.ts";
 
 /** A workspace that we are in, with what speaks to it alone. */
-export interface Tenant extends SlackTenant {
+export interface Tenant extends SlackWorkspace {
   readonly identity: SlackIdentity;
   readonly directory: Directory;
   readonly chat: ReturnType<typeof slackChat>;
@@ -30,12 +30,15 @@ export interface Tenant extends SlackTenant {
 export interface Tenants {
   /** Where the policy's owners are. */
   readonly home: string;
-  /** `null`: it has not installed us. */
+  /** `null`: it has not installed us, is off the list, or no key opens its tokens. */
   of(workspace: string): Promise<Tenant | null>;
+  readonly door: SlackWorkspaces["door"];
   readonly chat: Chat<View>;
   readonly directory: Directory;
   /** It has removed us: its runs end, and what we have of it is forgotten. */
-  left(workspace: LeftWorkspace): Promise<void>;
+  left(news: LeftNews): Promise<void>;
+  /** Finds those that left, or were taken off the list, without our being told. `null`: there is one, and no list. */
+  readonly reconcile: (() => Promise<void>) | null;
   /** Where workspaces install us; `null`: there is one, and nothing to install. */
   readonly routes: Hono | null;
   /** Tokens that came to be known since the start. */
@@ -46,6 +49,8 @@ export interface Tenants {
 
 /** Somebody has to install us again first. */
 const AFTER_GONE_MS = 60 * 60_000;
+/** The key is back with the next start. */
+const AFTER_SEALED_MS = 60_000;
 
 interface Opened {
   readonly core: Pick<Core, "clock" | "log">;
@@ -68,10 +73,12 @@ export function oneTenant(o: Opened & { readonly access: SlackAccess; readonly i
   return {
     home: o.identity.workspace,
     of: async () => tenant,
+    door: async () => "open",
     chat: tenant.chat,
     directory: tenant.directory,
     // Its operator has set the token, and has to set another.
     left: async () => {},
+    reconcile: null,
     routes: null,
     secrets: () => [],
     settled: tenant.chat.settled,
@@ -99,13 +106,14 @@ export async function installedTenants(o: {
   const resealed = await tokens.reseal();
   if (resealed > 0) log("tokens of workspaces were sealed anew; their old keys can go", { workspaces: resealed });
 
-  async function of(id: string): Promise<Tenant | null> {
-    const workspace = await tokens.workspace(id);
-    if (workspace === null || !isAllowed(installs.allowed, workspace)) {
+  /** Of every workspace whose tokens open, so that what ends there can still be said. */
+  async function speaker(id: string): Promise<Tenant | null> {
+    const there = await tokens.workspace(id);
+    if (there === null || !there.opens) {
       known.delete(id);
       return null;
     }
-    const { botUserId, botId, url } = workspace;
+    const { botUserId, botId, url } = there.workspace;
     const before = known.get(id);
     if (before?.identity.botUserId === botUserId && before.identity.botId === botId) return before;
     const access = slackAccess({ botToken: tokens.of(id), ...api, log });
@@ -114,46 +122,35 @@ export async function installedTenants(o: {
     return tenant;
   }
 
-  /** Whether Slack takes our token there. Throws when it does not say. */
-  async function isTaken(id: string): Promise<boolean> {
-    const tenant = await of(id);
-    if (tenant === null) return false;
-    try {
-      await slackIdentity(tenant.reads);
-      return true;
-    } catch (error) {
-      if (failureOf(error).kind === "refused") return false;
-      throw error;
-    }
-  }
+  const at = slackInstallations({
+    tokens,
+    allowed: installs.allowed,
+    clientOf: (id) => slackAccess({ botToken: tokens.of(id), ...api, log }).reads,
+    now,
+  });
+  const door = slackDoor({ workspace: tokens.workspace, isAllowed: at.isAllowed, log });
+  const of = async (id: string) =>
+    (await door({ workspace: id, enterprise: null, orgWide: false })) === "open" ? speaker(id) : null;
 
   async function chatAt({ workspace }: Place): Promise<Chat<View>> {
-    const tenant = await of(workspace);
-    if (tenant === null)
-      throw new ChatUnavailable(`the app is not installed in ${workspace}`, { retryAfterMs: AFTER_GONE_MS });
-    return tenant.chat;
+    const tenant = await speaker(workspace);
+    if (tenant !== null) return tenant.chat;
+    throw (await tokens.workspace(workspace)) === null
+      ? new ChatUnavailable(`the app is not installed in ${workspace}`, { retryAfterMs: AFTER_GONE_MS })
+      : new ChatUnavailable(`no key opens the tokens of ${workspace}`, { retryAfterMs: AFTER_SEALED_MS });
   }
 
   return {
     home: installs.home,
     of,
+    door,
     chat: {
       show: async (key, place, ...what) => (await chatAt(place)).show(key, place, ...what),
       whisper: async (place, to, view) => (await chatAt(place)).whisper(place, to, view),
     },
     directory: directoryByWorkspace(async (workspace) => (await of(workspace))?.directory ?? null),
-    async left({ workspace, at }) {
-      // Slack says when to the second.
-      const before = new Date(at.getTime() + 1_000);
-      const there = await store.get(workspace);
-      if (there === null || there.installedAt >= before) return;
-      // Late news of an installation that another one has replaced, or of a token that was.
-      if (await isTaken(workspace)) return log("a workspace still takes our token, so it has not left", { workspace });
-      const ended = await workspaceLeft(core, workspace);
-      await store.remove(workspace, before);
-      tokens.forget(workspace);
-      log("a workspace was forgotten", { workspace, runs: ended });
-    },
+    left: (news) => workspaceLeft(core, at, news),
+    reconcile: () => reconcileWorkspaces(core, at),
     routes: installRoutes({
       gate: o.gate,
       attempts: store,

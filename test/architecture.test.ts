@@ -9,6 +9,7 @@ const REVEALING = [
   "src/adapters/directory/slack-access.ts",
   "src/adapters/directory/slack-oauth.ts",
   "src/adapters/directory/slack-rotated.ts",
+  "src/adapters/directory/slack-sealed.ts",
   "src/adapters/directory/slack-sign-in.ts",
   "src/adapters/directory/slack-socket.ts",
   "src/adapters/directory/slack-tokens.ts",

@@ -194,14 +194,83 @@ describe.skipIf(noBubblewrap !== null)("with two workspaces", { timeout: PATIENC
     await start();
   });
 
-  test("a workspace that removes the app is forgotten, its run ends, and the other goes on", async () => {
+  /** A run in Beta that waits for its people. */
+  async function asked(words: string): Promise<string> {
     const chat = shop(beta);
-    const thread = await chat.ask("shop", 'append "Nobody will answer this." to README.md');
+    const thread = await chat.ask("shop", `append "${words}" to README.md`);
     await until("a question", async () =>
       (await chat.messages("shop")).some(
         ({ thread_ts, blocks }) => thread_ts === thread && JSON.stringify(blocks).includes(`"action_id":"approve"`),
       ),
     );
+    return thread;
+  }
+  async function restart(o: Record<string, string>): Promise<void> {
+    await product.stop();
+    environment = { ...environment, ...o };
+    await start();
+  }
+
+  test("with a key that opens nothing both workspaces are blocked and told so, and with the old one beside it they work", async () => {
+    const next = Buffer.alloc(32, 7).toString("base64");
+    await restart({ COUNTERSIGN_TOKENS_KEY: next });
+    await product.says(/the tokens of Beta cannot be opened/);
+    const since = site.asked.length;
+    const form = {
+      token: "t",
+      team_id: BETA,
+      channel_id: "C0SHOP",
+      user_id: "U0ANA",
+      command: "/agent",
+      text: "status",
+    };
+    const answer = await postSigned({
+      ...{ url: `${home}/slack/commands`, body: new URLSearchParams({ ...form, trigger_id: "1.2.3" }).toString() },
+      ...{ contentType: "application/x-www-form-urlencoded", secret: SIGNING, now: Date.now(), withinMs: 3_000 },
+    });
+    expect(answer).toMatchObject({ ok: true, status: 200, body: expect.stringContaining("cannot be opened") });
+    await say(beta, "help");
+    await beta.playground.idle();
+    expect(site.asked.slice(since)).toEqual([]);
+    expect(product.words().match(/the tokens of Beta cannot be opened/g)).toHaveLength(1);
+    await restart({ COUNTERSIGN_TOKENS_KEY_OLD: KEY });
+    await product.says(/sealed anew/);
+    await say(beta, "policy");
+    await until("an answer in Beta", async () => whoseCalls(since).includes(BETA));
+  });
+
+  test("a workspace that is taken off the list has its runs ended, its threads say so, and put back it is heard", async () => {
+    const thread = await asked("Nobody hears this.");
+    await restart({ COUNTERSIGN_SLACK_WORKSPACES: ACME });
+    await product.says(/runs of a workspace that is off the list were ended/);
+    await until("the end in the thread", async () =>
+      (await shop(beta).messages("shop")).some(
+        ({ thread_ts, ...said }) => thread_ts === thread && JSON.stringify(said).includes("taken off the list"),
+      ),
+    );
+    const since = site.asked.length;
+    await say(beta, "help");
+    await beta.playground.idle();
+    expect(site.asked.slice(since).filter(({ method }) => method === "chat.postEphemeral")).toEqual([]);
+    await restart({ COUNTERSIGN_SLACK_WORKSPACES: `${ACME},${BETA}` });
+    await say(beta, "policy");
+    await until("an answer in Beta", async () =>
+      site.asked.slice(since).some(({ method, workspace }) => method === "chat.postEphemeral" && workspace === BETA),
+    );
+  });
+
+  test("a workspace that removed the app while nobody listened is found at the start", async () => {
+    await asked("Nobody sees this.");
+    await product.stop();
+    site.remove(BETA);
+    await start();
+    const [line] = await product.says(/\{[^\n]*a workspace was forgotten[^\n]*/);
+    expect(JSON.parse(line)).toMatchObject({ workspace: BETA, runs: 1, why: "invalid_auth" });
+    expect((await installIn(BETA)).status).toBe(200);
+  });
+
+  test("a workspace that removes the app is forgotten, its run ends, and the other goes on", async () => {
+    await asked("Nobody answers this.");
     const tell = async (event_id: string, event: object) => {
       const body = JSON.stringify({
         ...{ token: "t", team_id: BETA, api_app_id: "A0AGENT", type: "event_callback", event_id },
@@ -218,9 +287,8 @@ describe.skipIf(noBubblewrap !== null)("with two workspaces", { timeout: PATIENC
     await product.says(/a workspace still takes our token/);
     site.remove(BETA);
     await tell("EvGONE", { type: "app_uninstalled" });
-    // This one, and the one whose pull request is open.
     const [line] = await product.says(/\{[^\n]*a workspace was forgotten[^\n]*/);
-    expect(JSON.parse(line)).toMatchObject({ workspace: BETA, runs: 2 });
+    expect(JSON.parse(line)).toMatchObject({ workspace: BETA, runs: 1 });
     const since = site.asked.length;
     await say(beta, "help");
     await beta.playground.idle();

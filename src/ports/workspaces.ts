@@ -44,10 +44,33 @@ export interface WorkspaceStore {
    * `work` answers within seconds. It may run again after a lost connection. `null`: the workspace is not there.
    */
   renew(id: string, work: (workspace: InstalledWorkspace) => Promise<SealedTokens>): Promise<InstalledWorkspace | null>;
+  /** It is in this organisation now, or in none. Unless it was installed again since `of` was read. */
+  moved(of: Pick<InstalledWorkspace, "id" | "installedAt">, enterprise: string | null): Promise<void>;
   /** Forgets it, unless it was installed again at or after `before`. `false`: there was nothing to forget. */
   remove(id: string, before: Date): Promise<boolean>;
   /** Somebody sets out to install us. Both are digests: of what the address carries, and of what the browser holds. */
   begin(attempt: { readonly state: string; readonly browser: string; readonly ttlMs: number }): Promise<void>;
   /** Once, in the browser that began it, and in time. Another browser's try uses nothing up. */
   redeem(attempt: { readonly state: string; readonly browser: string }): Promise<boolean>;
+}
+
+/** What comes of asking the chat about an installation of ours. */
+export type InstallationWord =
+  /** It takes our token. `enterprise`: where the workspace is now. */
+  | { readonly kind: "taken"; readonly enterprise: string | null }
+  /** The installation is over, in the chat's own word. */
+  | { readonly kind: "gone"; readonly why: string }
+  /** Nobody can ask: no key opens our tokens. The installation may be as good as ever. */
+  | { readonly kind: "sealed" }
+  /** Anything else. Nothing may be concluded from it. */
+  | { readonly kind: "unknown"; readonly why: string };
+
+/** What is true of installations now, at the chat and in the configuration. */
+export interface Installations {
+  /** Whether the operator lets this workspace in. */
+  isAllowed(workspace: Pick<InstalledWorkspace, "id" | "enterprise">): boolean;
+  /** Asks the chat. Never throws: no answer is "unknown". A workspace that has no row is "gone". */
+  ask(id: string): Promise<InstallationWord>;
+  /** Drops what is in memory of it. */
+  forget(id: string): void;
 }

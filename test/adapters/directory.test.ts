@@ -182,5 +182,7 @@ test("Slack says who we are", async () => {
     botUserId: "U0AGENT",
     botId: "B0AGENT",
     url: "https://acme.slack.com",
+    enterprise: null,
+    orgWide: false,
   });
 });

@@ -5,8 +5,10 @@ import { slackOauth } from "#adapters/directory/slack-oauth.ts";
 import { workspaceTokens } from "#adapters/directory/slack-tokens.ts";
 import { openSeal, SealBroken } from "#adapters/secrets/seal.ts";
 import type { Database } from "#db/open.ts";
+import { knownAs, openLog } from "#log.ts";
 import { Secret } from "#ports/secret.ts";
 import type { WorkspaceStore } from "#ports/workspaces.ts";
+import { redactor } from "#runs/redact.ts";
 import { DATABASES, type Ground } from "#test/db/databases.ts";
 import { house } from "#test/db/house.ts";
 import { type SlackSite, slackSite } from "#test/doubles/slack/site.ts";
@@ -249,6 +251,84 @@ describe.each(Object.entries(DATABASES))("over %s", (_name, ground) => {
     clock += 6_000;
     expect(await one.tokens.workspace(ACME)).toBeNull();
     await expect(one.call()).rejects.toThrow("not_installed");
+  });
+
+  test("every token that was in our hands is known to whoever keeps it out of the log, given ones and used ones too", async () => {
+    const one = worker();
+    await install(one);
+    const known = () => one.tokens.secrets().map((secret) => secret.reveal());
+    expect(known()).toHaveLength(2);
+    const [first] = known();
+    clock += 11.5 * HOUR;
+    site.fail("oauth.v2.access", { lost: "before" });
+    await one.call();
+    clock += 61_000;
+    await one.call();
+    // The pair that ended is one that somebody may still have.
+    expect(known()).toHaveLength(4);
+    expect(known()).toContain(first);
+    // Another process finds them in the row.
+    const two = worker({ n: 1 });
+    await two.call();
+    expect(known()).toEqual(expect.arrayContaining(two.tokens.secrets().map((secret) => secret.reveal())));
+    const lines: string[] = [];
+    const log = openLog({
+      level: "info",
+      redact: redactor(knownAs([...one.tokens.secrets(), new Secret("plain", "no-shape-of-its-own")])),
+      out: { write: (line) => lines.push(line) },
+    });
+    for (const token of known()) log(`Slack says: bad token ${token}`, { sent: { authorization: `Bearer ${token}` } });
+    log("no-shape-of-its-own");
+    expect(lines).toHaveLength(5);
+    expect(lines.join("")).not.toMatch(/xox[eb]|no-shape/);
+    expect(lines.join("")).toContain("[secret slack_refresh_token]");
+    for (let n = 0; n < 9; n += 1) {
+      clock += 11.5 * HOUR;
+      await one.call();
+    }
+    expect(known()).toHaveLength(6);
+  });
+
+  test("a token that Slack gave and the database did not take is known all the same", async () => {
+    const one = worker({
+      store: (real) => ({
+        ...real,
+        renew: (id, work) =>
+          real.renew(id, async (there) => {
+            await work(there);
+            throw new Error("the connection broke");
+          }),
+      }),
+    });
+    await install(one);
+    clock += 13 * HOUR;
+    await expect(one.call()).rejects.toThrow();
+    expect(one.tokens.secrets()).toHaveLength(4);
+  });
+
+  test("a workspace whose tokens no key opens is installed all the same, which is said once, and the others go on", async () => {
+    const one = worker();
+    await install(one);
+    const { installedAt: _, ...there } = await row();
+    await stores[0]?.put({ ...there, id: "T0BETA", tokens: { ...there.tokens, keyId: "000000000000" } });
+    const next = worker();
+    expect(await next.tokens.reseal()).toBe(0);
+    for (let n = 0; n < 3; n += 1) {
+      expect(await next.tokens.workspace("T0BETA")).toMatchObject({ workspace: { id: "T0BETA" }, opens: false });
+      await expect(next.tokens.of("T0BETA").current()).rejects.toThrow(SealBroken);
+      clock += 6_000;
+    }
+    expect(log.filter(({ message }) => message.includes("cannot be opened"))).toMatchObject([
+      { fields: { level: "error", workspace: "T0BETA", code: "unknown_key" } },
+    ]);
+    expect(await next.tokens.workspace("T0NOBODY")).toBeNull();
+    expect(await next.tokens.workspace(ACME)).toMatchObject({ opens: true });
+    expect(await next.call()).toMatchObject({ ok: true });
+    // Installing it again is what mends it.
+    await stores[0]?.put({ ...there, id: "T0BETA" });
+    clock += 6_000;
+    await install(next);
+    expect(await next.call()).toMatchObject({ ok: true });
   });
 
   test("a row that somebody has changed, or filled from another one, opens nothing", async () => {

@@ -110,6 +110,19 @@ export function workspacesContract(name: string, open: () => Promise<Pair>): voi
       expect(await a.workspaces.get(one.id)).toBeNull();
     });
 
+    test("a workspace that moved is known where it is now, unless it was installed again since", async () => {
+      const one = acme();
+      await a.workspaces.put(one);
+      const there = (await a.workspaces.get(one.id)) ?? { id: one.id, installedAt: LATER };
+      await b.workspaces.moved(there, "E0ORG");
+      expect((await a.workspaces.get(one.id))?.enterprise).toBe("E0ORG");
+      await other.workspaces.moved(there, null);
+      await b.workspaces.moved({ id: one.id, installedAt: LATER }, null);
+      expect((await a.workspaces.get(one.id))?.enterprise).toBe("E0ORG");
+      await b.workspaces.moved(there, null);
+      expect((await a.workspaces.get(one.id))?.enterprise).toBeNull();
+    });
+
     test("an installation under way is finished once, in its own browser and in time", async () => {
       const attempt = () => ({ state: randomUUID(), browser: randomUUID() });
       const [mine, late] = [attempt(), attempt()];

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { type FetchFunction, type Logger, LogLevel, WebClient } from "@slack/web-api";
+import { ErrorCode, type FetchFunction, type Logger, LogLevel, WebClient } from "@slack/web-api";
 import { Secret } from "#ports/secret.ts";
 import { type RotatedToken, withToken } from "./slack-rotated.ts";
 
@@ -31,6 +31,14 @@ export interface SlackIdentity {
   readonly botId: string;
   /** Where people read the workspace, "https://acme.slack.com"; what is below it are permalinks. `null`: not said. */
   readonly url: string | null;
+}
+
+/** Whose a token is, in its own words: what an installation's papers say of it is held to this. */
+export interface SlackTokenOf extends SlackIdentity {
+  /** The organisation that the workspace is in now; `null`: none. */
+  readonly enterprise: string | null;
+  /** Of a whole organisation, whatever workspace it names. */
+  readonly orgWide: boolean;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -67,11 +75,20 @@ export const slackHmac =
     createHmac("sha256", signingSecret.reveal()).update(text).digest();
 
 /** Asks Slack who the token is. Throws when it is not a bot's, is refused, or Slack cannot be reached. */
-export async function slackIdentity(client: WebClient): Promise<SlackIdentity> {
-  const { team_id, user_id, bot_id, url } = await client.auth.test();
+export async function slackIdentity(client: WebClient): Promise<SlackTokenOf> {
+  const { team_id, user_id, bot_id, url, enterprise_id, is_enterprise_install } = await client.auth.test();
   if (!team_id || !user_id || !bot_id) throw new Error("SLACK_BOT_TOKEN is not a bot's token: it starts with xoxb-");
-  return { workspace: team_id, botUserId: user_id, botId: bot_id, url: url?.replace(/\/$/, "") ?? null };
+  return {
+    ...{ workspace: team_id, botUserId: user_id, botId: bot_id, url: url?.replace(/\/$/, "") ?? null },
+    ...{ enterprise: enterprise_id || null, orgWide: is_enterprise_install === true },
+  };
 }
+
+/** Slack's word for why it did not do what was asked: "invalid_auth". `null`: nothing that came was Slack's refusal. */
+export const slackRefusal = (error: unknown): string | null =>
+  error instanceof Error && "code" in error && error.code === ErrorCode.PlatformError && "data" in error
+    ? ((error.data as { error?: string }).error ?? "unknown")
+    : null;
 
 /** How a token begins, which says of what kind it is and no more; "" when that is like none of Slack's. */
 export const tokenKind = (token: Secret): string => /^x[a-z]{3}[-.]/.exec(token.reveal())?.[0] ?? "";

@@ -1,4 +1,5 @@
 import type { Secret } from "#ports/secret.ts";
+import { isAllowed } from "./slack-installations.ts";
 import { type SlackGrant, type SlackOauth, SlackRefused } from "./slack-oauth.ts";
 import type { WorkspaceTokens } from "./slack-tokens.ts";
 
@@ -12,19 +13,13 @@ export type Installed =
   /** Slack's word for why it grants nothing. */
   | { readonly kind: "refused"; readonly why: string };
 
-/** Whether a workspace is one of these, by its own id or its organisation's. */
-export const isAllowed = (
-  allowed: readonly string[],
-  of: { readonly id: string; readonly enterprise: string | null },
-): boolean => allowed.includes(of.id) || (of.enterprise !== null && allowed.includes(of.enterprise));
-
 /**
  * Turns the code that a browser brought back into an installation that is kept. Throws `SlackSilent` when Slack does not answer:
  * nothing is kept then, and the code may be used up.
  */
 export function slackInstaller(o: {
   readonly oauth: SlackOauth;
-  readonly tokens: Pick<WorkspaceTokens, "keep">;
+  readonly tokens: Pick<WorkspaceTokens, "keep" | "meet">;
   /** Ids of workspaces and organisations. */
   readonly allowed: readonly string[];
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -43,15 +38,27 @@ export function slackInstaller(o: {
   }
 
   async function keep(grant: SlackGrant): Promise<Installed> {
-    const { workspace, enterprise, scopes, installedBy, access, refresh, goodForMs } = grant;
+    const { workspace, scopes, installedBy, access, refresh, goodForMs } = grant;
+    tokens.meet(grant);
     if (grant.orgWide || workspace === null) {
       await takenOut(access);
       return { kind: "org_wide" };
     }
-    if (!isAllowed(allowed, { id: workspace.id, enterprise }))
-      return { kind: "not_allowed", ...workspace, left: !(await takenOut(access)) };
-    const { botUserId, botId, url, workspace: id } = await oauth.identity(access);
-    if (id !== workspace.id) return { kind: "refused", why: "team_mismatch" };
+    const notAllowed = async (): Promise<Installed> => ({
+      ...{ kind: "not_allowed", ...workspace, left: !(await takenOut(access)) },
+    });
+    if (!isAllowed(allowed, { id: workspace.id, enterprise: grant.enterprise })) return notAllowed();
+    // What the token is good for decides, and not what came along with it.
+    const { botUserId, botId, url, enterprise, orgWide, workspace: id } = await oauth.identity(access);
+    if (orgWide) {
+      await takenOut(access);
+      return { kind: "org_wide" };
+    }
+    if (id !== workspace.id) {
+      await takenOut(access);
+      return { kind: "refused", why: "team_mismatch" };
+    }
+    if (!isAllowed(allowed, { id, enterprise })) return notAllowed();
     await tokens.keep(
       { ...workspace, enterprise, url, botUserId, botId, scopes, installedBy },
       { access, refresh, goodForMs },

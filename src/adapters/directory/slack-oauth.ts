@@ -1,7 +1,13 @@
-import { ErrorCode, type FetchFunction, WebClient, type WebClientOptions } from "@slack/web-api";
+import { type FetchFunction, WebClient, type WebClientOptions } from "@slack/web-api";
 import { z } from "zod";
 import { Secret } from "#ports/secret.ts";
-import { type SlackAccessOptions, type SlackIdentity, slackIdentity, slackLogger } from "./slack-access.ts";
+import {
+  type SlackAccessOptions,
+  type SlackTokenOf,
+  slackIdentity,
+  slackLogger,
+  slackRefusal,
+} from "./slack-access.ts";
 
 /** Tokens that Slack gave for one workspace. */
 export interface SlackTokens {
@@ -48,7 +54,7 @@ export interface SlackOauth {
   /** A refresh token is good once. */
   renew(refresh: Secret): Promise<SlackTokens>;
   /** Who the app is where this token is good. */
-  identity(access: Secret): Promise<SlackIdentity>;
+  identity(access: Secret): Promise<SlackTokenOf>;
   /** Takes the app out of the workspace; every token of it ends. */
   uninstall(access: Secret): Promise<void>;
 }
@@ -167,13 +173,8 @@ async function asked<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
-    const code = codeOf(cause);
+    const code = slackRefusal(cause);
     if (code !== null && !AGAIN.includes(code)) throw new SlackRefused(code, { cause });
     throw new SlackSilent(code ?? (cause instanceof Error ? cause.message : String(cause)), { cause });
   }
 }
-
-const codeOf = (error: unknown): string | null =>
-  error instanceof Error && "code" in error && error.code === ErrorCode.PlatformError && "data" in error
-    ? ((error.data as { error?: string }).error ?? "unknown")
-    : null;

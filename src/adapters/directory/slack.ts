@@ -1,7 +1,8 @@
-import { ErrorCode, type WebClient } from "@slack/web-api";
+import type { WebClient } from "@slack/web-api";
 import { z } from "zod";
 import { type Account, type Directory, DirectoryUnavailable } from "#ports/directory.ts";
 import { heldAnswers, READ_MOST_MS } from "./held.ts";
+import { slackRefusal } from "./slack-access.ts";
 
 const flag = z.boolean().optional().default(false);
 
@@ -39,11 +40,6 @@ function kindOf(user: User, workspace: string): Account["kind"] {
   return "member";
 }
 
-const errorOf = (error: unknown): string | null =>
-  error instanceof Error && "code" in error && error.code === ErrorCode.PlatformError && "data" in error
-    ? ((error.data as { error?: string }).error ?? null)
-    : null;
-
 /** What we read of conversations.members: https://docs.slack.dev/reference/methods/conversations.members */
 const ChannelPage = z.object({
   members: z.array(z.string()),
@@ -75,7 +71,7 @@ export function slackDirectory({ client, workspace, cacheMs, now }: SlackDirecto
     try {
       reply = await client.users.info({ user: id });
     } catch (cause) {
-      if (NO_SUCH_USER.includes(errorOf(cause) ?? "")) return null;
+      if (NO_SUCH_USER.includes(slackRefusal(cause) ?? "")) return null;
       throw new DirectoryUnavailable(`Slack did not say who ${id} is: ${words(cause)}`, { cause });
     }
     const user = User.safeParse(reply.user);
@@ -172,4 +168,5 @@ export function slackDirectory({ client, workspace, cacheMs, now }: SlackDirecto
   };
 }
 
-const words = (cause: unknown): string => errorOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
+const words = (cause: unknown): string =>
+  slackRefusal(cause) ?? (cause instanceof Error ? cause.message : String(cause));

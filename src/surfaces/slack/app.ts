@@ -10,7 +10,7 @@ import { card, section } from "./cards/blocks.ts";
 import { type Click, clickOf, whereabouts } from "./clicks.ts";
 import { hearCommands } from "./command.ts";
 import { denyModal, readDeny } from "./deny-modal.ts";
-import type { Desk, Tenants } from "./desk.ts";
+import type { Desk, SlackWorkspaces } from "./desk.ts";
 import { openDesks } from "./desks.ts";
 import { hearNative } from "./home.ts";
 import { installedIn, type LeftWorkspace, leftOf } from "./left.ts";
@@ -22,11 +22,11 @@ import type { Log } from "./whisper.ts";
 import { TROUBLE } from "./words.ts";
 
 export interface SlackSurfaceOptions {
-  readonly tenants: Tenants;
+  readonly workspaces: SlackWorkspaces;
   /** HMAC-SHA256 of a text under the signing secret; `null`: Slack's requests come over a socket alone. */
   readonly hmac: ((text: string) => Buffer) | null;
   readonly verbs: SlackVerbs;
-  /** A workspace has put us out. May be told twice. */
+  /** A workspace has put us out, or a bot's token there was revoked. May be told twice. */
   readonly left: (workspace: LeftWorkspace) => Promise<void>;
   readonly inbox: InboxStore;
   readonly now: () => Date;
@@ -53,16 +53,16 @@ const REFUSED_BUTTON: View = { kind: "refused", refusal: { code: "unknown_approv
 
 /** Slack in: says who did what where to the core's verbs, and whispers what they return. It decides nothing. */
 export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
-  const { tenants, hmac, verbs, inbox, now, log } = options;
+  const { workspaces, hmac, verbs, inbox, now, log } = options;
 
-  const { at: deskAt, of: deskOf } = openDesks({ tenants, verbs, now, log, unknown: REFUSED_UNKNOWN });
+  const { at: deskAt, of: deskOf } = openDesks({ workspaces, verbs, now, log, unknown: REFUSED_UNKNOWN });
 
   const intake = slackReceiver({
     hmac,
     inbox,
     now,
     log,
-    installed: async (body) => (await tenants.of(installedIn(body))) !== null,
+    door: (body) => workspaces.door(installedIn(body)),
     onTaken: foresee,
     onTrouble,
     ...(options.leftBehindMs === undefined ? {} : { leftBehindMs: options.leftBehindMs }),
@@ -93,7 +93,7 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     const spoken = spokenOf(body);
     if (spoken === null) return;
     const { user, channel, ts, thread } = spoken;
-    deskAt(installedIn(body)).then(
+    deskAt(installedIn(body).workspace).then(
       (desk) => {
         if (desk === null) return;
         void desk.accountOf(user).catch(() => undefined);
@@ -150,11 +150,7 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
 
   async function leave(body: unknown): Promise<void> {
     const left = leftOf(body);
-    const desk = left === null ? null : await deskAt(left.workspace);
-    // Revoked may be the token of another bot, or of a person.
-    if (left === null || (left.bots !== null && desk !== null && !left.bots.includes(desk.identity.botUserId))) return;
-    log("a workspace has removed the app", { level: "error", workspace: left.workspace });
-    await options.left(left);
+    if (left !== null) await options.left(left);
   }
 
   app.action(ACTS.approve, async ({ ack, body, context }) => {
@@ -241,7 +237,7 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     const who = whereabouts(body);
     if (who === null) return;
     try {
-      const desk = await deskAt(installedIn(body));
+      const desk = await deskAt(installedIn(body).workspace);
       const at = { user: who.user, inThread: who.inThread };
       if (desk !== null)
         await say(

@@ -74,8 +74,14 @@ export function complaintAbout(view: unknown): Readonly<Record<string, unknown>>
   const read = readDeny(view);
   if (read !== null && read.reason !== "") return null;
   const words = read === null ? "This form is from an older version. Close it and press Deny again." : "Say why.";
-  return { response_action: "errors", errors: { [BLOCK]: words } };
+  return complaintOf(words);
 }
+
+/** Words beside the input; the modal stays open. */
+export const complaintOf = (words: string): Readonly<Record<string, unknown>> => ({
+  response_action: "errors",
+  errors: { [BLOCK]: words },
+});
 
 function parsed(json: string): unknown {
   try {

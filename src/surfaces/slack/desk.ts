@@ -4,11 +4,12 @@ import type { Account, Directory } from "#ports/directory.ts";
 import type { View } from "#runs/view.ts";
 import type { Card } from "./cards/blocks.ts";
 import type { ChannelFacts } from "./channel-facts.ts";
+import type { InstallationOf } from "./left.ts";
 import type { SlackVerbs } from "./verbs.ts";
 import type { Log } from "./whisper.ts";
 
 /** One workspace that has installed us, with what speaks to it and to no other. */
-export interface Tenant {
+export interface SlackWorkspace {
   /** For answers to people and modals. */
   readonly urgent: WebClient;
   /** For facts about its channels. */
@@ -20,10 +21,17 @@ export interface Tenant {
   readonly show: Chat<View>["show"];
 }
 
+/**
+ * What becomes of a request: "shut": it is of no installation that is heard, and nobody learns of it. "blocked": it is, and our
+ * tokens for it cannot be opened, so that nothing can be done or said there.
+ */
+export type Door = "open" | "shut" | "blocked";
+
 /** The workspaces that we are in. */
-export interface Tenants {
-  /** `null`: it has not installed us, or does no more. */
-  of(workspace: string): Promise<Tenant | null>;
+export interface SlackWorkspaces {
+  /** `null`: nothing may be done there, or can be. */
+  of(workspace: string): Promise<SlackWorkspace | null>;
+  door(of: InstallationOf): Promise<Door>;
 }
 
 /** The desk of the workspace that Bolt has authorised. Throws when it has left meanwhile. */

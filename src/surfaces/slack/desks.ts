@@ -1,22 +1,24 @@
 import { DirectoryUnavailable } from "#ports/directory.ts";
 import { render } from "./cards/render.ts";
 import { channelFacts } from "./channel-facts.ts";
-import type { Desk, DeskOf, Tenant, Tenants } from "./desk.ts";
+import type { Desk, DeskOf, SlackWorkspace, SlackWorkspaces } from "./desk.ts";
 import { whisper } from "./whisper.ts";
 
 /** One desk for each workspace, which speaks to that workspace alone. */
 export function openDesks({
-  tenants,
+  workspaces,
   ...common
-}: Pick<Desk, "verbs" | "now" | "log" | "unknown"> & { readonly tenants: Tenants }): {
-  /** `null`: the workspace has not installed us. */
+}: Pick<Desk, "verbs" | "now" | "log" | "unknown"> & {
+  readonly workspaces: Pick<SlackWorkspaces, "of">;
+}): {
+  /** `null`: nothing may be done in that workspace, or can be. */
   at(workspace: string): Promise<Desk | null>;
   readonly of: DeskOf;
 } {
   const { now, log } = common;
-  const known = new WeakMap<Tenant, Desk>();
+  const known = new WeakMap<SlackWorkspace, Desk>();
 
-  function deskFor({ urgent, reads, identity, directory, show }: Tenant): Desk {
+  function deskFor({ urgent, reads, identity, directory, show }: SlackWorkspace): Desk {
     const { workspace } = identity;
     return {
       ...{ ...common, urgent, identity, show },
@@ -36,10 +38,10 @@ export function openDesks({
   }
 
   async function at(workspace: string): Promise<Desk | null> {
-    const tenant = await tenants.of(workspace);
-    if (tenant === null) return null;
-    const desk = known.get(tenant) ?? deskFor(tenant);
-    known.set(tenant, desk);
+    const there = await workspaces.of(workspace);
+    if (there === null) return null;
+    const desk = known.get(there) ?? deskFor(there);
+    known.set(there, desk);
     return desk;
   }
 

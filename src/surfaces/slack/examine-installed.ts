@@ -78,6 +78,14 @@ async function examineOne(o: InstalledExamination, workspace: InstalledWorkspace
     ];
   try {
     const granted = await grantedTo(client);
+    if (!o.isAllowed({ ...workspace, enterprise: granted.enterprise }))
+      return [
+        wrong(
+          `workspace.moved.${id}`,
+          `${name} is in ${granted.enterprise ?? "no organisation"} now, and was in ${workspace.enterprise ?? "none"} when it installed the app: it is not in COUNTERSIGN_SLACK_WORKSPACES any more.`,
+          "Add its own id to the list, or remove the app there.",
+        ),
+      ];
     return [fine(`workspace.${id}`, `The app is installed in ${name}.`), ...scopesOf(id, name, granted.scopes)];
   } catch (error) {
     return [

@@ -50,6 +50,7 @@ const KINDS: Readonly<Record<string, string>> = {
 const Auth = z.object({
   bot_id: z.string(),
   team: z.string().optional(),
+  enterprise_id: z.string().optional(),
   response_metadata: z.object({ scopes: z.array(z.string()).optional() }).optional(),
 });
 const Channel = z.object({
@@ -109,9 +110,14 @@ async function examineBot(client: WebClient, kind: string): Promise<SlackFinding
 }
 
 /** Whose workspace the client's token is of, and what it may do there. Throws what Slack says. */
-export async function grantedTo(client: WebClient): Promise<{ team: string | undefined; scopes: readonly string[] }> {
-  const { team, response_metadata } = Auth.parse(await client.auth.test());
-  return { team, scopes: response_metadata?.scopes ?? [] };
+export async function grantedTo(client: WebClient): Promise<{
+  team: string | undefined;
+  /** The organisation that the workspace is in now; `null`: none. */
+  enterprise: string | null;
+  scopes: readonly string[];
+}> {
+  const { team, enterprise_id, response_metadata } = Auth.parse(await client.auth.test());
+  return { team, enterprise: enterprise_id || null, scopes: response_metadata?.scopes ?? [] };
 }
 
 function scopes(granted: readonly string[]): SlackFinding[] {

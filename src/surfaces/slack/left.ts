@@ -12,7 +12,7 @@ const Left = z.object({
   ]),
 });
 
-/** A workspace has put us out. */
+/** A workspace has put us out, or one of its bots. */
 export interface LeftWorkspace {
   readonly workspace: string;
   readonly event: string;
@@ -32,21 +32,46 @@ export function leftOf(body: unknown): LeftWorkspace | null {
   return { workspace, event, at: new Date(event_time * 1_000), bots };
 }
 
+const Named = z.string().nullish();
 const Envelope = z.object({
-  team_id: z.string().nullish(),
-  team: z.object({ id: z.string() }).nullish(),
-  user: z.object({ team_id: z.string().nullish() }).nullish().catch(null),
-  view: z.object({ app_installed_team_id: z.string().nullish() }).nullish(),
-  authorizations: z.array(z.object({ team_id: z.string().nullish() })).nullish(),
+  team_id: Named,
+  enterprise_id: Named,
+  team: z.object({ id: z.string(), enterprise_id: Named }).nullish(),
+  enterprise: z.object({ id: Named }).nullish().catch(null),
+  user: z.object({ team_id: Named }).nullish().catch(null),
+  view: z.object({ app_installed_team_id: Named }).nullish(),
+  /** A command is a form, and says it in words. */
+  is_enterprise_install: z.union([z.boolean(), z.enum(["true", "false"])]).nullish(),
+  authorizations: z
+    .array(z.object({ team_id: Named, enterprise_id: Named, is_enterprise_install: z.boolean().nullish() }))
+    .nullish(),
 });
 
-/**
- * The workspace whose installation a body is meant for, as Bolt reads it: in a channel that is shared between organisations it
- * is not always the one of the person. "": none is named.
- */
-export function installedIn(body: unknown): string {
+/** Which installation of the app a body of Slack's is meant for. */
+export interface InstallationOf {
+  /** In a channel that is shared between organisations it is not always the one of the person. "": none is named. */
+  readonly workspace: string;
+  /** The organisation that is named with it; `null`: none is. */
+  readonly enterprise: string | null;
+  /** An installation for a whole organisation at once, whatever workspace is named. */
+  readonly orgWide: boolean;
+}
+
+/** As Bolt reads it. */
+export function installedIn(body: unknown): InstallationOf {
   const read = Envelope.safeParse(body);
-  if (!read.success) return "";
-  const { authorizations, view, team, team_id, user } = read.data;
-  return authorizations?.[0]?.team_id ?? view?.app_installed_team_id ?? team?.id ?? team_id ?? user?.team_id ?? "";
+  if (!read.success) return { workspace: "", enterprise: null, orgWide: false };
+  const { authorizations, view, team, team_id, user, enterprise, enterprise_id, is_enterprise_install } = read.data;
+  const [first] = authorizations ?? [];
+  const theirs = team?.enterprise_id ?? enterprise?.id;
+  const [workspace, named] = [
+    [first?.team_id, first?.enterprise_id],
+    // The organisation is that of the person's workspace.
+    [view?.app_installed_team_id, view?.app_installed_team_id === team?.id ? theirs : null],
+    [team?.id, theirs],
+    [team_id, enterprise_id ?? enterprise?.id],
+    [user?.team_id, enterprise?.id],
+  ].find(([id]) => typeof id === "string") ?? [null, null];
+  const orgWide = first?.is_enterprise_install ?? (is_enterprise_install === true || is_enterprise_install === "true");
+  return { workspace: workspace ?? "", enterprise: named || null, orgWide };
 }

@@ -4,7 +4,10 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { InboxRow, InboxStore } from "#runs/stores.ts";
 import { deliveries } from "#surfaces/deliveries.ts";
+import { answerBlocked, blockedAnswer } from "./blocked.ts";
 import { type Delivery, sort } from "./delivery.ts";
+import type { Door } from "./desk.ts";
+import { installedIn, leftOf } from "./left.ts";
 
 const SOURCE = "slack";
 
@@ -19,8 +22,8 @@ export interface ReceiverOptions {
   readonly inbox: InboxStore;
   readonly now: () => Date;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
-  /** Whether the workspace that a body comes from has installed us: nothing else is kept or worked off. */
-  readonly installed: (body: Delivery["body"]) => Promise<boolean>;
+  /** What becomes of a body by the installation that it is for: only what is "open" is kept or worked off. */
+  readonly door: (body: Delivery["body"]) => Promise<Door>;
   /** A delivery was understood and is being kept: the time to look up what its listener will need. Must not throw. */
   readonly onTaken: (body: Delivery["body"]) => void;
   /** A delivery could not be handled: this time, or for good. Must not throw. */
@@ -65,12 +68,13 @@ export function slackReceiver({
   inbox,
   now,
   log,
-  installed,
+  door,
   onTaken,
   onTrouble,
   leftBehindMs,
 }: ReceiverOptions): SlackReceiver {
   let bolt: App | null = null;
+  const answering = new Set<Promise<void>>();
   const kept = deliveries({ source: SOURCE, name: "Slack", inbox, log, leftBehindMs });
 
   function signed(raw: string, time: string | undefined, signature: string | undefined): boolean {
@@ -88,8 +92,11 @@ export function slackReceiver({
       id,
       async () => {
         if (!bolt) throw new Error("the receiver was not given to an App");
+        const entry = await doorOf(body);
+        // Somebody brings the key back, or nobody does: it is tried a few times, and given up aloud.
+        if (entry === "blocked") throw new Error(`the tokens of ${installedIn(body).workspace} cannot be opened`);
         // It may have left since this was kept.
-        if (await installed(body)) await bolt.processEvent({ body, ack });
+        if (entry === "open") await bolt.processEvent({ body, ack });
       },
       async (forGood, tried) => {
         if (forGood || tried === 1) await onTrouble(body, forGood);
@@ -121,12 +128,29 @@ export function slackReceiver({
     }
   }
 
+  /** Nothing is kept: nobody knows when the key comes back, and whoever asked is told now. */
+  function refuse(body: Body): Answer {
+    const answer = blockedAnswer(body);
+    if (answer !== null) return answer;
+    const said = answerBlocked(body, log).finally(() => answering.delete(said));
+    answering.add(said);
+    return undefined;
+  }
+
+  /** A farewell needs no token of ours. */
+  async function doorOf(body: Delivery["body"]): Promise<Door> {
+    const entry = await door(body);
+    return entry === "blocked" && leftOf(body) !== null ? "open" : entry;
+  }
+
   /** Keeps what a body of Slack's says and starts the work. Resolves with the answer; throws when it could not be kept. */
   async function accept(body: Body): Promise<Answer> {
     const sorted = sort(body, now());
     if (sorted.kind === "ignore") return undefined;
     if (sorted.kind === "answer") return sorted.answer;
-    if (!(await installed(sorted.delivery.body))) return undefined;
+    const entry = await doorOf(sorted.delivery.body);
+    if (entry === "blocked") return refuse(body);
+    if (entry === "shut") return undefined;
     onTaken(sorted.delivery.body);
     const fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);
     if (!fresh) return undefined;
@@ -167,7 +191,10 @@ export function slackReceiver({
     routes,
     take: takeEnvelope,
     redrive: () => kept.redrive((row) => start(deliveryOf(row), async () => {})),
-    drain: kept.drain,
+    async drain() {
+      await kept.drain();
+      await Promise.all(answering);
+    },
   };
 }
 

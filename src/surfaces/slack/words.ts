@@ -140,4 +140,6 @@ export const NOTED = {
 export const TROUBLE = {
   again: "Something failed on our side. It is kept, and we try again by ourselves within a minute.",
   forGood: "We could not do this, and have stopped trying. Nothing was changed by it. Please ask again.",
+  blocked:
+    "Nothing can be done in this workspace now: the app's tokens for it cannot be opened. Whoever runs the app has to bring back their key, or install it here again. Nothing was changed by this.",
 } as const;

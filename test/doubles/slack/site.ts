@@ -8,6 +8,12 @@ export interface SiteWorkspace {
   readonly id: string;
   readonly name: string;
   readonly enterprise?: string;
+  /** What `auth.test` says of a token here that the answer to the installation did not. */
+  readonly saysOfItself?: {
+    readonly team_id?: string;
+    readonly enterprise_id?: string;
+    readonly is_enterprise_install?: boolean;
+  };
   readonly botUser: string;
   readonly botId: string;
   /** Who answers calls that bear one of its tokens; absent: the double, and only `auth.test`. */
@@ -140,10 +146,12 @@ export function slackSite(o: {
     }
     if (workspace.api !== undefined) return null;
     if (method !== "auth.test") return no("unknown_method");
-    const { id, name, botUser, botId } = workspace;
+    const { id, name, enterprise, botUser, botId, saysOfItself } = workspace;
     return {
       ...{ ok: true, url: `https://${name.toLowerCase()}.slack.test/`, team: name, team_id: id },
-      ...{ user_id: botUser, bot_id: botId },
+      ...{ user_id: botUser, bot_id: botId, is_enterprise_install: false },
+      ...(enterprise === undefined ? {} : { enterprise_id: enterprise }),
+      ...saysOfItself,
     };
   }
 

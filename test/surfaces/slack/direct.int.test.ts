@@ -60,9 +60,9 @@ beforeAll(async () => {
   const directory = slackDirectory({ client: reads, workspace: identity.workspace });
   const core: Core = { ...house.core, directory };
   const { show } = slackChat({ urgent, progress, botId: identity.botId, now: () => new Date(), log: () => {} });
-  const tenant = { urgent, reads, identity, directory, show };
+  const there = { urgent, reads, identity, directory, show };
   surface = slackSurface({
-    tenants: { of: async () => tenant },
+    workspaces: { of: async () => there, door: async () => "open" },
     left: async () => {},
     hmac: slackHmac(new Secret("slack_signing_secret", "signing")),
     inbox: core.stores.inbox,

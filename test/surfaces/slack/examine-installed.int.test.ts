@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { slackAccess } from "#adapters/directory/slack-access.ts";
+import { isAllowed } from "#adapters/directory/slack-installations.ts";
 import { SealBroken } from "#adapters/secrets/seal.ts";
 import { Secret } from "#ports/secret.ts";
 import type { InstalledWorkspace } from "#ports/workspaces.ts";
@@ -13,7 +14,11 @@ const NOW = new Date("2026-11-24T14:00:00.000Z");
 const SCOPES = [...scopesNeeded().keys()];
 const site = slackSite({
   ...APP,
-  workspaces: ["T0ACME", "T0BETA", "T0ENDS"].map((id) => ({ id, name: id, botUser: "U0AGENT", botId: "B0AGENT" })),
+  workspaces: [
+    ...["T0ACME", "T0BETA", "T0ENDS"].map((id) => ({ id, name: id })),
+    { id: "T0GRID", name: "Grid", enterprise: "E0ORG" },
+    { id: "T0MOVED", name: "Moved", enterprise: "E0OTHER" },
+  ].map((one) => ({ ...one, botUser: "U0AGENT", botId: "B0AGENT" })),
 });
 
 async function tokenOf(workspace: string, scopes: readonly string[]): Promise<Secret> {
@@ -39,7 +44,7 @@ async function look(workspaces: readonly InstalledWorkspace[], tokens: Readonly<
   const found = await examineInstalled({
     workspaces,
     allowed,
-    isAllowed: ({ id }) => allowed.includes(id),
+    isAllowed: (workspace) => isAllowed(allowed, workspace),
     clientOf: ({ id, tokens: { access } }) => {
       const botToken = tokens[id];
       if (botToken === undefined) throw new SealBroken("unknown_key", `${access} was sealed by the key k`);
@@ -64,6 +69,17 @@ test("each workspace is named with what it lacks, and those of the list that hav
     "note slack.workspace.absent.T0ENDS",
   ]);
   expect(found[3]).toMatchObject({ what: expect.stringContaining("missing in Acme (T0BETA)") });
+});
+
+test("a workspace that has moved to an organisation off the list is told apart from one that is still in it", async () => {
+  const mine = { ...installed("T0GRID"), enterprise: "E0ORG" };
+  const [still, moved] = [await tokenOf("T0GRID", SCOPES), await tokenOf("T0MOVED", SCOPES)];
+  expect((await look([mine], { T0GRID: still })).ids).toContain("ok slack.workspace.T0GRID");
+  const { found } = await look([mine], { T0GRID: moved });
+  expect(found[0]).toMatchObject({
+    id: "slack.workspace.moved.T0GRID",
+    what: expect.stringContaining("in E0OTHER now"),
+  });
 });
 
 test("tokens that no key opens, that Slack refuses, that ended, that are lost, and strangers are told apart", async () => {

@@ -39,6 +39,10 @@ beforeEach(async () => {
       { id: "T0ACME", name: "Acme", ...bot },
       { id: "T0GRID", name: "Grid", enterprise: ORG, ...bot },
       { id: "T0EVIL", name: "Evil <Corp>", ...bot },
+      { id: "T0MOVED", name: "Moved", enterprise: ORG, ...bot, saysOfItself: { enterprise_id: "E0OTHER" } },
+      { id: "T0NONE", name: "None", enterprise: ORG, ...bot, saysOfItself: { enterprise_id: "" } },
+      { id: "T0WHOLE", name: "Whole", enterprise: ORG, ...bot, saysOfItself: { is_enterprise_install: true } },
+      { id: "T0ELSE", name: "Else", enterprise: ORG, ...bot, saysOfItself: { team_id: "T0ACME" } },
     ],
   });
 });
@@ -175,6 +179,21 @@ test("an organisation in the list means its workspaces, one at a time", async ()
   expect(await kept.workspaces.get("T0GRID")).toMatchObject({ enterprise: ORG });
   const whole = await come(replica(), { workspace: "T0GRID", orgWide: true });
   expect([whole.status, whole.page]).toEqual([403, expect.stringContaining("One workspace at a time")]);
+});
+
+test("what the token says of itself decides, and not what came along with it", async () => {
+  const strangers: [string, number, string][] = [
+    ["T0MOVED", 403, "This workspace may not install it"],
+    ["T0NONE", 403, "This workspace may not install it"],
+    ["T0WHOLE", 403, "One workspace at a time"],
+    ["T0ELSE", 400, "team_mismatch"],
+  ];
+  for (const [workspace, status, words] of strangers) {
+    const came = await come(replica(), { workspace });
+    expect([workspace, came.status, came.page]).toEqual([workspace, status, expect.stringContaining(words)]);
+    expect(site.of("apps.uninstall").at(-1)).toMatchObject({ workspace, error: null });
+  }
+  expect(await ids()).toEqual([]);
 });
 
 test("a no, a code that Slack refuses and a Slack that is away each have their page, and keep nothing", async () => {

@@ -73,9 +73,9 @@ describe.each(TRANSPORTS)("over %s", (over) => {
     const now = () => new Date();
     chat = slackChat({ urgent, progress, botId: identity.botId, now, log: (line) => complaints.push(line) });
     const directory = slackDirectory({ client: reads, workspace: identity.workspace });
-    const tenant = { urgent, reads, identity, directory, show: chat.show };
+    const there = { urgent, reads, identity, directory, show: chat.show };
     surface = slackSurface({
-      tenants: { of: async () => tenant },
+      workspaces: { of: async () => there, door: async () => "open" },
       left: async () => {},
       hmac: over === "socket" ? null : slackHmac(new Secret("slack_signing_secret", "signing")),
       inbox: stores(database, { orgId }).inbox,

@@ -9,7 +9,7 @@ import { Secret } from "#ports/secret.ts";
 import type { InboxStore } from "#runs/stores.ts";
 import type { HomeView, View } from "#runs/view.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
-import type { Tenant } from "#surfaces/slack/desk.ts";
+import type { Door, SlackWorkspace } from "#surfaces/slack/desk.ts";
 import type { LeftWorkspace } from "#surfaces/slack/left.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
 import type { SlackVerbs } from "#surfaces/slack/verbs.ts";
@@ -110,9 +110,9 @@ export async function slackWorld(
     log: () => {},
   });
   const leavers: LeftWorkspace[] = [];
-  /** Workspaces that have not installed us. */
-  const gone = new Set<string>();
-  const tenant: Tenant = {
+  /** What becomes of requests of these workspaces; of others they are taken. */
+  const doors = new Map<string, Door>();
+  const there: SlackWorkspace = {
     urgent,
     reads,
     identity: { workspace: WORKSPACE, botUserId: BOT_USER, botId: BOT_ID, url: "https://acme.slack.test" },
@@ -121,7 +121,10 @@ export async function slackWorld(
   };
   const made = (its: InboxStore = inbox) =>
     slackSurface({
-      tenants: { of: async (id) => (gone.has(id) ? null : tenant) },
+      workspaces: {
+        of: async (id) => (doors.has(id) ? null : there),
+        door: async ({ workspace }) => doors.get(workspace) ?? "open",
+      },
       hmac: o.unsigned === true ? null : slackHmac(new Secret("slack_signing_secret", SECRET)),
       left: async (workspace) => void leavers.push(workspace),
       verbs,
@@ -177,7 +180,7 @@ export async function slackWorld(
     directory,
     calls,
     leavers,
-    gone,
+    doors,
     log,
     say,
     post,

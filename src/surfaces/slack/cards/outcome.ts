@@ -92,11 +92,19 @@ function denied(facts: RunFacts): Ending {
 }
 
 function cancelled(facts: RunFacts): Ending {
-  const by = facts.stoppedBy ?? facts.moves.at(-1)?.by ?? null;
-  const who = by === null ? "It was stopped." : `${name(by)} stopped it.`;
+  const end = facts.moves.at(-1);
+  const by = facts.stoppedBy ?? end?.by ?? null;
+  const why = by === null ? (end?.why ?? null) : null;
+  const who =
+    by !== null
+      ? `${name(by)} stopped it.`
+      : why === null
+        ? "It was stopped."
+        : `It was stopped: ${sentence(why, 150)}`;
   const open = facts.pullRequest?.state === "open";
+  const next = why === null ? "Mention me to ask for something else." : "The run page has the record.";
   return {
-    plain: `${who} ${open ? "Its pull request stays open." : "Mention me to ask for something else."}`,
+    plain: `${who} ${open ? "Its pull request stays open." : next}`,
     lines: [
       who,
       "All its processes have ended.",
