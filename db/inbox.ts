@@ -37,6 +37,25 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
       outside(db);
       await done.execute({ source, deliveryId });
     },
+    async forget(source, olderThanMs, limit) {
+      const free = outside(db);
+      const old = free
+        .select({ deliveryId: inbox.deliveryId })
+        .from(inbox)
+        .where(
+          and(
+            eq(inbox.orgId, orgId),
+            eq(inbox.source, source),
+            lt(inbox.doneAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
+          ),
+        )
+        .limit(limit);
+      const gone = await free
+        .delete(inbox)
+        .where(and(eq(inbox.orgId, orgId), eq(inbox.source, source), sql`${inbox.deliveryId} in ${old}`))
+        .returning({ deliveryId: inbox.deliveryId });
+      return gone.length;
+    },
     async unfinished(source, olderThanMs, limit) {
       const free = outside(db);
       const open = free.$with("open").as(

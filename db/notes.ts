@@ -1,7 +1,7 @@
 import type { NoteStore } from "#runs/stores.ts";
-import { and, desc, eq, sql } from "./drizzle.ts";
+import { and, desc, eq, lt, sql } from "./drizzle.ts";
 import { notes } from "./schema/work.ts";
-import { asDb, type Db, reading } from "./store.ts";
+import { asDb, type Db, outside, reading } from "./store.ts";
 
 export function noteStore(db: Db, orgId: string): NoteStore {
   return {
@@ -19,6 +19,25 @@ export function noteStore(db: Db, orgId: string): NoteStore {
         .from(notes)
         .where(and(eq(notes.orgId, orgId), eq(notes.key, key)));
       return row ?? null;
+    },
+    async forget(prefix, olderThanMs, limit) {
+      const free = outside(db);
+      const old = free
+        .select({ key: notes.key })
+        .from(notes)
+        .where(
+          and(
+            eq(notes.orgId, orgId),
+            sql`starts_with(${notes.key}, ${prefix})`,
+            lt(notes.at, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
+          ),
+        )
+        .limit(limit);
+      const gone = await free
+        .delete(notes)
+        .where(and(eq(notes.orgId, orgId), sql`${notes.key} in ${old}`))
+        .returning({ key: notes.key });
+      return gone.length;
     },
     async keys(prefix, limit) {
       const found = await reading(db)

@@ -20,6 +20,7 @@ import { deliver, showInHand } from "#runs/deliver.ts";
 import type { InHand } from "#runs/in-hand.ts";
 import { keyIdOf } from "#runs/receipt.ts";
 import { followedRedactor } from "#runs/redact.ts";
+import { retain } from "#runs/retain.ts";
 import { pullRequestChanged } from "#runs/review.ts";
 import { sweep, sweepSandboxes } from "#runs/sweep.ts";
 import { handlers } from "#runs/tick.ts";
@@ -200,6 +201,7 @@ export async function openHouse(
     await engine.work(handlers(core));
     await engine.schedule("sweep", 2_000, () => sweep(core));
     await engine.schedule("sandboxes", 60_000, () => sweepSandboxes(core));
+    await engine.schedule("retention", 60 * 60_000, () => retain(core));
     const { reconcile } = front;
     if (reconcile !== null) {
       const look = () =>

@@ -114,4 +114,14 @@ export const INSTALLS: readonly Mutation[] = [
     replace: "",
     red: tokens("a token that Slack gave and the database did not take is known all the same"),
   },
+  {
+    name: "a refused person fills the notes",
+    file: "src/runs/turned-away.ts",
+    find: "  if ((await notes.keys(theirs, A_DAY_MOST)).length >= A_DAY_MOST) return;\n",
+    replace: "",
+    red: {
+      file: "test/runs/decided.int.test.ts",
+      test: "whoever is turned away again and again fills nothing, and hides nobody else's refusal",
+    },
+  },
 ];

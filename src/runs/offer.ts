@@ -4,6 +4,8 @@ import type { Heard } from "./heard.ts";
 import { redacted } from "./redact.ts";
 import type { View } from "./view.ts";
 
+/** The notes of words that wait for a choice begin so; the request's own key follows. */
+export const CHOICES = "choice:";
 /** A choice is for what was just said: after this the words have to be written again. */
 const OPEN_MS = 24 * 60 * 60_000;
 
@@ -21,7 +23,7 @@ export type Waiting = z.infer<typeof Waiting>;
 
 /** Keeps the words and asks which team they are for. Idempotent by `requestKey`. */
 export async function offer(core: Core, heard: Heard, teams: readonly string[]): Promise<View> {
-  const key = `choice:${heard.requestKey}`;
+  const key = `${CHOICES}${heard.requestKey}`;
   const { provider, workspace, id } = heard.account;
   const waiting: Waiting = {
     account: { provider, workspace, id },
@@ -36,7 +38,7 @@ export async function offer(core: Core, heard: Heard, teams: readonly string[]):
 
 /** The words that wait under this key; `null` when there are none, or they have waited too long. */
 export async function waitingFor(core: Core, key: string): Promise<Waiting | null> {
-  const note = key.startsWith("choice:") ? await core.stores.notes.get(key) : null;
+  const note = key.startsWith(CHOICES) ? await core.stores.notes.get(key) : null;
   if (note === null || core.clock.now().getTime() - note.at.getTime() > OPEN_MS) return null;
   const read = Waiting.safeParse(note.body);
   return read.success ? read.data : null;

@@ -244,6 +244,8 @@ export interface InboxStore {
   /** The same within a transaction, and done when it commits: what it led to is in it too. */
   insertDone(tx: Tx, source: string, deliveryId: string): Promise<boolean>;
   done(source: string, deliveryId: string): Promise<void>;
+  /** Forgets what was done more than `olderThanMs` ago, `limit` rows at most; how many. Told again after that, it is new. */
+  forget(source: string, olderThanMs: number, limit: number): Promise<number>;
   /** Of this source, received more than `olderThanMs` ago and not done; each is claimed for a minute, so that two workers differ. */
   unfinished(source: string, olderThanMs: number, limit: number): Promise<readonly InboxRow[]>;
 }
@@ -336,4 +338,6 @@ export interface NoteStore {
   get(key: string): Promise<{ readonly body: unknown; readonly at: Date } | null>;
   /** Keys that begin so, oldest first; no more than `limit` of the newest. */
   keys(prefix: string, limit: number): Promise<readonly string[]>;
+  /** Forgets notes whose keys begin so, written more than `olderThanMs` ago, `limit` at most; how many. */
+  forget(prefix: string, olderThanMs: number, limit: number): Promise<number>;
 }

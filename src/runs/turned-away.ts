@@ -1,12 +1,15 @@
 import { z } from "zod";
+import { digest } from "#policy/digest.ts";
 import type { Core } from "./core.ts";
 import type { Heard } from "./heard.ts";
 import { redacted } from "./redact.ts";
 import type { Refusal, RefusalCode } from "./refusal.ts";
 import { requestShape } from "./replay.ts";
 
-/** The notes of requests that were turned away begin so; the request's own key follows. */
+/** The notes of requests that were turned away begin so; the day, whose they were and what it was follow. */
 export const TURNED_AWAY = "turned-away:";
+/** Of one person and day: whoever is refused again and again fills nothing. */
+const A_DAY_MOST = 20;
 
 /** A request that policy turned away before there was a run. The words are not kept: nobody was let in to say them. */
 export const TurnedAway = z.strictObject({
@@ -36,22 +39,28 @@ const DECIDED: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "other_teams_recipe",
 ]);
 
-/** Keeps the refusal when policy decided it, once for each request (docs/adr/0026). `team`: whose member was heard. */
+/**
+ * Keeps the refusal when policy decided it (docs/adr/0026): of one person and day the same refusal once, and twenty of them at
+ * most (docs/adr/0031). `team`: whose member was heard.
+ */
 export async function turnAway(core: Core, heard: Heard, team: string | null, refusal: Refusal): Promise<void> {
   if (!DECIDED.has(refusal.code)) return;
   const { provider, workspace, id, name } = heard.account;
   const current = core.policy();
   const of = team ?? ("team" in refusal ? refusal.team : null);
   const asked = refusal.code === "unknown_repository" ? refusal.repo : null;
-  const said: TurnedAway = {
-    by: { provider, workspace, id, name },
+  const refused: Omit<TurnedAway, "by"> = {
     channel: heard.place.channel,
     code: refusal.code,
     team: of,
     digest: current.ok ? current.policy.digest : null,
     request: asked === null || of === null ? null : { team: of, objects: [{ subject: "git.repo", repo: asked }] },
   };
-  await core.store.tx((tx) =>
-    core.stores.notes.keep(tx, `${TURNED_AWAY}${heard.requestKey}`, redacted(said, core.redact)),
-  );
+  const day = core.clock.now().toISOString().slice(0, 10);
+  const theirs = `${TURNED_AWAY}${day}:${provider}:${workspace}:${id}:`;
+  const { notes } = core.stores;
+  if ((await notes.keys(theirs, A_DAY_MOST)).length >= A_DAY_MOST) return;
+  const key = `${theirs}${digest(refused).slice(7, 39)}`;
+  const said: TurnedAway = { by: { provider, workspace, id, name }, ...refused };
+  await core.store.tx((tx) => notes.keep(tx, key, redacted(said, core.redact)));
 }

@@ -33,6 +33,28 @@ export function messagesContract(name: string, open: () => Promise<Pair>): void 
       expect(await one.inbox.unfinished("slack", -1_000, 10)).toEqual([]);
     });
 
+    test("deliveries of one source that were done long ago are forgotten, some at a time, and no others", async () => {
+      const [one, other] = [await house(opened.first, "inbox-old"), await house(opened.second, "inbox-old-2")];
+      const ids = [1, 2, 3].map(() => randomUUID());
+      for (const id of ids) await one.inbox.insertOnce("slack", id, {});
+      const open = randomUUID();
+      await one.inbox.insertOnce("slack", open, {});
+      const [github, theirs] = [randomUUID(), randomUUID()];
+      await one.inbox.insertOnce("github", github, {});
+      await other.inbox.insertOnce("slack", theirs, {});
+      for (const id of ids) await one.inbox.done("slack", id);
+      await one.inbox.done("github", github);
+      await other.inbox.done("slack", theirs);
+      expect(await one.inbox.forget("slack", 3_600_000, 9)).toBe(0);
+      expect([await one.inbox.forget("slack", -1_000, 2), await one.inbox.forget("slack", -1_000, 2)]).toEqual([2, 1]);
+      expect(await one.inbox.forget("slack", -1_000, 2)).toBe(0);
+      // What waits, what is of another source and what is of another organisation is a repeat as before.
+      expect(await one.inbox.insertOnce("slack", open, {})).toBe(false);
+      expect(await one.inbox.insertOnce("github", github, {})).toBe(false);
+      expect(await other.inbox.insertOnce("slack", theirs, {})).toBe(false);
+      expect(await one.inbox.insertOnce("slack", ids[0] ?? "", {})).toBe(true);
+    });
+
     test("what is taken in with its effects is done with them, or was never there", async () => {
       const one = await house(opened.first, "inbox-tx");
       const id = randomUUID();

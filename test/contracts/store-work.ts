@@ -237,6 +237,26 @@ export function workContract(name: string, open: () => Promise<Pair>): void {
       expect(await a.notes.keys(key, 1)).toEqual([`${key}:end`]);
     });
 
+    test("notes of one kind that are old are forgotten, some at a time, and no others", async () => {
+      const other = await house(opened.first, "notes of another");
+      const kind = `kind ${randomUUID()}:`;
+      for (const [at, key] of [
+        [a, `${kind}1`],
+        [a, `${kind}2`],
+        [a, `${kind}3`],
+        [a, `x${kind}`],
+        [other, `${kind}1`],
+      ] as const)
+        await at.tx((tx) => at.notes.keep(tx, key, {}));
+      expect(await a.notes.forget(kind, 3_600_000, 9)).toBe(0);
+      expect([await b.notes.forget(kind, -1_000, 2), await a.notes.forget(kind, -1_000, 2)]).toEqual([2, 1]);
+      expect(await a.notes.keys(kind, 9)).toEqual([]);
+      expect([(await a.notes.get(`x${kind}`)) !== null, (await other.notes.get(`${kind}1`)) !== null]).toEqual([
+        true,
+        true,
+      ]);
+    });
+
     test("every row names its organisation", async () => {
       const found = await opened.first.db.execute(sql`
         select t.table_name as name from information_schema.tables t

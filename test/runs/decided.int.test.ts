@@ -135,6 +135,7 @@ test("a request that policy turns away at intake is in the record once, without 
   house.directory.put(eve);
   await house.say(ANA, "append a line", { channel: "C0NEW", key: "one" });
   await house.say(ANA, "append a line", { channel: "C0NEW", key: "one" });
+  await house.say(ANA, "append another line", { channel: "C0NEW", key: "two" });
   await house.say(eve, "append a line");
   await house.say(DEE, "append a line");
   await house.say(ANA, "change sql/churn.sql in acme/reports");
@@ -154,6 +155,17 @@ test("a request that policy turns away at intake is in the record once, without 
     },
   ]);
   expect(JSON.stringify(await turnedAway())).not.toContain("churn");
+});
+
+test("whoever is turned away again and again fills nothing, and hides nobody else's refusal", async () => {
+  await open();
+  for (let n = 0; n < 25; n += 1) await house.say(ANA, "append a line", { channel: `C0NEW${n}`, key: `ana ${n}` });
+  await house.say(DEE, "append a line");
+  const { notes } = house.core.stores;
+  expect(await notes.keys("turned-away:", 100)).toHaveLength(21);
+  expect(
+    await notes.keys(`turned-away:${house.core.clock.now().toISOString().slice(0, 10)}:slack:T0LOCAL:U0DEE:`, 10),
+  ).toHaveLength(1);
 });
 
 test("what is a question or a mistake at intake is no decision of policy", async () => {
