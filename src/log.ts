@@ -1,10 +1,9 @@
 import pino from "pino";
-import type { Secret } from "#ports/secret.ts";
+import { Secret } from "#ports/secret.ts";
 import type { Core } from "#runs/core.ts";
 import type { Known } from "#runs/redact.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
-import { slackSecrets } from "./slack-place.ts";
 
 /**
  * The log, on the standard error output. Whatever part writes a line, what `redact` knows is masked in it: a vendor's error
@@ -21,23 +20,31 @@ export function openLog(o: {
   return (message, fields) => log.info(fields ?? {}, message);
 }
 
-/** What configuration brought that nobody may read. */
-export const configuredSecrets = (config: Config, github: Forge["github"]): readonly Secret[] =>
-  [
-    config.models.openai.key,
-    config.models.anthropic.key,
-    ...slackSecrets(config.slack),
-    config.people.githubToken,
-    config.signIn?.clientSecret,
-    config.policyRepository?.token,
-    config.policyWebhook,
-    github?.privateKey,
-    github?.webhookSecret,
-    github?.oauth?.clientSecret,
-    config.daytona?.apiKey,
-    config.linear?.webhookSecret,
-    ...Object.values(config.linear?.access ?? {}).filter((one) => typeof one !== "string"),
-  ].flatMap((secret) => secret ?? []);
+/** Every secret that is somewhere in `value`, however deep. */
+function secretsIn(value: unknown): readonly Secret[] {
+  if (value instanceof Secret) return [value];
+  if (value instanceof Map) return [...value.values()].flatMap(secretsIn);
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(secretsIn) : [];
+}
+
+/** As they stand in a URL, which a driver's error may quote: alone they may be a word that people write. */
+function passwordsIn(place: Config["database"]): readonly Secret[] {
+  const urls = Object.values(place).filter((value) => typeof value === "string" && URL.canParse(value));
+  return urls.flatMap((url) => {
+    const { username, password } = new URL(url);
+    return password === "" ? [] : [new Secret("database_password", `${username}:${password}@`)];
+  });
+}
+
+/**
+ * What configuration brought that nobody may read: a new setting that is a `Secret` is among them by itself. `github`: what the
+ * App's files held.
+ */
+export const configuredSecrets = (config: Config, github: Forge["github"]): readonly Secret[] => [
+  ...secretsIn(config),
+  ...passwordsIn(config.database),
+  ...[github?.privateKey, github?.webhookSecret, github?.oauth?.clientSecret].flatMap((secret) => secret ?? []),
+];
 
 export const knownAs = (secrets: readonly Secret[]): readonly Known[] =>
   secrets.map((secret) => ({ name: secret.name, value: secret.reveal() }));

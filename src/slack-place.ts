@@ -153,12 +153,3 @@ function installsOf(e: Settings, given: string, heard: boolean): SlackInstalls |
   const site = e.SLACK_API_URL === undefined ? "https://slack.com" : new URL(e.SLACK_API_URL).origin;
   return { clientId, clientSecret, keys: [key, ...e.COUNTERSIGN_TOKENS_KEY_OLD], allowed, home, site };
 }
-
-/** For whoever keeps them out of the record. */
-export function slackSecrets(place: SlackPlace | null): readonly Secret[] {
-  if (place === null) return [];
-  const { botToken, installs, intake } = place;
-  const whose = installs === null ? [botToken] : [installs.clientSecret, ...installs.keys];
-  if (intake.by === "http") return [...whose, intake.signingSecret];
-  return [...whose, intake.appToken, ...(intake.unused === null ? [] : [intake.unused])];
-}

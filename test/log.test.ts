@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { openLog } from "#log.ts";
+import { parseConfig } from "#config.ts";
+import { configuredSecrets, openLog } from "#log.ts";
 import { redactor } from "#runs/redact.ts";
 
 const written = (known: Record<string, string>) => {
@@ -39,3 +40,39 @@ test("what is below the level is not written", () => {
   log("nothing of note");
   expect(lines).toEqual([]);
 });
+
+const KEY = `${"A".repeat(42)}E=`;
+/** Each value that is nobody's to read says so; some exclude each other. */
+const SETTINGS: readonly Readonly<Record<string, string>>[] = [
+  {
+    ...{ SLACK_BOT_TOKEN: "hush-bot", SLACK_APP_TOKEN: "hush-app", SLACK_SIGNING_SECRET: "hush-signing" },
+    ...{ OPENAI_API_KEY: "hush-openai", ANTHROPIC_API_KEY: "hush-anthropic", DAYTONA_API_KEY: "hush-daytona" },
+    ...{ COUNTERSIGN_GITHUB_TOKEN: "hush-github", COUNTERSIGN_SECRET_CMS_READ: "hush-cms" },
+    ...{ GITHUB_APP_ID: "1", GITHUB_APP_PRIVATE_KEY: "hush-key", GITHUB_WEBHOOK_SECRET: "hush-hook" },
+    ...{ GITHUB_APP_CLIENT_ID: "Iv1", GITHUB_APP_CLIENT_SECRET: "hush-app-client" },
+    ...{ LINEAR_ACCESS_TOKEN: "hush-linear", LINEAR_WEBHOOK_SECRET: "hush-linear-hook" },
+    ...{ PUBLIC_URL: "https://agents.example.com", DATABASE_URL: "postgres://app:secret-of-db@db.example.com/app" },
+  },
+  {
+    ...{ SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "hush-client", SLACK_SIGNING_SECRET: "hush-signing" },
+    ...{
+      COUNTERSIGN_SLACK_WORKSPACES: "T0ACME",
+      COUNTERSIGN_TOKENS_KEY: KEY,
+      PUBLIC_URL: "https://agents.example.com",
+    },
+    ...{ COUNTERSIGN_TOKENS_KEY_OLD: KEY.replace("E=", "I="), DATABASE_URL: "postgres://app:postgres@db/app" },
+  },
+];
+for (const [n, env] of SETTINGS.entries()) {
+  test(`every secret that configuration brings is known, ${n === 0 ? "with one workspace" : "with several"}`, () => {
+    const known = configuredSecrets(parseConfig(env, "/srv"), null).map((secret) => secret.reveal());
+    const hidden = Object.values(env).flatMap(
+      (value) => /hush[\w%-]+/.exec(value)?.[0] ?? (/^A{42}/.test(value) ? value : []),
+    );
+    expect(hidden.length).toBeGreaterThan(3);
+    expect(known).toEqual(expect.arrayContaining(hidden));
+    // A password may be a word that is in every record: it is one beside its user alone.
+    expect(known).toContain(n === 0 ? "app:secret-of-db@" : "app:postgres@");
+    expect(known).not.toContain("postgres");
+  });
+}

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "#config.ts";
-import { slackSecrets } from "#slack-place.ts";
 
 /** What is set where several workspaces install the app. */
 const parse = (env: Record<string, string>) => parseConfig(env, "/srv");
@@ -87,13 +86,6 @@ test("several workspaces install the app where no bot token says which one, and 
   expect(slack?.installs?.keys).toHaveLength(3);
   expect(signIn).toMatchObject({ clientId: "1.2" });
   expect(JSON.stringify(slack)).not.toMatch(/hush|AAAA/);
-  expect(slackSecrets(slack).map(({ name }) => name)).toEqual([
-    "slack_client_secret",
-    "tokens_key",
-    "tokens_key_old",
-    "tokens_key_old",
-    "slack_signing_secret",
-  ]);
   const gov = parse({ ...SEVERAL, SLACK_API_URL: "https://slack-gov.com/api" }).slack;
   expect(gov).toMatchObject({ apiUrl: "https://slack-gov.com/api/", installs: { site: "https://slack-gov.com" } });
   expect(parse(WORKSPACE).slack).toMatchObject({ installs: null });

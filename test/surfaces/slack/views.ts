@@ -252,6 +252,7 @@ export const views: Readonly<Record<string, View>> = {
   "outcome-denied-without-rule": story.outcomeOf(story.deniedWithoutRule),
   "outcome-answered": story.outcomeOf(story.answered),
   "outcome-cancelled": story.outcomeOf(story.cancelled),
+  "outcome-of-a-workspace-off-the-list": story.outcomeOf(story.unlisted),
   "outcome-answered-after-a-refusal": story.outcomeOf([
     ...story.working,
     story.opened({ approval: "approval-2", gate: "command", subject: { command: "rm -rf build" } }),
