@@ -28,15 +28,13 @@ const Diff = z.strictObject({
   maxBytes: z.number().int().positive(),
 });
 const Taken = z.strictObject({ to: z.number().int().nonnegative() });
-const Hook = z.strictObject({ push: z.string(), lines: z.string(), objects: z.string(), alternates: z.string() });
 const BODY_BYTES = 4_000_000;
 
 /** One verb: what it accepts and what it does with it. The answer is sent as JSON. */
 type Verb = (body: unknown) => Promise<unknown>;
 
 /**
- * The control plane's side: JSON over HTTP on a unix socket that only our own user can open. Also where git's hook asks.
- * Every verb may be repeated.
+ * The control plane's side: JSON over HTTP on a unix socket that only our own user can open. Every verb may be repeated.
  */
 export function adminServer(control: Control): Server {
   const verbs: Readonly<Record<string, Verb>> = {
@@ -68,7 +66,6 @@ export function adminServer(control: Control): Server {
     "/audited": async () => ({ end: await control.audited() }),
     "/acknowledge": async (body) => control.acknowledge(Taken.parse(body).to),
     "/certificate": async () => ({ pem: await control.certificate() }),
-    "/pre-receive": async (body) => control.judgePush(Hook.parse(body)),
   };
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {

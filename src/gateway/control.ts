@@ -3,7 +3,6 @@ import type { AuditLine, Changes, Gateway, Grant, Usage } from "#ports/gateway.t
 import { GatewayError } from "#ports/gateway.ts";
 import { changesBetween } from "./git/changes.ts";
 import type { Git } from "./git/git.ts";
-import type { Pushes } from "./git/pushes.ts";
 import type { Repositories } from "./git/repositories.ts";
 import type { Ledger } from "./model/ledger.ts";
 import type { Wall } from "./wall.ts";
@@ -12,17 +11,11 @@ import type { Wall } from "./wall.ts";
 export interface Control extends Omit<Gateway, "address"> {
   /** Audit lines before this cursor are in the record. */
   acknowledge(to: number): Promise<void>;
-  judgePush(question: {
-    push: string;
-    lines: string;
-    objects: string;
-    alternates: string;
-  }): Promise<{ ok: boolean; text: string }>;
 }
 
 export function controlOf(
   wall: Wall,
-  parts: { repositories: Repositories; pushes: Pushes; ledger: Ledger; git: Git; certificate: string },
+  parts: { repositories: Repositories; ledger: Ledger; git: Git; certificate: string },
 ): Control {
   const { repositories, ledger } = parts;
 
@@ -74,6 +67,5 @@ export function controlOf(
     acknowledge: (to) => wall.journal.acknowledge(to),
     audit: (from, signal): AsyncIterable<{ next: number; line: AuditLine }> => wall.journal.read(from, signal),
     audited: async () => wall.journal.end(),
-    judgePush: (question) => parts.pushes.judge(question),
   };
 }

@@ -148,11 +148,11 @@ async function openGateway(config: GatewayConfig, world: Partial<GatewayWorld>):
     brokers: {
       "/model/": modelBroker(wall, ledger, inFlight),
       [REGISTRY_PATH]: registryBroker(wall),
-      [GIT_PATH]: gitRelay(wall, { repositories, pushes, home, hooks, adminSocket }),
+      [GIT_PATH]: gitRelay(wall, { repositories, pushes, home, hooks }),
       [RUN_POLICY_PATH]: runPolicyBroker(wall, ledger),
     },
   });
-  const admin = adminServer(controlOf(wall, { repositories, pushes, ledger, git, certificate: ca.certificate }));
+  const admin = adminServer(controlOf(wall, { repositories, ledger, git, certificate: ca.certificate }));
   const sweep = setInterval(() => cutExpired(wall), outside.limits.sweepMs).unref();
   await listen(admin, adminSocket);
   await listen(data.listener, dataSocket);

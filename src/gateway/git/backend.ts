@@ -1,13 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
 import type { Grant } from "#ports/gateway.ts";
 import { gitEnvironment, gitSettings } from "./git.ts";
-import { hookEnvironment } from "./hook.ts";
 
 /** Where git finds what it needs of ours. */
 interface Places {
   readonly home: string;
   readonly hooks: string;
-  readonly adminSocket: string;
   readonly runsDir: string;
 }
 
@@ -18,23 +17,27 @@ interface Request {
   readonly method: string;
   readonly contentType: string;
   readonly protocol: string | readonly string[] | undefined;
-  /** Of a push: what its hook calls it. */
-  readonly push: string | null;
+  readonly isPush: boolean;
+}
+
+interface Backend {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** Of a push: what its hook has as descriptor 3 (see `hook.ts`). */
+  readonly hook: Duplex | null;
 }
 
 /**
  * Most memory that the unpacking of a push may map, in KiB. A delta of a kilobyte may say that it makes gigabytes, and
- * git asks for them before it looks. The hook takes the limit off again for itself: Node maps more than it uses.
+ * git asks for them before it looks.
  */
 const PUSH_KIB = 3 * 1024 * 1024;
 
 /** Starts `git http-backend` (git-http-backend(1)) for one request. */
-export function startBackend(places: Places, grant: Grant, request: Request): ChildProcessWithoutNullStreams {
+export function startBackend(places: Places, grant: Grant, request: Request): Backend {
   const { protocol } = request;
   const env = {
     ...gitEnvironment(places.home),
     ...gitSettings(settingsFor(places.hooks, grant)),
-    ...hookEnvironment(places.adminSocket, request.push ?? ""),
     GIT_PROJECT_ROOT: places.runsDir,
     GIT_HTTP_EXPORT_ALL: "1",
     PATH_INFO: request.path,
@@ -46,9 +49,14 @@ export function startBackend(places: Places, grant: Grant, request: Request): Ch
     // refs reach (upload-pack, "allowReachableSHA1InWant").
     ...(typeof protocol === "string" && /^version=[01]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {}),
   };
-  if (request.push === null) return spawn("git", ["http-backend"], { cwd: "/", env });
+  if (!request.isPush) return { child: spawn("git", ["http-backend"], { cwd: "/", env }), hook: null };
   const limited = 'ulimit -S -v "$1" && exec git http-backend';
-  return spawn("/bin/sh", ["-c", limited, "sh", String(PUSH_KIB)], { cwd: "/", env });
+  const child = spawn("/bin/sh", ["-c", limited, "sh", String(PUSH_KIB)], {
+    cwd: "/",
+    env,
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+  });
+  return { child: child as ChildProcessWithoutNullStreams, hook: child.stdio[3] as Duplex };
 }
 
 function settingsFor(hooks: string, grant: Grant): Record<string, string> {

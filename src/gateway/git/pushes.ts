@@ -1,13 +1,12 @@
-import { randomUUID } from "node:crypto";
 import { record, type Wall } from "#gateway/wall.ts";
 import type { Grant } from "#ports/gateway.ts";
 import type { Git } from "./git.ts";
+import type { Question, Verdict } from "./hook.ts";
 import type { RefCommand } from "./pkt-line.ts";
 import { printable, type RefVerdict, verifyPush } from "./push-policy.ts";
 
 /** A push between its first byte and git's exit. */
 export interface Push {
-  readonly id: string;
   readonly grant: Grant;
   readonly gitDir: string;
   readonly commands: readonly RefCommand[];
@@ -16,21 +15,16 @@ export interface Push {
 }
 
 export interface Pushes {
-  begin(push: Omit<Push, "id" | "decided">): Push;
+  begin(push: Omit<Push, "decided">): Push;
   end(push: Push): void;
-  /** What `pre-receive.ts` asks. An unknown push, or one that turns out otherwise than announced, is refused. */
-  judge(question: {
-    push: string;
-    lines: string;
-    objects: string;
-    alternates: string;
-  }): Promise<{ ok: boolean; text: string }>;
+  /** What the push's hook asks. A push that is over, or that turns out otherwise than announced, is refused. */
+  judge(push: Push, question: Question): Promise<Verdict>;
   /** One line per ref for a push that never reached the hook. */
   recordRefused(push: Push, reason: string, detail: string): Promise<void>;
 }
 
 export function openPushes(wall: Wall, git: Git): Pushes {
-  const running = new Map<string, Push>();
+  const running = new Set<Push>();
 
   async function recordVerdict(push: Push, verdict: RefVerdict): Promise<boolean> {
     const { run, sandbox } = push.grant;
@@ -40,10 +34,7 @@ export function openPushes(wall: Wall, git: Git): Pushes {
     return await record(wall, { ...line, ...judged });
   }
 
-  async function judgeKnown(
-    push: Push,
-    question: { lines: string; objects: string; alternates: string },
-  ): Promise<{ ok: boolean; text: string }> {
+  async function judgeKnown(push: Push, question: Question): Promise<Verdict> {
     const commands = readLines(question.lines);
     const grant = standing(wall, push) ?? push.grant;
     if (!commands || !grant.git || !isSame(commands, push.commands))
@@ -65,14 +56,13 @@ export function openPushes(wall: Wall, git: Git): Pushes {
 
   return {
     begin(push) {
-      const begun: Push = { ...push, id: randomUUID(), decided: false };
-      running.set(begun.id, begun);
+      const begun: Push = { ...push, decided: false };
+      running.add(begun);
       return begun;
     },
-    end: (push) => void running.delete(push.id),
-    async judge(question) {
-      const push = running.get(question.push);
-      if (!push) return { ok: false, text: "countersign: this push is not known.\n" };
+    end: (push) => void running.delete(push),
+    async judge(push, question) {
+      if (!running.has(push)) return { ok: false, text: "countersign: this push is over.\n" };
       return await judgeKnown(push, question);
     },
     async recordRefused(push, reason, detail) {

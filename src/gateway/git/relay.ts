@@ -9,6 +9,7 @@ import type { Grant } from "#ports/gateway.ts";
 import { type Asked, readFetch, readTarget } from "./asked.ts";
 import { startBackend } from "./backend.ts";
 import { answerFromCgi } from "./cgi.ts";
+import { answerHook } from "./hook.ts";
 import { readCommands } from "./pkt-line.ts";
 import type { Push, Pushes } from "./pushes.ts";
 import type { Repositories } from "./repositories.ts";
@@ -26,7 +27,6 @@ export interface RelayParts {
   readonly pushes: Pushes;
   readonly home: string;
   readonly hooks: string;
-  readonly adminSocket: string;
 }
 
 interface Admitted {
@@ -175,15 +175,16 @@ async function answer(
     push: Push | null;
   },
 ): Promise<void> {
-  const { grant, asked, req } = o;
-  const child = startBackend({ ...parts, runsDir: parts.repositories.runsDir }, grant, {
+  const { grant, asked, req, push } = o;
+  const { child, hook } = startBackend({ ...parts, runsDir: parts.repositories.runsDir }, grant, {
     path: `/${grant.run}.git/${asked.rest}`,
     query: asked.query,
     method: req.method ?? "",
     contentType: req.headers["content-type"] ?? "",
     protocol: req.headers["git-protocol"],
-    push: o.push?.id ?? null,
+    isPush: push !== null,
   });
+  if (push !== null && hook !== null) void answerHook(hook, (question) => parts.pushes.judge(push, question));
   await answerFromCgi(child, o.body, o.res);
 }
 
