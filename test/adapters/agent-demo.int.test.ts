@@ -1,12 +1,14 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { demo } from "#adapters/agent/profiles.ts";
 import type { Agent } from "#ports/agent.ts";
 import { agentContract, ended, eventsUntil, is, messageOf, only } from "#test/contracts/agent.ts";
+import { demoImage } from "#test/fixtures/acp/demo-image.ts";
 import { marked, type RealWorld, realWorld } from "#test/fixtures/acp/world.ts";
 
-const image = path.resolve(import.meta.dirname, "..", "..", "images", "demo");
+const { folder, image } = await demoImage();
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 agentContract("the demo agent over ACP", () => realWorld(demo, image));
 

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { installImage } from "#adapters/agent/install.ts";
 
@@ -71,6 +73,21 @@ test("a machine the agent has no program for is told so", async () => {
 test.each(["../etc", "", "a/b", "nothing-here"])("a name that is no image is refused: %s", async (name) => {
   const install = await recipe("true");
   await expect(install(name)).rejects.toThrow(/agent image/);
+});
+
+test("a program of ours is one file that Node runs as it is", async () => {
+  const install = await recipe("true");
+  const image = path.join(folder, "images", "ours");
+  await mkdir(image);
+  const programs = { "hello.cjs": "hello.ts" };
+  await writeFile(path.join(image, "package.json"), JSON.stringify({ type: "module", countersign: { programs } }));
+  await writeFile(
+    path.join(image, "hello.ts"),
+    'import { name } from "./name.ts";\nconst to: string = name;\nconsole.log("Hello", to);\n',
+  );
+  await writeFile(path.join(image, "name.ts"), 'export const name = "you";\n');
+  const { stdout } = await promisify(execFile)(process.execPath, [path.join(await install("ours"), "hello.cjs")]);
+  expect(stdout).toBe("Hello you\n");
 });
 
 test("an image without a lockfile is copied and never installed", async () => {

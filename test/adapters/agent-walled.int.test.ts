@@ -1,12 +1,14 @@
-import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { rm } from "node:fs/promises";
+import { afterAll, describe, expect, test } from "vitest";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
 import { agentContract, ended, eventsUntil, is, messageOf, only } from "#test/contracts/agent.ts";
+import { demoImage } from "#test/fixtures/acp/demo-image.ts";
 import { openCodeImage } from "#test/fixtures/acp/opencode-image.ts";
 import { walledWorld } from "#test/fixtures/acp/world.ts";
 import { noBubblewrap } from "./sandbox-local-bench.ts";
 
-const image = path.resolve(import.meta.dirname, "..", "..", "images", "demo");
+const { folder, image } = await demoImage();
+afterAll(() => rm(folder, { recursive: true, force: true }));
 const hasWall = noBubblewrap === null;
 const real = hasWall ? await openCodeImage() : null;
 

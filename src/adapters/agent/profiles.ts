@@ -37,7 +37,7 @@ export const demo: AgentProfile = {
   restore: "resume",
   startDeadlineMs: 20_000,
   launch: (run) => ({
-    argv: ["node", `${run.imageDir}/agent.ts`],
+    argv: ["node", `${run.imageDir}/agent.cjs`],
     env: { ...proxyEnv(run), MODEL_BASE_URL: modelUrl(run, "openai"), MODEL_TOKEN: run.token, MODEL_NAME: run.model },
     files: {},
   }),

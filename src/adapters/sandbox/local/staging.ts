@@ -93,8 +93,10 @@ async function stripped(sources: Map<string, string>, node: string): Promise<[st
   return JSON.parse((await running).stdout);
 }
 
-/** Text of a source file of ours. An import of types alone is none: it is gone before anything runs. */
-const source = (file: string) => readFileSync(path.join(SOURCES, file), "utf8").replace(/^import type [^;]*;$/gm, "");
+/** Text of a source file below `folder`. An import of types alone is none: it is gone before anything runs. */
+const sourceIn = (folder: string) => (file: string) =>
+  readFileSync(path.join(folder, file), "utf8").replace(/^import type [^;]*;$/gm, "");
+const source = sourceIn(SOURCES);
 
 /**
  * Our own programs for the sandbox, each as one file of plain JavaScript below `folder`, under the digest of their
@@ -129,9 +131,12 @@ export async function stageRuntime(folder: string, node: string): Promise<string
   return target;
 }
 
-/** One of our programs as a single file of plain JavaScript. `entry`: its source below `src`; `node`: Node 24. */
-export async function programText(entry: string, node: string): Promise<string> {
-  return bundle(entry, new Map(await stripped(closure(entry, source), node)));
+/**
+ * One of our programs as a single file of plain JavaScript. `entry`: its source below `folder`, which is `src` unless
+ * told; `node`: Node 24.
+ */
+export async function programText(entry: string, node: string, folder = SOURCES): Promise<string> {
+  return bundle(entry, new Map(await stripped(closure(entry, sourceIn(folder)), node)));
 }
 
 /** `file` itself when anybody can run it, else a link to it or a copy of it in `folder`. */
