@@ -164,25 +164,38 @@ export async function openRepositories(folder: string, git: Git, o: { pushGraceM
     throw new GatewayError("not_found", `${repo.name} has no ${ref}`);
   }
 
+  /** What a run sees of the mirror, by name: the default branch, and every tag. */
+  async function given(mirror: string): Promise<(readonly [name: string, oid: string])[]> {
+    const main = /^ref: (refs\/heads\/.+)$/m.exec(await readFile(path.join(mirror, "HEAD"), "utf8"))?.[1];
+    const which = ["refs/tags", ...(main === undefined ? [] : [main])];
+    const listed = await must(
+      ["for-each-ref", "--format=%(objectname) %(refname)", ...which],
+      { gitDir: mirror },
+      "unavailable",
+    );
+    const all = listed.split("\n").map((line) => [line.slice(41), line.slice(0, 40)] as const);
+    // A pattern is also that of all below it.
+    return all.filter(([name]) => name === main || name.startsWith("refs/tags/"));
+  }
+
   async function makeRepository(gitDir: string, mirror: string, branch: string, at: string): Promise<void> {
     const draft = path.join(runsDir, `.new-${randomUUID()}`);
     try {
-      await must(["init", "--quiet", "--bare", draft], {}, "unavailable");
+      const [there, refs] = await Promise.all([
+        commitOf(mirror, at),
+        given(mirror),
+        must(["init", "--quiet", "--bare", `--initial-branch=${branch}`, draft], {}, "unavailable"),
+      ]);
+      if (there !== at) throw new GatewayError("not_found", `commit ${at} is not in the mirror`);
       await writeFile(path.join(draft, "objects", "info", "alternates"), `${path.join(mirror, "objects")}\n`);
       // Where a shallow mirror's history ends, its borrower's must end too.
       if (existsSync(path.join(mirror, "shallow")))
         await copyFile(path.join(mirror, "shallow"), path.join(draft, "shallow"));
-      if ((await commitOf(draft, at)) !== at) throw new GatewayError("not_found", `commit ${at} is not in the mirror`);
-      const head = await git(["symbolic-ref", "HEAD"], { gitDir: mirror });
-      const main = head.stdout.toString("utf8").trim();
-      const specs = ["+refs/tags/*:refs/tags/*", ...((await commitOf(mirror, main)) ? [`+${main}:${main}`] : [])];
-      await must(
-        ["fetch", "--quiet", "--update-shallow", "--no-write-fetch-head", mirror, ...specs],
-        { gitDir: draft },
-        "unavailable",
-      );
-      await must(["update-ref", `refs/heads/${branch}`, at], { gitDir: draft }, "invalid");
-      await must(["symbolic-ref", "HEAD", `refs/heads/${branch}`], { gitDir: draft }, "invalid");
+      // All its objects are the mirror's: the names are all there is to bring, and one git writes them.
+      const own = `refs/heads/${branch}`;
+      const made = [...refs.filter(([name]) => name !== own), [own, at] as const];
+      const input = made.map(([name, oid]) => `create ${name}\0${oid}\0`).join("");
+      await must(["update-ref", "--stdin", "-z"], { gitDir: draft, input }, "invalid");
       await rename(draft, gitDir);
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
