@@ -27,15 +27,15 @@ export const GIT: readonly Mutation[] = [
   {
     name: "a run rewrites its branch",
     file: "src/gateway/git/push-policy.ts",
-    find: "if (command.old !== ZERO_OID && !(await isAncestor(view, command.old, command.new))) {",
+    find: "if (command.old !== ZERO_OID && !follows.get(command.old)) {",
     replace: "if (false) {",
     red: corpus("GR-04"),
   },
   {
     name: "path rules read the last commit only",
     file: "src/gateway/git/push-policy.ts",
-    find: "await touchedPaths(view, commits.oids)",
-    replace: "await touchedPaths(view, commits.oids.slice(-1))",
+    find: "touchedPaths(view, commits.oids),",
+    replace: "touchedPaths(view, commits.oids.slice(-1)),",
     red: guards("a path that was touched on the way and is nowhere in the result is still refused"),
   },
   {
@@ -125,8 +125,8 @@ export const GIT: readonly Mutation[] = [
   {
     name: "a commit may say a credential",
     file: "src/gateway/git/commits.ts",
-    find: "return [...(await secretsSaid(view, commits)), ...scanner.end()];",
-    replace: "void secretsSaid;\n  return [...scanner.end()];",
+    find: "return [...said, ...scanner.end()];",
+    replace: "void said;\n  return [...scanner.end()];",
     red: attacked("a credential in a commit's "),
   },
   {

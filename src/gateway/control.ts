@@ -13,11 +13,16 @@ export interface Control extends Omit<Gateway, "address"> {
   acknowledge(to: number): Promise<void>;
 }
 
+/** Answers about changes that are kept: a run asks twice within a minute or so, and a patch may be two megabytes. */
+const KEPT = 8;
+
 export function controlOf(
   wall: Wall,
   parts: { repositories: Repositories; ledger: Ledger; git: Git; certificate: string },
 ): Control {
   const { repositories, ledger } = parts;
+  /** What lies between two commits never changes: it is asked when a run is checked and again when it is published. */
+  const between = new Map<string, Changes>();
 
   /** Narrowing is immediate: what the new grant would refuse is cut. */
   function cutRefused(grant: Grant): void {
@@ -50,7 +55,14 @@ export function controlOf(
       if (!gitDir) throw new GatewayError("not_found", `run ${run} has no repository`);
       const pushing = wall.grants.ofRun(run).find((held) => held.grant.git?.branch) ?? wall.grants.ofRun(run)[0];
       const paths = pushing?.grant.git?.paths ?? [];
-      return await changesBetween({ git: parts.git, gitDir, env: {} }, { base, head, maxBytes, paths });
+      const key = JSON.stringify([run, base, head, maxBytes, paths]);
+      const known = between.get(key);
+      if (known !== undefined) return known;
+      const changes = await changesBetween({ git: parts.git, gitDir, env: {} }, { base, head, maxBytes, paths });
+      const [oldest] = between.keys();
+      if (between.size >= KEPT && oldest !== undefined) between.delete(oldest);
+      between.set(key, changes);
+      return changes;
     },
     async forget(run) {
       for (const held of wall.grants.ofRun(run)) {

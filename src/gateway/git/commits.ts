@@ -136,7 +136,7 @@ export async function secretsIn(
 ): Promise<readonly SecretHit[] | null> {
   const scanner = patchScanner();
   let size = 0;
-  const result = await view.git(
+  const patches = view.git(
     [...TREE_DIFF, "-p", "--unified=0", "--text", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"],
     {
       gitDir: view.gitDir,
@@ -149,9 +149,10 @@ export async function secretsIn(
       },
     },
   );
+  const [result, said] = await Promise.all([patches, secretsSaid(view, commits)]);
   if (result.truncated) return null;
   if (result.code !== 0) throw new Error(`git diff-tree: ${result.stderr}`);
-  return [...(await secretsSaid(view, commits)), ...scanner.end()];
+  return [...said, ...scanner.end()];
 }
 
 function split(bytes: Buffer): Buffer[] {

@@ -98,8 +98,11 @@ async function contentOf(
   const commits = await commitsOf(view, git, command);
   if ("fault" in commits) return { ...commits, judged: null };
   if (commits.oids.length === 0) return { fault: null, judged: null };
-  const touched = await touchedPaths(view, commits.oids);
-  const fault = pathFault(git.paths, touched) ?? (await secretFault(view, git, command, commits.oids));
+  const [touched, said] = await Promise.all([
+    touchedPaths(view, commits.oids),
+    secretFault(view, git, command, commits.oids),
+  ]);
+  const fault = pathFault(git.paths, touched) ?? said;
   const decided = fault === null || fault.reason === "path";
   return { fault, judged: decided ? judgedPaths(git.paths, touched) : null };
 }
@@ -111,23 +114,29 @@ async function commitsOf(
   command: RefCommand,
 ): Promise<{ readonly fault: Fault } | { readonly oids: readonly string[] }> {
   const fault = (reason: string, detail: string) => ({ fault: { reason, rule: null, detail } });
-  if (command.old !== ZERO_OID && !(await isAncestor(view, command.old, command.new))) {
+  // A run's first push moves its branch from the base: that is one question, not two.
+  const olds = [...new Set([git.base, command.old])].filter((oid) => oid !== ZERO_OID);
+  const [oids, ...ancestors] = await Promise.all([
+    commitsAfter(view, git.base, command.new, MOST_COMMITS),
+    ...olds.map((old) => isAncestor(view, old, command.new)),
+  ]);
+  const follows = new Map(olds.map((old, index) => [old, ancestors[index]]));
+  if (command.old !== ZERO_OID && !follows.get(command.old)) {
     return fault("non_ff", `${command.ref}: only forward. Commit on top instead of rewriting.`);
   }
-  if (!(await isAncestor(view, git.base, command.new))) {
-    return fault("base", `${command.ref}: does not start from ${git.base.slice(0, 12)}.`);
-  }
-  const oids = await commitsAfter(view, git.base, command.new, MOST_COMMITS);
+  if (!follows.get(git.base)) return fault("base", `${command.ref}: does not start from ${git.base.slice(0, 12)}.`);
   if (oids === null) return fault("limit", `${command.ref}: more than ${MOST_COMMITS} commits.`);
   if (oids.length === 0) return { oids };
-  const borrowed = await borrowedCommit(view, command.new, command.ref.replace("refs/heads/", ""));
+  const [borrowed, large] = await Promise.all([
+    borrowedCommit(view, command.new, command.ref.replace("refs/heads/", "")),
+    largeFile(view, { base: git.base, head: command.new, maxBytes: git.maxBytes }),
+  ]);
   if (borrowed !== null) {
     return fault(
       "base",
       `${command.ref}: ${borrowed.slice(0, 12)} is not of this run. Commit on top of its own branch.`,
     );
   }
-  const large = await largeFile(view, { base: git.base, head: command.new, maxBytes: git.maxBytes });
   if (large !== null) {
     return fault("limit", `${printable(large.path)}: ${large.bytes} bytes, ${git.maxBytes} may be pushed.`);
   }
