@@ -13,8 +13,9 @@ export interface Control extends Omit<Gateway, "address"> {
   acknowledge(to: number): Promise<void>;
 }
 
-/** Answers about changes that are kept: a run asks twice within a minute or so, and a patch may be two megabytes. */
+/** Answers about changes that are kept, and the longest patch in one: a run asks twice within a minute or so. */
 const KEPT = 8;
+const KEPT_PATCH = 2_000_000;
 
 export function controlOf(
   wall: Wall,
@@ -22,7 +23,7 @@ export function controlOf(
 ): Control {
   const { repositories, ledger } = parts;
   /** What lies between two commits never changes: it is asked when a run is checked and again when it is published. */
-  const between = new Map<string, Changes>();
+  const between = new Map<string, { readonly changes: Changes; readonly maxBytes: number }>();
 
   /** Narrowing is immediate: what the new grant would refuse is cut. */
   function cutRefused(grant: Grant): void {
@@ -55,13 +56,15 @@ export function controlOf(
       if (!gitDir) throw new GatewayError("not_found", `run ${run} has no repository`);
       const pushing = wall.grants.ofRun(run).find((held) => held.grant.git?.branch) ?? wall.grants.ofRun(run)[0];
       const paths = pushing?.grant.git?.paths ?? [];
-      const key = JSON.stringify([run, base, head, maxBytes, paths]);
+      const key = JSON.stringify([run, base, head, paths]);
       const known = between.get(key);
-      if (known !== undefined) return known;
+      // A whole patch is whole for whoever would take more of it.
+      if (known !== undefined && maxBytes >= known.maxBytes) return known.changes;
       const changes = await changesBetween({ git: parts.git, gitDir, env: {} }, { base, head, maxBytes, paths });
+      if (changes.truncated) return changes;
       const [oldest] = between.keys();
       if (between.size >= KEPT && oldest !== undefined) between.delete(oldest);
-      between.set(key, changes);
+      if (changes.patch.length <= KEPT_PATCH) between.set(key, { changes, maxBytes });
       return changes;
     },
     async forget(run) {

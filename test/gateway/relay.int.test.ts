@@ -74,6 +74,9 @@ test("changes tell commits, files, patch, and the paths that a person must appro
   const cut = await world.client.changes(work.run, forge.main, oid, 50);
   expect(cut.truncated).toBe(true);
   expect(Buffer.byteLength(cut.patch)).toBeLessThanOrEqual(50);
+  // Whoever takes more than is there, or asks again after a cut answer, gets all of it.
+  for (const more of [100_000, 200_000])
+    expect(await world.client.changes(work.run, forge.main, oid, more)).toEqual(changes);
 });
 
 test.each([
