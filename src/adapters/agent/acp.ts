@@ -93,7 +93,7 @@ async function shakeHands(
 
 function agent(sandbox: Sandbox, procId: string, line: Attachment): Agent {
   const stop = async () => {
-    await endTree(sandbox, procId);
+    await line.end(() => endTree(sandbox, procId));
     await line.until(() => line.exited(), null);
   };
 

@@ -24,6 +24,8 @@ export interface Attachment {
    */
   append(build: (fold: SessionFold) => object | null): Promise<boolean>;
   exited(): boolean;
+  /** Runs what ends the agent and all that runs beside it; what is left is looked for afterwards. */
+  end(act: () => Promise<void>): Promise<void>;
   /** False when `withinMs` went by first. Throws when the sandbox is lost or the attachment ended. */
   until(condition: () => boolean, withinMs: number | null): Promise<boolean>;
   events(cursor: number, signal: AbortSignal): AsyncIterable<Entry>;
@@ -44,6 +46,7 @@ export function attachment(o: {
   let exited = false;
   let upToDate = false;
   let lost: { readonly error: unknown } | null = null;
+  let ending: Promise<void> | null = null;
   let turnstile: Promise<unknown> = Promise.resolve();
 
   /** One at a time, in the order of asking; a failure is the asker's, not the next one's. */
@@ -114,6 +117,8 @@ export function attachment(o: {
     await readLines(true);
     o.signal.throwIfAborted();
     // The tree is empty before anyone hears of the end: a killed agent's shells would go on writing.
+    // Beside a `killAll` the look would be killed too, and begin again. Whoever asked for the end hears of its failure.
+    await ending?.catch(() => undefined);
     await killLeftovers(sandbox, procId, "all");
     const info = (await sandbox.processes()).find((process) => process.procId === procId);
     await inTurn(async () => {
@@ -183,6 +188,10 @@ export function attachment(o: {
       return (await inTurn(() => write(build)).finally(ring)) === true;
     },
     exited: () => exited,
+    end(act) {
+      ending = act();
+      return ending;
+    },
     until,
     async *events(cursor, signal) {
       let next = log.findIndex((entry) => entry.cursor > cursor);
