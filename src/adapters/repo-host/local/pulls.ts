@@ -27,8 +27,10 @@ export interface KeptPull {
 
 /** `null` when there is no such number, or when it was claimed by an opening that never finished. */
 export async function readPull(ground: Ground, repo: string, number: number): Promise<KeptPull | null> {
-  const opened = await readRecord(pullFile(ground, repo, number, "opened"), OpenedRecord);
-  const text = await readRecord(pullFile(ground, repo, number, "text"), TextRecord);
+  const [opened, text] = await Promise.all([
+    readRecord(pullFile(ground, repo, number, "opened"), OpenedRecord),
+    readRecord(pullFile(ground, repo, number, "text"), TextRecord),
+  ]);
   if (opened === null || text === null) return null;
   const claim = await readRecord(branchFile(ground, repo, opened.branch), BranchRecord);
   if (claim?.number !== number) return null;
@@ -88,16 +90,18 @@ export async function openPull(
   const taken = (number: number) => new RepoHostError("invalid", `${branch} has pull request ${repo}#${number}`);
   const before = await readRecord(branchFile(ground, repo, branch), BranchRecord);
   if (before !== null) throw taken(before.number);
-  const headOid = await branchOid(ground, repo, branch);
-  if (headOid === null || branch === base || (await branchOid(ground, repo, base)) === null)
+  const [headOid, baseOid] = await Promise.all([branchOid(ground, repo, branch), branchOid(ground, repo, base)]);
+  if (headOid === null || branch === base || baseOid === null)
     throw new RepoHostError("invalid", `there is nothing between ${base} and ${branch} in ${repo}`);
 
   const used = (await names(pullsFolder(ground, repo))).map(Number);
   let number = Math.max(0, ...used) + 1;
   while (!(await claimFolder(`${pullsFolder(ground, repo)}/${number}`))) number += 1;
   const at = ground.clock.now().toISOString();
-  await replaceRecord(pullFile(ground, repo, number, "opened"), { number, branch, base, draft, headOid, at });
-  await replaceRecord(pullFile(ground, repo, number, "text"), { title, body });
+  await Promise.all([
+    replaceRecord(pullFile(ground, repo, number, "opened"), { number, branch, base, draft, headOid, at }),
+    replaceRecord(pullFile(ground, repo, number, "text"), { title, body }),
+  ]);
   if (!(await createRecord(branchFile(ground, repo, branch), { branch, number }))) {
     const winner = await readRecord(branchFile(ground, repo, branch), BranchRecord);
     throw taken(winner?.number ?? number);
