@@ -13,7 +13,7 @@ import { repoUrl } from "./reach.ts";
 import type { Run } from "./run.ts";
 import { release } from "./sandbox.ts";
 
-const GIT_MS = 2 * 60_000;
+const GIT_MS = 5 * 60_000;
 /** A refused push goes back to the agent once; then a person must look. */
 const PUSH_REJECTIONS = 1;
 
@@ -30,10 +30,9 @@ export async function finish(
 ): Promise<void> {
   if (agent) await agent.stop();
   await sandbox.killAll();
-  const problem = await commitAndPush(core, sandbox, run, signal);
-  if (problem !== null) return notSaved(core, run, problem);
-  const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
-  const oid = head.stdout.trim();
+  const saved = await commitAndPush(core, sandbox, run, signal);
+  if ("what" in saved) return notSaved(core, run, saved);
+  const { oid } = saved;
   const changed = oid !== run.baseOid;
   const events = await eventsOf(core, run.id);
   const all = facts(events);
@@ -74,52 +73,47 @@ interface Unsaved {
 const AWAY = /error: 5\d\d|failed to connect|couldn't connect|connection (refused|reset)|timed out|empty reply/i;
 
 /**
- * `null` when it is saved. Author: our app; co-authors: those whose words it came of. Hooks and signing of the repository are off, its
- * remotes do not count, and what its filters start is stopped. Throws when the relay does not answer.
+ * One command and not six: each is a way into the sandbox and back. "saved" comes between the commit and the push, so
+ * that what fails has its name. Arguments: message, address, branch. Everything inside was stopped before, so a lock that
+ * is there belongs to a git that was killed.
+ */
+const SAVE = `
+git() {
+  command git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c commit.gpgSign=false -c core.attributesFile=/dev/null "$@"
+}
+rm -f .git/index.lock .git/HEAD.lock || exit 1
+git add --all >&2 || exit 1
+if ! git diff --cached --quiet >&2; then
+  git commit --quiet --no-verify --cleanup=whitespace --message "$1" >&2 || exit 1
+fi
+head=$(git rev-parse --verify "HEAD^{commit}") || exit 1
+echo saved
+git push --quiet "$2" "$head:refs/heads/$3" >&2 || exit 1
+echo "$head"
+`;
+
+/**
+ * The commit that is saved now, or why it is not. Author: our app; co-authors: those whose words it came of. Hooks and
+ * signing of the repository are off, its remotes do not count, and what its filters start is stopped. Throws when the
+ * relay does not answer.
  */
 export async function commitAndPush(
   core: Core,
   sandbox: Sandbox,
   run: Run,
   signal: AbortSignal,
-): Promise<Unsaved | null> {
-  const git = (...args: string[]) =>
-    sandbox.exec(
-      {
-        argv: [
-          "git",
-          "-c",
-          "core.hooksPath=/dev/null",
-          "-c",
-          "core.fsmonitor=false",
-          "-c",
-          "commit.gpgSign=false",
-          "-c",
-          "core.attributesFile=/dev/null",
-          ...args,
-        ],
-      },
-      { timeoutMs: GIT_MS, signal },
-    );
-  // Everything inside is stopped: a lock that is there belongs to a git that was killed.
-  await sandbox.exec({ argv: ["rm", "-f", ".git/index.lock", ".git/HEAD.lock"] }, { timeoutMs: GIT_MS, signal });
-  const added = await git("add", "--all");
-  if (added.exitCode !== 0) return { what: "commit", said: `git add: ${added.stderr.slice(-2_000)}` };
-  const dirty = await git("diff", "--cached", "--quiet");
-  if (dirty.exitCode !== 0) {
-    // A known secret that someone wrote into the request must not leave with the commit.
-    const subject = core.redact(subjectOf(run, 68));
-    const authors = await core.store.tx((tx) => authorsOf(core, tx, run));
-    const message = commitMessage(subject, run, authors);
-    const committed = await git("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--message", message);
-    if (committed.exitCode !== 0) {
-      return { what: "commit", said: `git commit: ${(committed.stderr || committed.stdout).slice(-2_000)}` };
-    }
-  }
-  const pushed = await git("push", "--quiet", repoUrl(sandbox, run.repo), `HEAD:refs/heads/${run.branch}`);
+): Promise<{ readonly oid: string } | Unsaved> {
+  // A known secret that someone wrote into the request must not leave with the commit.
+  const subject = core.redact(subjectOf(run, 68));
+  const authors = await core.store.tx((tx) => authorsOf(core, tx, run));
+  const message = commitMessage(subject, run, authors);
+  const argv = ["sh", "-c", SAVE, "save", message, repoUrl(sandbox, run.repo), run.branch];
+  const { exitCode, stdout, stderr, timedOut } = await sandbox.exec({ argv }, { timeoutMs: GIT_MS, signal });
   await sandbox.killAll();
-  if (pushed.exitCode === 0) return null;
-  const said = pushed.stderr.slice(-2_000);
+  const [committed, oid] = stdout.split("\n");
+  if (exitCode === 0 && oid !== undefined && /^[0-9a-f]{40}$/.test(oid)) return { oid };
+  const said = timedOut ? `it took more than ${GIT_MS / 60_000} minutes` : stderr.slice(-2_000);
+  if (committed !== "saved") return { what: "commit", said };
   if (!said.includes("countersign:") && AWAY.test(said)) throw new Error(`the relay does not answer: ${said}`);
   return { what: "push", said };
 }

@@ -13,17 +13,16 @@ const PATCH_BYTES = 2_000_000;
  * be running any more.
  */
 export async function keepWork(core: Core, sandbox: Sandbox, run: Run, signal: AbortSignal): Promise<Run> {
-  const unsaved = await commitAndPush(core, sandbox, run, signal);
-  if (unsaved !== null) {
+  const saved = await commitAndPush(core, sandbox, run, signal);
+  if ("what" in saved) {
     await core.store.tx((tx) =>
       record(core, tx, run.id, run.epoch, [
-        { kind: "notice", text: `The work so far could not be kept: ${unsaved.said}` },
+        { kind: "notice", text: `The work so far could not be kept: ${saved.said}` },
       ]),
     );
     return run;
   }
-  const head = await sandbox.exec({ argv: ["git", "rev-parse", "HEAD"] }, { timeoutMs: 10_000, signal });
-  const oid = head.stdout.trim();
+  const { oid } = saved;
   const { baseOid } = run;
   if (baseOid === null || oid === baseOid || oid === run.headOid) return run;
   const changes = await core.gateway.changes(run.id, baseOid, oid, PATCH_BYTES);

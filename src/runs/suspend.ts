@@ -30,7 +30,7 @@ export async function suspend(
 ): Promise<void> {
   if (agent) await agent.stop();
   await sandbox.killAll();
-  const unsaved = await commitAndPush(core, sandbox, run, signal);
+  const saved = await commitAndPush(core, sandbox, run, signal);
   await release(core, run, run.epoch);
   const turn = await core.stores.turns.current(run.id);
   await core.store.tx(async (tx) => {
@@ -44,9 +44,9 @@ export async function suspend(
       ]);
       await tell(core, tx, run, "approval", approval.id);
     }
-    if (unsaved !== null) {
+    if ("what" in saved) {
       await record(core, tx, run.id, run.epoch, [
-        { kind: "notice", text: `The work so far could not be kept: ${unsaved.said}` },
+        { kind: "notice", text: `The work so far could not be kept: ${saved.said}` },
       ]);
     }
     if (turn?.state === "running") {

@@ -118,45 +118,38 @@ export async function memoryHouse(
   };
   const git = (verb: string, argv: readonly string[], out: (text: string) => void): number => {
     switch (verb) {
-      case "rev-parse":
-        if (argv.includes("HEAD")) out(world.pushed ?? (world.dirty ? HEAD : BASE));
-        return argv.includes("HEAD") ? 0 : 1;
-      case "diff":
-        return world.dirty ? 1 : 0;
-      case "config":
-        return argv.includes("true") ? 0 : 1;
-      case "commit":
-        world.commits.push(argv[argv.indexOf("--message") + 1] ?? "");
+      case "clone":
+        if (argv[2] !== "") world.on = argv[2] === BASE ? "base" : "head";
         return 0;
-      case "push": {
-        if (!world.dirty) return 0;
+      case "save": {
+        out("saved");
+        if (!world.dirty) {
+          out(world.pushed ?? BASE);
+          return 0;
+        }
+        world.commits.push(argv[0] ?? "");
         world.pushes += 1;
         const oid = world.pushes === 1 ? HEAD : `${world.pushes}`.repeat(40).slice(0, 40);
         const run = [...gateway.grants.values()].find((grant) => grant.git?.branch)?.run ?? "";
         const files = [{ path: "README.md", status: "modified" as const, additions: 1, deletions: 0 }];
         if (!gateway.push(run, oid, { files, ...script.changes })) return 1;
         world.pushed = oid;
+        out(oid);
         return 0;
       }
       default:
-        return 0;
+        throw new Error(`nobody plays ${verb}`);
     }
   };
   const program = (argv: readonly string[]): Program | null => {
     const [name = "", ...args] = argv;
-    if (name === "git") {
-      const verb = args.find((arg, index) => !arg.startsWith("-") && args[index - 1] !== "-c") ?? "";
-      return async (ctx) => git(verb, args, (text) => ctx.out(`${text}\n`));
+    if (name === "sh") {
+      const [, , verb = "", ...rest] = args;
+      return async (ctx) => git(verb, rest, (text) => ctx.out(`${text}\n`));
     }
-    if (name === "find" || name === "rm") return async () => 0;
     if (name === "bash") {
       const line = args[1] ?? "";
       return async () => {
-        const checkout = /^git .*checkout .* ([0-9a-f]{40})\b/.exec(line);
-        if (checkout) {
-          world.on = checkout[1] === BASE ? "base" : "head";
-          return 0;
-        }
         world.times += 1;
         return (await script.checks?.(world.on, world.times, line)) ?? 0;
       };
