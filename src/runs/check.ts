@@ -74,7 +74,6 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
     await core.store.tx((tx) => core.engine.wake(tx, run.id, "agent"));
     return;
   }
-  await release(core, bound, bound.epoch, "check");
   const broken = verdicts.filter(
     ({ check: { required }, verdict }) => required && (verdict === "broke" || verdict === "not_run"),
   );
@@ -85,8 +84,10 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
       if (await core.stores.turns.open(tx, run.id)) return core.engine.wake(tx, run.id, "agent");
       await move(core, tx, bound, "publishing");
     });
+    // Publishing begins with the end of every sandbox of the run: this one is not waited for here.
     return core.nudge();
   }
+  await release(core, bound, bound.epoch, "check");
   const nowhere = broken.filter(({ verdict, ranOnBase }) => verdict === "not_run" && !ranOnBase);
   if (nowhere.length > 0) {
     return handOff(core, bound, {
@@ -204,13 +205,8 @@ async function onCommit(
   await release(core, run, run.epoch, "check");
   const { sandbox, token, env: own } = await sandboxFor(core, run, "check", "plain");
   const env = { ...reachEnv(sandbox, token), ...own };
-  const failed = await checkout(sandbox, run.repo, run.branch, signal);
-  if (failed !== null) throw new Error(`the checks' clone failed: ${failed}`);
-  const clean = await sandbox.exec(shell(`git checkout --quiet --force --detach ${oid}`, {}), {
-    timeoutMs: 60_000,
-    signal,
-  });
-  if (clean.exitCode !== 0) throw new Error(`a clean checkout of ${oid} failed: ${clean.stderr.slice(-500)}`);
+  const failed = await checkout(sandbox, run.repo, run.branch, signal, oid);
+  if (failed !== null) throw new Error(`the checks' clone of ${oid} failed: ${failed}`);
   const setup = await setUp(sandbox, run.scope?.setup ?? [], env, signal);
   await core.store.tx((tx) => record(core, tx, run.id, run.epoch, setup.events));
   if (setup.broken !== null) return checks.map(() => null);

@@ -9,8 +9,21 @@ import { sandboxFor } from "./sandbox.ts";
 import { waitsForSecrets } from "./secrets.ts";
 
 const CLONE_MS = 5 * 60_000;
-/** Set in the clone's own configuration once all of it is there. */
-const WHOLE = "countersign.whole";
+/**
+ * One command and not five: each is a way into the sandbox and back. `countersign.whole` is set in the clone's own
+ * configuration once all of it is there. Arguments: address, branch, and the commit to be at, or nothing.
+ */
+const CLONE = `
+if [ -e .git ] && git config --local countersign.whole >/dev/null; then exit 0; fi
+find . -mindepth 1 -delete || exit 1
+if [ -z "$3" ]; then
+  git clone --quiet --no-tags --branch "$2" "$1" . || exit 1
+else
+  git clone --quiet --no-tags --no-checkout --branch "$2" "$1" . || exit 1
+  git checkout --quiet --force --detach "$3" || exit 1
+fi
+git config --local countersign.whole true
+`;
 const SETUP_MS = 10 * 60_000;
 const OUTPUT_KEPT = 16_000;
 
@@ -19,8 +32,14 @@ export async function prepare(core: Core, run: Run, signal: AbortSignal): Promis
   const driver = core.agents.get(run.agent);
   if (!driver || !run.scope || run.baseOid === null) throw new Error(`run ${run.id} cannot be prepared`);
   if (await waitsForSecrets(core, run)) return;
-  await core.gateway.openRepository(run.id, run.repo, run.branch, run.baseOid);
-  const { sandbox, token, fresh, env: own } = await sandboxFor(core, run, "agent", driver.profile.image);
+  // Side by side, and both to their end: what one of them still did after the other had failed, nobody would look after.
+  const [box, opened] = await Promise.allSettled([
+    sandboxFor(core, run, "agent", driver.profile.image),
+    core.gateway.openRepository(run.id, run.repo, run.branch, run.baseOid),
+  ]);
+  if (opened.status === "rejected") throw opened.reason;
+  if (box.status === "rejected") throw box.reason;
+  const { sandbox, token, fresh, env: own } = box.value;
   // In place of one that was lost just now, to which a yes was given that holds for one sandbox.
   if (fresh && (await waitsForSecrets(core, run))) return;
   const env = { ...reachEnv(sandbox, token), ...own };
@@ -53,23 +72,19 @@ export async function prepare(core: Core, run: Run, signal: AbortSignal): Promis
 
 /**
  * Clones the run's branch into the work tree, or leaves a clone that is there whole: one that was cut short has a
- * repository too, and half of the files. `null`, or what git said.
+ * repository too, and half of the files. With `oid` the new clone is at that commit. `null`, or what git said.
  */
 export async function checkout(
   sandbox: Sandbox,
   repo: string,
   ref: string,
   signal: AbortSignal,
+  oid = "",
 ): Promise<string | null> {
-  const there = await sandbox.exec({ argv: ["git", "config", "--local", WHOLE] }, { timeoutMs: 10_000, signal });
-  if (there.exitCode === 0) return null;
-  const run = (argv: readonly string[]) => sandbox.exec({ argv }, { timeoutMs: CLONE_MS, signal });
-  const cleared = await run(["find", ".", "-mindepth", "1", "-delete"]);
-  if (cleared.exitCode !== 0) return cleared.stderr.slice(-2_000);
-  const cloned = await run(["git", "clone", "--quiet", "--no-tags", "--branch", ref, repoUrl(sandbox, repo), "."]);
-  if (cloned.exitCode !== 0) return (cloned.stderr || cloned.stdout).slice(-2_000);
-  const marked = await run(["git", "config", "--local", WHOLE, "true"]);
-  return marked.exitCode === 0 ? null : marked.stderr.slice(-2_000);
+  const argv = ["sh", "-c", CLONE, "clone", repoUrl(sandbox, repo), ref, oid];
+  const cloned = await sandbox.exec({ argv }, { timeoutMs: CLONE_MS, signal });
+  if (cloned.exitCode === 0) return null;
+  return cloned.timedOut ? `it took more than ${CLONE_MS / 60_000} minutes` : cloned.stderr.slice(-2_000);
 }
 
 /** Runs the setup commands in order, timed; stops at the first that fails. */
