@@ -132,8 +132,10 @@ async function make(core: Core, run: Run, key: string, slot: Slot, image: string
     },
     AbortSignal.timeout(CREATE_MS),
   );
-  await sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 });
-  await sandbox.write(`${sandbox.home}/.npmrc`, npmConfig(sandbox, token), { mode: 0o600 });
+  await Promise.all([
+    sandbox.write(`${sandbox.home}/.gitconfig`, gitConfig(sandbox, token), { mode: 0o600 }),
+    sandbox.write(`${sandbox.home}/.npmrc`, npmConfig(sandbox, token), { mode: 0o600 }),
+  ]);
   return sandbox;
 }
 
@@ -175,23 +177,30 @@ export async function lost(
   if (row.providerId !== null) await core.sandboxes.destroy(row.providerId);
 }
 
-/** Ends sandboxes of a run: token dead first, then processes and files. All of them, or one slot's. */
+/** Ends sandboxes of a run, side by side. All of them, or one slot's. */
 export async function release(core: Core, run: Pick<Run, "id">, epoch: number | null, slot?: Slot): Promise<void> {
-  for (const row of await core.stores.sandboxes.ofRun(run.id)) {
-    if (row.state === "gone" || (slot !== undefined && row.slot !== slot)) continue;
-    await core.gateway.revoke(row.key);
-    if (row.providerId !== null) await core.sandboxes.destroy(row.providerId);
-    else {
-      // The intent was written and then we died: the provider knows by key whether it was made.
-      for (const found of await core.sandboxes.list({ ...LABEL, run: run.id })) {
-        if (found.key === row.key) await core.sandboxes.destroy(found.id);
-      }
+  const all = await core.stores.sandboxes.ofRun(run.id);
+  const due = all.filter((row) => row.state !== "gone" && (slot === undefined || row.slot === slot));
+  // Each to its end, also when another fails: the next try is about what is left.
+  const ended = await Promise.allSettled(due.map((row) => end(core, run, epoch, row)));
+  const failed = ended.find((one) => one.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Token dead first, then processes and files. */
+async function end(core: Core, run: Pick<Run, "id">, epoch: number | null, row: SandboxRow): Promise<void> {
+  await core.gateway.revoke(row.key);
+  if (row.providerId !== null) await core.sandboxes.destroy(row.providerId);
+  else {
+    // The intent was written and then we died: the provider knows by key whether it was made.
+    for (const found of await core.sandboxes.list({ ...LABEL, run: run.id })) {
+      if (found.key === row.key) await core.sandboxes.destroy(found.id);
     }
-    await core.store.tx(async (tx) => {
-      await core.stores.sandboxes.gone(tx, row.key);
-      await record(core, tx, run.id, epoch, [{ kind: "sandbox.destroyed", sandbox: row.key, slot: row.slot }]);
-    });
-    // Somebody may have granted it anew while it was still known as live (`regrant.ts`); from here on nobody does.
-    await core.gateway.revoke(row.key);
   }
+  await core.store.tx(async (tx) => {
+    await core.stores.sandboxes.gone(tx, row.key);
+    await record(core, tx, run.id, epoch, [{ kind: "sandbox.destroyed", sandbox: row.key, slot: row.slot }]);
+  });
+  // Somebody may have granted it anew while it was still known as live (`regrant.ts`); from here on nobody does.
+  await core.gateway.revoke(row.key);
 }
