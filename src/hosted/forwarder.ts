@@ -17,7 +17,7 @@ export function forwarder(
   way: Way,
   o: { port: number; holdMs?: number; say: (line: string) => void },
 ): Promise<net.Server> {
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (inner) => {
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (inner) => {
     inner.on("error", () => inner.destroy());
     const deadline = performance.now() + (o.holdMs ?? HOLD_MS);
     const attempt = async (): Promise<void> => {

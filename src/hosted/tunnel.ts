@@ -69,7 +69,7 @@ export async function connected(proxy: string | null, host: string, port: number
 
 function dialled(host: string, port: number): Promise<net.Socket> {
   return settled((resolve) => {
-    const socket = net.connect({ host: host.replace(/^\[|\]$/g, ""), port, allowHalfOpen: true });
+    const socket = net.connect({ host: host.replace(/^\[|\]$/g, ""), port, allowHalfOpen: true, noDelay: true });
     socket.once("connect", () => resolve(socket));
     return socket;
   });

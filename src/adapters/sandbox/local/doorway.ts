@@ -14,6 +14,8 @@ export function carry(server: net.Server, o: { gateway: string; key: string; hol
   Object.assign(server, { allowHalfOpen: true, pauseOnConnect: true });
   server.maxConnections = MOST_CONNECTIONS;
   server.on("connection", (inner) => {
+    // An answer in several small pieces would stand still after the first, until the client's kernel says that it has it.
+    inner.setNoDelay(true);
     inner.on("error", () => inner.destroy());
     const deadline = performance.now() + (o.holdMs ?? HOLD_MS);
     const attempt = () => {
