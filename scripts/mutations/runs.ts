@@ -115,6 +115,26 @@ export const RUNS: readonly Mutation[] = [
     red: bounds("the sandbox of the checks has no model and may not push"),
   },
   {
+    name: "a worker that another has replaced acts in the sandbox",
+    file: "src/runs/sandbox.ts",
+    find: "if (now?.epoch !== run.epoch) throw",
+    replace: "if (now === null) throw",
+    red: {
+      file: "test/runs/hostile.int.test.ts",
+      test: "a worker that was stopped in the middle of the setup runs nothing more once another has the run",
+    },
+  },
+  {
+    name: "two clones go on at once",
+    file: "src/runs/prepare.ts",
+    find: "exec 9>/tmp/countersign-clone.lock && flock 9 || exit 1",
+    replace: ":",
+    red: {
+      file: "test/runs/git-inside.int.test.ts",
+      test: "a clone waits for the one of a worker that is gone, which may still fail and clear the tree",
+    },
+  },
+  {
     name: "a credential in the diff blocks nothing",
     file: "src/runs/scan.ts",
     find: "({ path, line, what: rule, blocks: true })",

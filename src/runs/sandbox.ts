@@ -7,7 +7,7 @@ import { type Granted, granted, secretEnv } from "./granted.ts";
 import { deadlineNow, scopeNow } from "./narrow.ts";
 import { gitConfig, npmConfig, packageEnv } from "./reach.ts";
 import { record } from "./record.ts";
-import type { Run } from "./run.ts";
+import { Fenced, type Run } from "./run.ts";
 import type { Slot } from "./slot.ts";
 import type { SandboxRow } from "./stores.ts";
 
@@ -81,7 +81,7 @@ export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string
   const inside = { token, secrets: open.secrets, env: { ...secretEnv(open), ...packageEnv(core, open) } };
   if (row.state === "ready" && row.providerId !== null) {
     try {
-      return { sandbox: await core.sandboxes.attach(row.providerId), fresh: false, ...inside };
+      return { sandbox: ofOwner(core, run, await core.sandboxes.attach(row.providerId)), fresh: false, ...inside };
     } catch (error) {
       if (!isGone(error)) throw error;
       await lost(core, run, row, error instanceof Error ? error.message : String(error));
@@ -114,7 +114,38 @@ export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string
       },
     ]);
   });
-  return { sandbox, fresh: true, ...inside };
+  return { sandbox: ofOwner(core, run, sandbox), fresh: true, ...inside };
+}
+
+/**
+ * The sandbox as the run's owner has it. A worker that was stopped for a while does not know that another has taken the
+ * run: in the middle of a step it would run the next command over the other's work, or end its agent. Throws `Fenced`
+ * then. A look is no lock: what must not meet itself even so takes one inside (the clone does).
+ */
+function ofOwner(core: Core, run: Run, sandbox: Sandbox): Sandbox {
+  const owned = async (): Promise<void> => {
+    const now = await core.stores.runs.get(run.id);
+    if (now?.epoch !== run.epoch) throw new Fenced(`run ${run.id} was taken; this worker holds epoch ${run.epoch}`);
+  };
+  return {
+    ...sandbox,
+    async exec(command, o) {
+      await owned();
+      return sandbox.exec(command, o);
+    },
+    async start(procId, command) {
+      await owned();
+      return sandbox.start(procId, command);
+    },
+    async kill(procId, signal) {
+      await owned();
+      return sandbox.kill(procId, signal);
+    },
+    async killAll() {
+      await owned();
+      return sandbox.killAll();
+    },
+  };
 }
 
 /** Made under the row's key, with the ways in that git and npm need. */

@@ -64,6 +64,20 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
     expect((await sh("cat file1")).out).toBe("mine");
   });
 
+  test("a clone waits for the one of a worker that is gone, which may still fail and clear the tree", async () => {
+    const gone = sh(`exec 9>/tmp/countersign-clone.lock; flock 9; rm -rf .git; touch /tmp/at-it
+      until [ -e /tmp/fail ]; do sleep 0.02; done; find . -mindepth 1 -delete`);
+    await sh("until [ -e /tmp/at-it ]; do sleep 0.02; done");
+    const cloned = checkout(sandbox, run.repo, run.branch, signal);
+    // Until it is seen to wait, or to have gone ahead.
+    await sh(`waits() { for one in /proc/[0-9]*/cmdline; do
+        [ "$(tr '\\0' ' ' < "$one" 2>/dev/null)" = "flock 9 " ] && return; done; false; }
+      until [ -e file50 ] || waits; do sleep 0.02; done; touch /tmp/fail`);
+    await gone;
+    expect(await cloned).toBeNull();
+    expect(await sh("ls | wc -l; git status --short")).toEqual({ code: 0, out: "50" });
+  });
+
   test("the lock of a git that was killed does not keep the work from being committed", async () => {
     await sh("echo yours > file1; touch .git/index.lock");
     expect(await commitAndPush(core, sandbox, run, signal)).toEqual(SAVED);
@@ -85,7 +99,7 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
       `git config filter.x.clean 'setsid sleep 1000 >/dev/null 2>&1 & cat'; echo '* filter=x' > .gitattributes; echo more > file3`,
     );
     await commitAndPush(core, sandbox, run, signal);
-    expect((await sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 100[0]'")).out).toBe("0");
+    expect((await sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'sleep 100[0]'")).out).toBe("0");
   });
 
   test("without a repository the work is not called refused by policy", async () => {

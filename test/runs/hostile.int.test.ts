@@ -104,6 +104,28 @@ test("checks that were interrupted begin again in a sandbox where the change has
   expect(order).toEqual(["sandbox", "base", "sandbox", "sandbox", "base", "sandbox", "head"]);
 });
 
+test("a worker that was stopped in the middle of the setup runs nothing more once another has the run", async () => {
+  const ran: string[] = [];
+  const { core } = await open({
+    checks: async (_on, _times, command) => {
+      ran.push(command);
+      if (command === "one" && ran.length === 1) {
+        const [run] = await core.stores.runs.recent(core.orgId, 1);
+        await core.stores.runs.take(run?.id ?? "");
+      }
+      return 0;
+    },
+  });
+  const setup = "setup:\n  - { in: acme/shop, command: one }\n  - { in: acme/shop, command: two }\n";
+  house.policy.edit("teams/shop.yaml", "checks:", `${setup}checks:`);
+  const { id } = await approved();
+  while (!house.logged.some((line) => line.startsWith("fenced"))) await new Promise((r) => setImmediate(r));
+  expect(ran).toEqual(["one"]);
+  await core.store.tx((tx) => core.engine.wake(tx, id, "agent"));
+  await house.until("in_review");
+  expect(ran.slice(0, 3)).toEqual(["one", "one", "two"]);
+});
+
 test("words that come while the checks run are worked on before anything is published", async () => {
   let said: Promise<View | null> | null = null;
   const { core, repoHost } = await open({
