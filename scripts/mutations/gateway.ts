@@ -124,9 +124,10 @@ export const GATEWAY: readonly Mutation[] = [
   {
     name: "a wildcard takes any number of labels",
     file: "src/policy/egress.ts",
-    find: "?.filter((rule) => matchesHost(rule.host, host)) ?? NONE",
+    find: "?.filter(({ rule }) => matchesHost(rule.host, host)) ?? NONE",
     replace: " ?? NONE",
-    red: corpus("HI-22"),
+    // Beside a grant of any depth: without one, only what is behind the first dot is looked up.
+    red: { file: "test/policy/egress.test.ts", test: "two labels under a star" },
   },
   {
     name: "inside a tunnel the Host header may be another",

@@ -55,8 +55,8 @@ export const GIT: readonly Mutation[] = [
   {
     name: "a denied path in other letters passes",
     file: "src/policy/paths.ts",
-    find: 'const segments = fold(path).split("/");',
-    replace: 'const segments = path.split("/");',
+    find: "deciding(indexed(rules), fold(path))",
+    replace: "deciding(indexed(rules), path)",
     red: relay("a refused path in other letters"),
   },
   {

@@ -29,6 +29,20 @@ export const POLICY: readonly Mutation[] = [
     red: decides("an ask beats an allow"),
   },
   {
+    name: "a path rule that begins with a wildcard beats a stronger one that names a folder",
+    file: "src/policy/paths.ts",
+    find: "return a.nth < b.nth ? one : other;",
+    replace: "return other;",
+    red: decides("a deny beats an ask"),
+  },
+  {
+    name: "a path rule that names a folder beats a stronger one that begins with a wildcard",
+    file: "src/policy/paths.ts",
+    find: "return a.nth < b.nth ? one : other;",
+    replace: "return one;",
+    red: decides("an ask for a file anywhere beats an allow of its folder"),
+  },
+  {
     name: "what no rule names is allowed",
     file: "src/policy/decide.ts",
     find: 'const NO_RULE: Verdict = { outcome: "deny", reason: "no_rule", rules: [] };',

@@ -4,7 +4,7 @@ import { type Verdict, worst } from "./combine.ts";
 import { type CommandParts, commandParts, matchesCommand } from "./commands.ts";
 import type { Ask, Decision, PolicyObject, PolicyRequest, RuleRef, TraceLine } from "./decision.ts";
 import { decideEgress, type EgressRequest, type EgressRule, normaliseHost } from "./egress.ts";
-import { fold, foldedGlob, matchesAnyText, matchesCut, matchesPath, matchesText, pathGlob, speaksOf } from "./glob.ts";
+import { fold, foldedGlob, matchesAnyText, matchesPath, matchesText, pathGlob, pathMatcher, speaksOf } from "./glob.ts";
 import { withoutDenied } from "./grants.ts";
 import { decidePath, type PathRule } from "./paths.ts";
 import type { Point } from "./points.ts";
@@ -148,8 +148,8 @@ function pathVerdict(rules: readonly PathRule[], path: string): Verdict {
 }
 
 function decideRepo(policy: Policy, team: Team, repo: string): Verdict {
-  const segments = fold(repo).split("/");
-  const same = (glob: string) => matchesCut(foldedGlob(glob), segments);
+  const names = pathMatcher(fold(repo));
+  const same = (glob: string) => names(foldedGlob(glob));
   return judge(rulesOn(policy, team, "git.repo"), (rule) => named(rule, same), NO_RULE);
 }
 
@@ -182,8 +182,8 @@ function decideAction(policy: Policy, team: Team, object: PolicyObject & { subje
 
 function decideBranch(policy: Policy, team: Team, object: PolicyObject & { subject: "git.branch" }): Verdict {
   const own = matchesPath(pathGlob(policy.branch.replace("{run}", "*")), object.branch);
-  const folded = fold(object.branch);
-  const same = (glob: string) => matchesPath(foldedGlob(glob), folded);
+  const names = pathMatcher(fold(object.branch));
+  const same = (glob: string) => names(foldedGlob(glob));
   const speaks = (rule: Rule) => speaksOf(rule.in, object.repo) && named(rule, same);
   return judge(
     rulesOn(policy, team, "git.branch"),
@@ -192,17 +192,16 @@ function decideBranch(policy: Policy, team: Team, object: PolicyObject & { subje
   );
 }
 
+function denied(reason: string, rule: RuleRef | null): Verdict {
+  return { outcome: "deny", reason, rules: rule === null ? [] : [rule] };
+}
+
 function decideHost(policy: Policy, team: Team, object: PolicyObject & { subject: "egress" }): Verdict {
   const host = normaliseHost(object.host);
   if (host === null) return { outcome: "deny", reason: "bad_authority", rules: [] };
-  const request = { ...object, host };
+  const request = host === object.host ? object : { ...object, host };
   const verdict = decideEgress(team.egress, request);
   if (verdict.outcome === "allow") return { outcome: "allow", rules: [verdict.rule.rule] };
-  const denied = (reason: string, rule: RuleRef | null): Verdict => ({
-    outcome: "deny",
-    reason,
-    rules: rule === null ? [] : [rule],
-  });
   if (verdict.reason === "rule" || team.unlisted === null) return denied(verdict.reason, verdict.rule);
   const asked = decideEgress(askableRules(policy, team), request);
   if (asked.outcome === "allow") return { outcome: "ask", asks: [team.unlisted], rules: [team.unlisted.rule] };
@@ -339,11 +338,13 @@ export function decide(policy: Policy, request: PolicyRequest): Decision {
 }
 
 function decideAll(policy: Policy, team: Team, objects: readonly PolicyObject[]): Decision {
-  const verdicts = objects.map((object) => decideOne(policy, team, object));
-  const trace = verdicts.map(({ outcome, rules }, index): TraceLine => {
-    const object = objects[index] as PolicyObject;
-    return { object, outcome, rules, point: pointOf(object) };
-  });
+  const verdicts: Verdict[] = [];
+  const trace: TraceLine[] = [];
+  for (const object of objects) {
+    const verdict = decideOne(policy, team, object);
+    verdicts.push(verdict);
+    trace.push({ object, outcome: verdict.outcome, rules: verdict.rules, point: pointOf(object) });
+  }
   return worst(verdicts, { trace, digest: policy.digest });
 }
 

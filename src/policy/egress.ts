@@ -1,5 +1,5 @@
 import type { RuleRef } from "./decision.ts";
-import { cutGlob, matchesCut } from "./glob.ts";
+import { cutGlob, type PathGlob, pathMatcher } from "./glob.ts";
 import { base, matchesHost } from "./hosts.ts";
 
 /** One granted way out. "intercept" when it names methods, paths or a secret; "tunnel" is not inspected. */
@@ -49,13 +49,20 @@ export type EgressVerdict =
       readonly rule: RuleRef | null;
     };
 
+/** A grant and its URL patterns, cut. */
+interface CutGrant {
+  readonly rule: EgressRule;
+  readonly paths: readonly PathGlob[];
+}
+
 /** With a secret before inspected before not inspected, then by what is written: where it is written never matters. */
-function first(rules: readonly EgressRule[]): EgressRule | undefined {
-  if (rules.length < 2) return rules[0];
+function first(grants: readonly CutGrant[]): EgressRule | null {
+  if (grants.length < 2) return grants[0]?.rule ?? null;
   const weight = (rule: EgressRule) => (rule.mode === "intercept" ? (rule.secret === null ? 1 : 0) : 2);
   const written = ({ rule, secret, maxBodyBytes }: EgressRule) =>
     `${rule.text} ${secret?.name} ${secret?.header} ${maxBodyBytes} ${rule.at}`;
-  return rules.toSorted((a, b) => weight(a) - weight(b) || (written(a) < written(b) ? -1 : 1))[0];
+  const rules = grants.map(({ rule }) => rule);
+  return rules.sort((a, b) => weight(a) - weight(b) || (written(a) < written(b) ? -1 : 1))[0] ?? null;
 }
 
 /**
@@ -67,20 +74,21 @@ function first(rules: readonly EgressRule[]): EgressRule | undefined {
 export function decideEgress(rules: readonly EgressRule[], request: EgressRequest): EgressVerdict {
   const { port, method, path } = request;
   const near = about(rules, request.host);
-  const denial = denialOf(near, request);
-  if (denial !== null) return { outcome: "deny", reason: "rule", rule: denial };
   if (near.length === 0) return { outcome: "deny", reason: "no_rule", rule: null };
-  const refuse = (reason: "port" | "method" | "path", nearest: readonly EgressRule[]): EgressVerdict => ({
+  const names = path === null ? null : pathMatcher(withoutQuery(path));
+  const denial = denialOf(near, request, names);
+  if (denial !== null) return { outcome: "deny", reason: "rule", rule: denial };
+  const refuse = (reason: "port" | "method" | "path", nearest: readonly CutGrant[]): EgressVerdict => ({
     outcome: "deny",
     reason,
     rule: first(nearest)?.rule ?? null,
   });
-  const onPort = (rule: EgressRule) => rule.ports.includes(port);
-  const withMethod = (rule: EgressRule) =>
+  const onPort = ({ rule }: CutGrant) => rule.ports.includes(port);
+  const withMethod = ({ rule }: CutGrant) =>
     method === null || rule.methods.length === 0 || rule.methods.includes(method);
-  const onPath = (rule: EgressRule) => path === null || rule.paths.length === 0 || matchesSome(rule.paths, path);
+  const onPath = ({ paths }: CutGrant) => names === null || paths.length === 0 || paths.some(names);
   const rule = first(near.filter((one) => onPort(one) && withMethod(one) && onPath(one)));
-  if (rule !== undefined) return { outcome: "allow", rule };
+  if (rule !== null) return { outcome: "allow", rule };
 
   const reached = near.filter(onPort);
   if (reached.length === 0) return refuse("port", near);
@@ -92,9 +100,11 @@ export function decideEgress(rules: readonly EgressRule[], request: EgressReques
 }
 
 interface HostIndex {
-  readonly named: ReadonlyMap<string, readonly EgressRule[]>;
+  readonly named: ReadonlyMap<string, readonly CutGrant[]>;
   /** Wildcards, by the part behind them; those of every host are under "**". */
-  readonly wild: ReadonlyMap<string, readonly EgressRule[]>;
+  readonly wild: ReadonlyMap<string, readonly CutGrant[]>;
+  /** Whether a wildcard is of any depth. Where none is, only what is behind the first dot can be named by one. */
+  readonly deep: boolean;
 }
 
 const HOSTS = new WeakMap<readonly EgressRule[], HostIndex>();
@@ -102,53 +112,60 @@ const HOSTS = new WeakMap<readonly EgressRule[], HostIndex>();
 function hostIndex(rules: readonly EgressRule[]): HostIndex {
   let index = HOSTS.get(rules);
   if (index === undefined) {
-    const [wild, named] = [true, false].map((one) => rules.filter((rule) => rule.host.startsWith("*") === one));
+    const grants = rules.map((rule): CutGrant => ({ rule, paths: rule.paths.map(cutGlob) }));
+    const [wild, named] = [true, false].map((one) => grants.filter(({ rule }) => rule.host.startsWith("*") === one));
     index = {
-      named: Map.groupBy(named ?? [], (rule) => rule.host),
-      wild: Map.groupBy(wild ?? [], (rule) => base(rule.host)),
+      named: Map.groupBy(named ?? [], ({ rule }) => rule.host),
+      wild: Map.groupBy(wild ?? [], ({ rule }) => base(rule.host)),
+      deep: rules.some((rule) => rule.host.startsWith("**.")),
     };
     HOSTS.set(rules, index);
   }
   return index;
 }
 
-const NONE: readonly EgressRule[] = [];
+const NONE: readonly CutGrant[] = [];
 
-/** The rules whose pattern has the host: by its name, by each part of it behind a dot, and those of every host. */
-function about(rules: readonly EgressRule[], host: string): readonly EgressRule[] {
-  const { named, wild } = hostIndex(rules);
+/** The grants whose pattern has the host: by its name, by each part of it behind a dot, and those of every host. */
+function about(rules: readonly EgressRule[], host: string): readonly CutGrant[] {
+  const { named, wild, deep } = hostIndex(rules);
   const found = named.get(host) ?? NONE;
   if (wild.size === 0) return found;
-  let wider: readonly EgressRule[] = wild.get("**") ?? NONE;
+  let wider: readonly CutGrant[] = wild.get("**") ?? NONE;
   for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
-    const behind = wild.get(host.slice(dot + 1))?.filter((rule) => matchesHost(rule.host, host)) ?? NONE;
+    const behind = wild.get(host.slice(dot + 1))?.filter(({ rule }) => matchesHost(rule.host, host)) ?? NONE;
     if (behind.length > 0) wider = [...wider, ...behind];
+    if (!deep) break;
   }
   return wider.length === 0 ? found : [...found, ...wider];
 }
 
 /** A denial limited to methods or paths waits until these are known: its grants are inspected (see grants.ts). */
-function denialOf(rules: readonly EgressRule[], { host, method, path }: EgressRequest): RuleRef | null {
+function denialOf(
+  grants: readonly CutGrant[],
+  { host, method }: EgressRequest,
+  names: ((glob: PathGlob) => boolean) | null,
+): RuleRef | null {
   const named = (globs: readonly string[]) => globs.some((glob) => matchesHost(glob, host));
-  for (const { denied } of rules) {
-    for (const { hosts, except, methods, paths, rule } of denied ?? []) {
+  for (const grant of grants) {
+    for (const { hosts, except, methods, paths, rule } of grant.rule.denied ?? []) {
       if (!named(hosts) || named(except)) continue;
       if (methods.length > 0 && (method === null || !methods.includes(method))) continue;
-      if (paths.length > 0 && (path === null || !matchesSome(paths, path))) continue;
+      if (paths.length > 0 && (names === null || !paths.some((glob) => names(cutGlob(glob))))) continue;
       return rule;
     }
   }
   return null;
 }
 
-function matchesSome(globs: readonly string[], path: string): boolean {
+function withoutQuery(path: string): string {
   const query = path.indexOf("?");
-  const segments = (query < 0 ? path : path.slice(0, query)).split("/");
-  return globs.some((glob) => matchesCut(cutGlob(glob), segments));
+  return query < 0 ? path : path.slice(0, query);
 }
 
-/** What nearly every name looks like; anything else takes the longer way. */
-const PLAIN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+/** What nearly every name looks like, when it is no longer than a label may be; anything else takes the longer way. */
+const PLAIN = /^[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*$/;
+const LABEL_AT_MOST = 63;
 
 /** Of what is not ASCII the one form is decided by IDNA, as the gateway does. */
 const LABEL = /^[a-zA-Z0-9_\u0080-\uffff](?:[a-zA-Z0-9_\u0080-\uffff-]*[a-zA-Z0-9_\u0080-\uffff])?$/;
@@ -160,8 +177,8 @@ const ASCII = /^[\u0020-\u007e]*$/;
  * have). An IPv4 address passes as a name and matches no rule; an IPv6 literal does not pass.
  */
 export function normaliseHost(text: string): string | null {
+  if (text.length <= LABEL_AT_MOST && PLAIN.test(text)) return text;
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
-  if (PLAIN.test(name) && name.length <= 253) return name;
   if (!isName(name)) return null;
   if (ASCII.test(name)) return name.toLowerCase();
   // The host parser of URLs is the one that every client has; what else may stand in a URL is no part of a label.
@@ -170,4 +187,6 @@ export function normaliseHost(text: string): string | null {
 }
 
 const isName = (name: string): boolean =>
-  name.length > 0 && name.length <= 253 && name.split(".").every((label) => label.length <= 63 && LABEL.test(label));
+  name.length > 0 &&
+  name.length <= 253 &&
+  name.split(".").every((label) => label.length <= LABEL_AT_MOST && LABEL.test(label));

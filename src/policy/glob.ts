@@ -36,8 +36,14 @@ export function matchesAnyText(patterns: readonly string[], text: string): boole
 
 const ANY = "**";
 
-/** A path pattern cut into segments. */
-export type PathGlob = readonly string[];
+/** A path pattern cut into segments, and for the two usual forms of it what makes the cut needless. */
+export interface PathGlob {
+  readonly segments: readonly string[];
+  /** "docs/" of `docs/**`: it names what begins so. `null` for any other form. */
+  readonly beneath: string | null;
+  /** "docs/a.md" of a pattern without wildcards: it names itself. `null` for any other form. */
+  readonly exact: string | null;
+}
 
 const CUT = new Map<string, PathGlob>();
 const FOLDED = new Map<string, PathGlob>();
@@ -67,22 +73,29 @@ export function foldedGlob(pattern: string): PathGlob {
 export function pathGlob(pattern: string): PathGlob {
   const cut = pattern.split("/");
   if (cut.at(-1) === ANY) cut.push("*");
-  const out: string[] = [];
+  const segments: string[] = [];
   for (let i = 0; i < cut.length; ) {
     let end = i;
     while (end < cut.length && (cut[end] === ANY || cut[end] === "*")) end++;
     const run = cut.slice(i, end);
-    if (run.includes(ANY)) out.push(ANY);
-    out.push(...run.filter((segment) => segment === "*"));
-    if (end < cut.length) out.push(cut[end] as string);
+    if (run.includes(ANY)) segments.push(ANY);
+    segments.push(...run.filter((segment) => segment === "*"));
+    if (end < cut.length) segments.push(cut[end] as string);
     i = end + 1;
   }
-  return out;
+  const literal = (some: readonly string[]) => some.every((segment) => !segment.includes("*"));
+  const folder = segments.slice(0, -2);
+  const wholly = segments.at(-2) === ANY && segments.at(-1) === "*" && literal(folder);
+  return {
+    segments,
+    beneath: wholly ? folder.map((segment) => `${segment}/`).join("") : null,
+    exact: literal(segments) ? segments.join("/") : null,
+  };
 }
 
 /** The greedy match of `matchesText`, one level up: a segment where that has a character. */
 function matchesSegments(
-  glob: PathGlob,
+  glob: readonly string[],
   segments: readonly string[],
   same: (pattern: string, segment: string) => boolean,
 ): boolean {
@@ -107,12 +120,18 @@ function matchesSegments(
 }
 
 export function matchesPath(glob: PathGlob, path: string): boolean {
-  return matchesCut(glob, path.split("/"));
+  return pathMatcher(path)(glob);
 }
 
-/** The same for a path that was cut once, for many patterns. */
-export function matchesCut(glob: PathGlob, segments: readonly string[]): boolean {
-  return matchesSegments(glob, segments, matchesText);
+/** The same for one path and many patterns: it is cut once, and only when one of an unusual form is among them. */
+export function pathMatcher(path: string): (glob: PathGlob) => boolean {
+  let segments: readonly string[] | null = null;
+  return (glob) => {
+    if (glob.beneath !== null) return path.startsWith(glob.beneath);
+    if (glob.exact !== null) return path === glob.exact;
+    segments ??= path.split("/");
+    return matchesSegments(glob.segments, segments, matchesText);
+  };
 }
 
 /** Stands for "anything" in the inner pattern: only a wildcard of the outer one can take it. No pattern may hold it. */
@@ -128,7 +147,11 @@ export function containsText(outer: string, inner: string): boolean {
 
 /** The same for paths. A "no" may be wrong for odd spellings of the same set; a "yes" never is. */
 export function containsPath(outer: PathGlob, inner: PathGlob): boolean {
-  return matchesSegments(outer, inner, (pattern, segment) => segment !== ANY && containsText(pattern, segment));
+  return matchesSegments(
+    outer.segments,
+    inner.segments,
+    (pattern, segment) => segment !== ANY && containsText(pattern, segment),
+  );
 }
 
 /** What nearly every path looks like: it is folded already. */
@@ -141,7 +164,9 @@ export function fold(text: string): string {
 
 /** Whether a rule limited to some repositories (none: not limited) speaks of this one. */
 export function speaksOf(limitedTo: readonly string[], repo: string): boolean {
-  return limitedTo.length === 0 || limitedTo.some((glob) => matchesPath(foldedGlob(glob), fold(repo)));
+  if (limitedTo.length === 0) return true;
+  const names = pathMatcher(fold(repo));
+  return limitedTo.some((glob) => names(foldedGlob(glob)));
 }
 
 /** What is wrong with a path pattern, as the end of a sentence, or null. */

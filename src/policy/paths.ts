@@ -1,5 +1,5 @@
 import type { Ask, RuleRef } from "./decision.ts";
-import { fold, foldedGlob, matchesCut, type PathGlob } from "./glob.ts";
+import { fold, foldedGlob, type PathGlob, pathMatcher } from "./glob.ts";
 
 /** A path rule that the relay and the publisher apply to every commit. Globs: `*` one segment part, `**` any depth. */
 export interface PathRule {
@@ -28,28 +28,29 @@ export interface PathVerdict {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be here
 const BAD_PATH = /^$|^\/|[\u0000-\u001f\u007f]|(?:^|\/)\.{0,2}(?:\/|$)/;
 
+const EFFECTS = ["deny", "ask", "allow"] as const;
+
 interface CutRule {
   readonly rule: PathRule;
-  /** Where it stands among the rules. */
+  /** Where it stands: those that deny before those that ask before those that allow, each as they were written. */
   readonly nth: number;
   readonly globs: readonly PathGlob[];
   readonly except: readonly PathGlob[];
 }
 
-/** Rules of one effect, found by the first segment of the path; those that begin with a wildcard are always tried. */
+/** Rules found by the first segment of the path; those that begin with a wildcard are always tried. All as they stand. */
 interface Index {
   readonly named: ReadonlyMap<string, readonly CutRule[]>;
   readonly wild: readonly CutRule[];
 }
-type Indexed = Readonly<Record<PathRule["effect"], Index>>;
 
-const INDEX = new WeakMap<readonly PathRule[], Indexed>();
+const INDEX = new WeakMap<readonly PathRule[], Index>();
 
 function indexOf(rules: readonly CutRule[]): Index {
   const named = new Map<string, CutRule[]>();
   const wild: CutRule[] = [];
   for (const cut of rules) {
-    const firsts = cut.globs.map(([first = ""]) => first);
+    const firsts = cut.globs.map(({ segments: [first = ""] }) => first);
     if (firsts.some((first) => first.includes("*"))) wild.push(cut);
     else for (const first of new Set(firsts)) named.set(first, [...(named.get(first) ?? []), cut]);
   }
@@ -57,33 +58,49 @@ function indexOf(rules: readonly CutRule[]): Index {
 }
 
 /** The patterns of a list of rules, cut and indexed once: a push asks about each of its files. */
-function indexed(rules: readonly PathRule[]): Indexed {
+function indexed(rules: readonly PathRule[]): Index {
   let made = INDEX.get(rules);
   if (made === undefined) {
-    const cut = rules.map((rule, nth) => ({
-      rule,
-      nth,
-      globs: rule.globs.map(foldedGlob),
-      except: rule.except.map(foldedGlob),
-    }));
-    const of = (effect: PathRule["effect"]) => indexOf(cut.filter(({ rule }) => rule.effect === effect));
-    made = { deny: of("deny"), ask: of("ask"), allow: of("allow") };
+    const standing = EFFECTS.flatMap((effect) => rules.filter((rule) => rule.effect === effect));
+    made = indexOf(
+      standing.map((rule, nth) => ({
+        rule,
+        nth,
+        globs: rule.globs.map(foldedGlob),
+        except: rule.except.map(foldedGlob),
+      })),
+    );
     INDEX.set(rules, made);
   }
   return made;
 }
 
-/** The rules that name the path, in the order in which they stand. */
-function naming({ named, wild }: Index, segments: readonly string[]): readonly CutRule[] {
-  const names = (glob: PathGlob) => matchesCut(glob, segments);
-  const says = ({ globs, except }: CutRule) => globs.some(names) && !except.some(names);
-  const one = named.get(segments[0] ?? "")?.filter(says) ?? [];
-  const other = wild.length === 0 ? wild : wild.filter(says);
-  if (one.length === 0) return other;
-  return other.length === 0 ? one : [...one, ...other].sort((a, b) => a.nth - b.nth);
+const NONE: readonly CutRule[] = [];
+
+/** Of rules as they stand, those that name the path and have the first effect of which any does. */
+function naming(rules: readonly CutRule[], names: (glob: PathGlob) => boolean): readonly CutRule[] {
+  const found: CutRule[] = [];
+  for (const cut of rules) {
+    if (found[0] !== undefined && found[0].rule.effect !== cut.rule.effect) break;
+    if (cut.globs.some(names) && !cut.except.some(names)) found.push(cut);
+  }
+  return found;
 }
 
-const EFFECTS = ["deny", "ask", "allow"] as const;
+/** The rules that decide about the path, as they stand. */
+function deciding({ named, wild }: Index, path: string): readonly CutRule[] {
+  const slash = path.indexOf("/");
+  const here = named.get(slash < 0 ? path : path.slice(0, slash)) ?? NONE;
+  if (here.length + wild.length === 0) return NONE;
+  const names = pathMatcher(path);
+  const one = naming(here, names);
+  const other = naming(wild, names);
+  const a = one[0];
+  const b = other[0];
+  if (a === undefined || b === undefined) return a === undefined ? other : one;
+  if (a.rule.effect === b.rule.effect) return [...one, ...other].sort((x, y) => x.nth - y.nth);
+  return a.nth < b.nth ? one : other;
+}
 
 /**
  * What the rules say about one path: deny > ask > allow > deny. Upper and lower case are one path. An empty list denies:
@@ -91,14 +108,9 @@ const EFFECTS = ["deny", "ask", "allow"] as const;
  */
 export function decidePath(rules: readonly PathRule[], path: string): PathVerdict {
   if (BAD_PATH.test(path)) return { effect: "deny", reason: "bad_path", rule: null, from: null, matched: [] };
-  const segments = fold(path).split("/");
-  const of = indexed(rules);
-  for (const effect of EFFECTS) {
-    const matched = naming(of[effect], segments);
-    const [first] = matched;
-    if (first === undefined) continue;
-    const { rule, from } = first.rule;
-    return { effect, reason: "rule", rule, from, matched: matched.map((one) => one.rule) };
-  }
-  return { effect: "deny", reason: "no_rule", rule: null, from: null, matched: [] };
+  const matched = deciding(indexed(rules), fold(path));
+  const first = matched[0];
+  if (first === undefined) return { effect: "deny", reason: "no_rule", rule: null, from: null, matched: [] };
+  const { effect, rule, from } = first.rule;
+  return { effect, reason: "rule", rule, from, matched: matched.map((one) => one.rule) };
 }

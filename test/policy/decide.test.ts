@@ -85,6 +85,7 @@ test.each<[string, PolicyObject[], string]>([
   ["a path that is not listed is denied", [at("Makefile")], "deny no_rule"],
   ["an ask beats an allow", [at("src/pay/card.ts")], "ask shop by 17"],
   ["an ask needs no allow beside it", [at("package.json")], "ask leads by 12"],
+  ["an ask for a file anywhere beats an allow of its folder", [at("src/lib/package.json")], "ask leads by 12"],
   ["several asks must all be met", [at("src/pay/package.json")], "ask leads+shop by 12,17"],
   ["a deny beats an ask", [at("src/generated/package.json")], "deny rule by 22"],
   ["an except is not denied", [at("src/generated/README.md")], "allow by 10"],

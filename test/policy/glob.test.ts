@@ -92,6 +92,14 @@ test.each([
   ["*.md", "a/b.md", false],
   ["**", ".env", true],
   ["src/*/index.*", "src/cart/index.js", true],
+  ["docs/**/*", "docs/a/b.md", true],
+  ["docs/**", "docs.md", false],
+  ["do*s/**", "dots/a", true],
+  ["docs/a.md", "docs/a.md", true],
+  ["docs/a.md", "docs/a.md/b", false],
+  // No policy holds it, and it must not be read as `b/**`.
+  ["b**/*", "bc", false],
+  ["b**/*", "bc/d/e", false],
 ])("%s on %s is %s", (glob, path, matches) => {
   expect(matchesPath(pathGlob(glob), path)).toBe(matches);
 });
