@@ -7,15 +7,15 @@ const linked = (test: string) => ({ file: "test/runs/linked.int.test.ts", test }
 export const IDENTITY: readonly Mutation[] = [
   {
     name: "a code is good for every place",
-    file: "src/runs/link.ts",
-    find: 'if (place !== o.provider) return { refused: "code_bad", owner };',
+    file: "src/runs/redeem.ts",
+    find: 'if (code.place !== o.provider) return refuse("code_bad", owner);',
     replace: "",
     red: page("a link that was changed, one of another installation and a code for another place open nothing"),
   },
   {
     name: "a link works twice",
-    file: "src/runs/link.ts",
-    find: 'if (before !== null && !again) return { refused: "code_used", owner };',
+    file: "src/runs/redeem.ts",
+    find: 'if (before !== null && !again) return refuse("code_used", owner);',
     replace: "",
     red: page("an answer and its cookie that are shown again link nobody else"),
   },
@@ -62,13 +62,12 @@ export const IDENTITY: readonly Mutation[] = [
     red: linked("neither a name nor a request makes a trailer of its own"),
   },
   {
-    name: "whoever has asked for a run can be linked away",
+    name: "a proof as good as the one that is there takes the account",
     file: "db/people.ts",
-    find: "and not exists (select from runs where requester_id = ${personId})",
-    replace: "",
-    red: {
-      file: "test/db/store.int.test.ts",
-      test: "somebody who has asked or answered under an account is nobody else's by linking it",
-    },
+    find: "LINK_PROOFS.indexOf(held) < LINK_PROOFS.indexOf(given)",
+    replace: "LINK_PROOFS.indexOf(held) <= LINK_PROOFS.indexOf(given)",
+    red: page(
+      "an account that was signed in as is won back by the operator's word, and by no code nor another sign-in",
+    ),
   },
 ];

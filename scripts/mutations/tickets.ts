@@ -8,15 +8,15 @@ const session = (test: string) => ({ file: "test/surfaces/linear/sessions.int.te
 export const TICKETS: readonly Mutation[] = [
   {
     name: "a code that nobody signed links",
-    file: "src/runs/link.ts",
+    file: "src/runs/link-code.ts",
     find: "if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;",
     replace: "",
     red: linking("a late code, a changed one and one of another installation link nobody"),
   },
   {
     name: "a code lives for ever",
-    file: "src/runs/link.ts",
-    find: 'if (!again && core.clock.now().getTime() > until) return { refused: "code_late", owner };',
+    file: "src/runs/redeem.ts",
+    find: 'if (!again && core.clock.now() > code.until) return refuse("code_late", owner);',
     replace: "",
     red: linking("a late code, a changed one and one of another installation link nobody"),
   },
