@@ -4,9 +4,9 @@ import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { preparsePolicySet, statefulIsAuthorized } from "@cedar-policy/cedar-wasm/nodejs";
 import { policyCommand } from "#command/policy.ts";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import type { PolicyObject, PolicyRequest } from "#policy/decision.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import { type Bench, type Measured, ratios, spread, tenth } from "./report.ts";
 

@@ -1,7 +1,7 @@
 import type { PolicyObject, PolicyRequest } from "#policy/decision.ts";
-import type { RecordedDecision } from "#policy/simulate.ts";
+import type { RecordedDecision } from "#policy/explain/simulate.ts";
 import type { EventBody } from "#runs/event.ts";
-import { TURNED_AWAY, TurnedAway } from "#runs/turned-away.ts";
+import { TURNED_AWAY, TurnedAway } from "#runs/request/turned-away.ts";
 import { and, asc, eq, gte, or, sql } from "./drizzle.ts";
 import { isId } from "./fence.ts";
 import { runEvents } from "./schema/record.ts";

@@ -10,7 +10,7 @@ import { type Examination, fine, note, wrong } from "#command/doctor.ts";
 import { DatabaseInUse } from "#db/lock.ts";
 import { lookAtWorkspaces } from "#db/look.ts";
 import { reachDatabase } from "#db/reach.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import { examineIntake, examineSlack, type IntakeExamination } from "#surfaces/slack/examine.ts";
 import { examineInstalled } from "#surfaces/slack/examine-installed.ts";

@@ -1,9 +1,9 @@
 import type { Hono } from "hono";
 import type { Chat } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
+import { codeOwner, linkSignedIn, linkWritten, type WrittenCode } from "#runs/account/redeem.ts";
 import type { Core } from "#runs/core.ts";
 import type { Linkable } from "#runs/linkable.ts";
-import { codeOwner, linkSignedIn, linkWritten, type WrittenCode } from "#runs/redeem.ts";
 import type { View } from "#runs/view.ts";
 import { webSessions } from "#surfaces/web/session.ts";
 import type { GithubApp } from "./forge.ts";

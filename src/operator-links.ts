@@ -3,8 +3,8 @@ import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { LINK_PLACES, type LinkPlace } from "#policy/linked.ts";
 import { systemClock } from "#ports/clock.ts";
+import { type TakenBack, takeBack, takenBack, Unlinked } from "#runs/account/unlink.ts";
 import type { Core } from "#runs/core.ts";
-import { type TakenBack, takeBack, takenBack, Unlinked } from "#runs/unlink.ts";
 import type { Config } from "./config.ts";
 import { askService, isToken, overDatabase } from "./service.ts";
 

@@ -1,11 +1,11 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { slackSignIn } from "#adapters/directory/slack-sign-in.ts";
 import type { Directory } from "#ports/directory.ts";
+import { readable } from "#runs/account/readable.ts";
 import type { Core } from "#runs/core.ts";
-import { eventsOf } from "#runs/look.ts";
-import { readable } from "#runs/readable.ts";
+import { eventsOf } from "#runs/record/look.ts";
+import { unpublished } from "#runs/result/unpublished.ts";
 import type { Run } from "#runs/run.ts";
-import { unpublished } from "#runs/unpublished.ts";
 import { permalink } from "#surfaces/slack/permalink.ts";
 import { runLine, runPage } from "#surfaces/web/fold.ts";
 import { ownName } from "#surfaces/web/gate.ts";

@@ -12,7 +12,7 @@ import { type Chat, ChatUnavailable, type Place } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
 import type { Secret } from "#ports/secret.ts";
 import type { Core } from "#runs/core.ts";
-import { type LeftNews, reconcileWorkspaces, workspaceLeft } from "#runs/left.ts";
+import { type LeftNews, reconcileWorkspaces, workspaceLeft } from "#runs/record/left.ts";
 import type { View } from "#runs/view.ts";
 import type { SlackWorkspace, SlackWorkspaces } from "#surfaces/slack/desk.ts";
 import { INSTALLED_AT, installRoutes } from "#surfaces/slack/install.ts";

@@ -108,7 +108,7 @@ test("every event goes through the one door that redacts", () => {
   const writing = [...sources("src"), ...sources("db")].filter((file) =>
     /\bevents\??\.append\(/.test(readFileSync(path.join(root, file), "utf8")),
   );
-  expect(writing).toEqual(["src/runs/record.ts"]);
+  expect(writing).toEqual(["src/runs/record/record.ts"]);
 });
 
 test("no lockfile names the address that its packages came from, and each names what they must be", () => {

@@ -96,28 +96,28 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a guest in the approvers' group may approve",
-    file: "src/runs/vote.ts",
+    file: "src/runs/request/vote.ts",
     find: 'if (cast.account.kind !== "member") return refuse("not_a_member");',
     replace: "",
     red: bounds("a guest may not approve, whatever group they are in"),
   },
   {
     name: "a directory that does not answer is taken for the group as it was",
-    file: "src/runs/vote.ts",
+    file: "src/runs/request/vote.ts",
     find: 'core.log("approvers could not be read", { approval: approval.id, error: String(cause) });\n    return null;',
     replace: "void cause;\n    return approval.asks.map((ask) => ask.members);",
     red: job("a vote while the directory is away is refused and keeps the question open"),
   },
   {
     name: "who steers a run does not become its author",
-    file: "src/runs/hear.ts",
+    file: "src/runs/request/hear.ts",
     find: "const joined = await core.stores.people.addAuthor(tx, run.id, person.id);",
     replace: "const joined = false;",
     red: job("words in the thread reach the agent in its next turn, and who said them may not approve from then on"),
   },
   {
     name: "who said yes and steers the run afterwards keeps what it opened",
-    file: "src/runs/answers.ts",
+    file: "src/runs/approval/answers.ts",
     find: "return lost.length === 0;",
     replace: "return true;",
     red: {
@@ -127,7 +127,7 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a yes for once holds for ever",
-    file: "src/runs/yes.ts",
+    file: "src/runs/approval/yes.ts",
     find: "uses === null || given.length < uses",
     replace: "true || given.length < uses",
     red: bounds("a yes for once is used up: the same bytes are asked again"),
@@ -148,14 +148,14 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a yes to a command holds under stricter rules than it was asked under",
-    file: "src/runs/permit.ts",
+    file: "src/runs/turn/permit.ts",
     find: "await answering(core, run, unspent, decision)",
     replace: "unspent[0]",
     red: bounds("a yes that was asked for under milder rules runs no command under stricter ones"),
   },
   {
     name: "a yes to publish holds under stricter rules than it was asked under",
-    file: "src/runs/may-publish.ts",
+    file: "src/runs/result/may-publish.ts",
     find: 'latest?.status === "approved" && (await answers(core, run, latest, decision))',
     replace: 'latest?.status === "approved"',
     red: {
@@ -165,7 +165,7 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a start that policy denies by now begins",
-    file: "src/runs/admit.ts",
+    file: "src/runs/life/admit.ts",
     find: "if (await narrowed(core, run, scope)) return;",
     replace: "void narrowed;",
     red: {
@@ -175,7 +175,7 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "silence is a yes",
-    file: "src/runs/expire.ts",
+    file: "src/runs/approval/expire.ts",
     find: 'core.stores.approvals.close(tx, approval.id, "expired")',
     replace: 'core.stores.approvals.close(tx, approval.id, "approved")',
     red: job("an unanswered question expires into neither yes nor no, and asking again brings it back"),
@@ -237,7 +237,7 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a yes for a while holds for ever",
-    file: "src/runs/yes.ts",
+    file: "src/runs/approval/yes.ts",
     find: "if (end !== null && end <= core.clock.now()) return false;",
     replace: "",
     red: {

@@ -7,14 +7,14 @@ const linked = (test: string) => ({ file: "test/runs/linked.int.test.ts", test }
 export const IDENTITY: readonly Mutation[] = [
   {
     name: "a code is good for every place",
-    file: "src/runs/redeem.ts",
+    file: "src/runs/account/redeem.ts",
     find: 'if (code.place !== o.provider) return refuse("code_bad", owner);',
     replace: "",
     red: page("a link that was changed, one of another installation and a code for another place open nothing"),
   },
   {
     name: "a link works twice",
-    file: "src/runs/redeem.ts",
+    file: "src/runs/account/redeem.ts",
     find: 'if (before !== null && !again) return refuse("code_used", owner);',
     replace: "",
     red: page("an answer and its cookie that are shown again link nobody else"),
@@ -42,21 +42,21 @@ export const IDENTITY: readonly Mutation[] = [
   },
   {
     name: "an account on another server counts as linked",
-    file: "src/runs/linked.ts",
+    file: "src/runs/account/linked.ts",
     find: "one.provider === on && one.workspace === place?.workspace",
     replace: "one.provider === on",
     red: linked("an account on another server is not the one that policy wants"),
   },
   {
     name: "what is published is not held for a link that was taken back",
-    file: "src/runs/may-publish.ts",
+    file: "src/runs/result/may-publish.ts",
     find: "if (!begun && (await heldForLinks(core, run))) return false;",
     replace: "",
     red: linked("an author who takes a link back during the work holds back what would be published"),
   },
   {
     name: "a name ends its trailer",
-    file: "src/runs/credit.ts",
+    file: "src/runs/account/credit.ts",
     find: 'text.replace(HIDDEN, " ").replace(/\\s+/g, " ").trim()',
     replace: "text.trim()",
     red: linked("neither a name nor a request makes a trailer of its own"),

@@ -60,7 +60,7 @@ export const INSTALLS: readonly Mutation[] = [
   },
   {
     name: "any bot's revoked token is the workspace's farewell",
-    file: "src/runs/left.ts",
+    file: "src/runs/record/left.ts",
     find: "  if (bots !== null && !bots.includes(there.botUserId)) return;\n",
     replace: "",
     red: ends("late news, another bot's, and news that the chat denies end nothing"),
@@ -74,7 +74,7 @@ export const INSTALLS: readonly Mutation[] = [
   },
   {
     name: "runs of a workspace that is off the list go on",
-    file: "src/runs/left.ts",
+    file: "src/runs/record/left.ts",
     find: "  if (installs.isAllowed({ id: there.id, enterprise })) return;\n",
     replace: "  if (enterprise !== undefined) return;\n",
     red: ends("a workspace that was taken off the list has its runs ended with that reason, once, and is still known"),
@@ -116,7 +116,7 @@ export const INSTALLS: readonly Mutation[] = [
   },
   {
     name: "a refused person fills the notes",
-    file: "src/runs/turned-away.ts",
+    file: "src/runs/request/turned-away.ts",
     find: "  if ((await notes.keys(theirs, A_DAY_MOST)).length >= A_DAY_MOST) return;\n",
     replace: "",
     red: {

@@ -7,7 +7,7 @@ const ceiling = (test: string): Red => ({ file: "test/policy/ceiling.test.ts", t
 export const POLICY: readonly Mutation[] = [
   {
     name: "an ask beats a deny",
-    file: "src/policy/decide.ts",
+    file: "src/policy/decide/decide.ts",
     find: 'if (denies.length > 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
     replace:
       'if (denies.length > 0 && asks.length === 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
@@ -15,7 +15,7 @@ export const POLICY: readonly Mutation[] = [
   },
   {
     name: "an allow beats a deny",
-    file: "src/policy/decide.ts",
+    file: "src/policy/decide/decide.ts",
     find: 'if (denies.length > 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
     replace:
       'if (denies.length > 0 && allows.length === 0) return { outcome: "deny", reason: "rule", rules: refs(denies) };',
@@ -44,70 +44,70 @@ export const POLICY: readonly Mutation[] = [
   },
   {
     name: "what no rule names is allowed",
-    file: "src/policy/decide.ts",
+    file: "src/policy/decide/decide.ts",
     find: 'const NO_RULE: Verdict = { outcome: "deny", reason: "no_rule", rules: [] };',
     replace: 'const NO_RULE: Verdict = { outcome: "allow", rules: [] };',
     red: decides("a repository nobody named is denied"),
   },
   {
     name: "the kindest of many answers is the answer",
-    file: "src/policy/combine.ts",
+    file: "src/policy/decide/combine.ts",
     find: "WEIGHT[one] > WEIGHT[worse] ? one : worse",
     replace: "WEIGHT[one] < WEIGHT[worse] ? one : worse",
     red: decides("the worst path is the answer"),
   },
   {
     name: "a rule may let a run merge",
-    file: "src/policy/actions.ts",
+    file: "src/policy/decide/actions.ts",
     find: "return NEVER.some((pattern) => matchesText(pattern, action));",
     replace: "return false;",
     red: decides("nothing merges"),
   },
   {
     name: "a team grants hosts above the organisation's ceiling",
-    file: "src/policy/ceiling.ts",
+    file: "src/policy/load/ceiling.ts",
     find: ".filter((rule) => !ceiling.egress.some((outer) => covers(outer, rule)))",
     replace: ".filter(() => false)",
     red: ceiling("no team reaches what the organisation's ceiling does not, however both are written"),
   },
   {
     name: "a team opens private addresses that the organisation does not",
-    file: "src/policy/ceiling.ts",
+    file: "src/policy/load/ceiling.ts",
     find: "inner.private.every((range) => outer.private.some((wide) => containsRange(wide, range)))",
     replace: "true",
     red: ceiling("a wider private range"),
   },
   {
     name: "a team grants repositories above the organisation's ceiling",
-    file: "src/policy/ceiling.ts",
+    file: "src/policy/load/ceiling.ts",
     find: "if (within(glob)) return [];",
     replace: "if (within(glob) || true) return [];",
     red: { file: "test/policy/properties.test.ts", test: "the ceiling holds for every policy that loads" },
   },
   {
     name: "a team's limits may exceed the organisation's",
-    file: "src/policy/limits.ts",
+    file: "src/policy/load/limits.ts",
     find: "if ((measure(mine) as number) <= (measure(most) as number)) return [];",
     replace: "if ((measure(mine) as number) >= 0) return [];",
     red: { file: "test/policy/semantics.test.ts", test: "a limit above the ceiling is an error" },
   },
   {
     name: "an exception of a rule is not spared",
-    file: "src/policy/decide.ts",
+    file: "src/policy/decide/decide.ts",
     find: "return rule.globs.some(same) && !rule.except.some(same);",
     replace: "return rule.globs.some(same);",
     red: { file: "test/policy/cedar.test.ts", test: "as Cedar answers them" },
   },
   {
     name: "of two policies the kinder holds",
-    file: "src/policy/decide.ts",
+    file: "src/policy/decide/decide.ts",
     find: "const decision = worst([current, pinned], { trace, digest: current.digest });",
     replace: "const decision = worst([current], { trace, digest: current.digest });",
     red: decides("a narrowing holds at once and a widening waits for the next run"),
   },
   {
     name: "an agent may install what it likes",
-    file: "src/policy/command-actions.ts",
+    file: "src/policy/decide/command-actions.ts",
     find: "return renews || fed || packages.some((spec) => !isLocal(spec));",
     replace: "return false;",
     red: {

@@ -7,49 +7,49 @@ const bounds = (test: string): Red => ({ file: "test/runs/bounds.int.test.ts", t
 export const RUNS: readonly Mutation[] = [
   {
     name: "a guest may ask",
-    file: "src/runs/standing.ts",
+    file: "src/runs/request/standing.ts",
     find: 'if (heard.account.kind !== "member") return { refused: { code: "guest" } };',
     replace: "",
     red: job("a guest is refused"),
   },
   {
     name: "a channel shared with another organisation may ask",
-    file: "src/runs/standing.ts",
+    file: "src/runs/request/standing.ts",
     find: 'if (heard.shared) return { refused: { code: "shared_channel" } };',
     replace: "",
     red: job("a channel shared with another organisation is refused"),
   },
   {
     name: "who is not in the team may ask",
-    file: "src/runs/standing.ts",
+    file: "src/runs/request/standing.ts",
     find: "return members.some((one) => sameAccount(one, account));",
     replace: "return members.length >= 0;",
     red: job("who is not in the team is refused, and a directory that does not answer refuses everyone"),
   },
   {
     name: "a bystander may stop a run",
-    file: "src/runs/stop.ts",
+    file: "src/runs/request/stop.ts",
     find: "if (!(await mayStop(core, run, o.account, person.id))) {",
     replace: "await mayStop(core, run, o.account, person.id);\n  if (false) {",
     red: job("stop ends a run that waits in the sandbox: its token is dead and its sandbox gone"),
   },
   {
     name: "a run forgets the policy it was started under",
-    file: "src/runs/allow.ts",
+    file: "src/runs/decision/allow.ts",
     find: "const decision = pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
     replace: "const decision = pinnedAndCurrent(decide(current.policy, request), decide(current.policy, request));",
     red: bounds("a rule that is widened waits for the next run"),
   },
   {
     name: "a run does not hear that policy was narrowed",
-    file: "src/runs/allow.ts",
+    file: "src/runs/decision/allow.ts",
     find: "const decision = pinnedAndCurrent(decide(pinned, request), decide(current.policy, request));",
     replace: "const decision = pinnedAndCurrent(decide(pinned, request), decide(pinned, request));",
     red: bounds("a rule that is narrowed holds at once"),
   },
   {
     name: "a run keeps the time it was admitted with",
-    file: "src/runs/narrow.ts",
+    file: "src/runs/decision/narrow.ts",
     find: "return new Date(run.deadlineAt.getTime() - less);",
     replace: "void less;\n  return run.deadlineAt;",
     red: {
@@ -59,7 +59,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a check that policy requires by now waits for the next run",
-    file: "src/runs/check.ts",
+    file: "src/runs/result/check.ts",
     find: "scopeNow(core, run).checks.filter(",
     replace: "(run.scope ?? scopeNow(core, run)).checks.filter(",
     red: {
@@ -69,7 +69,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a result that policy lets be published leaves no decision",
-    file: "src/runs/may-publish.ts",
+    file: "src/runs/result/may-publish.ts",
     find: "const recorded = (tx: Tx) => unrecorded(core, tx, pushKey(run, headOid), told);",
     replace:
       "const recorded = async (tx: Tx) => (tx === null ? unrecorded(core, tx, pushKey(run, headOid), told) : []);",
@@ -80,7 +80,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a policy that cannot be read lets the old one go on",
-    file: "src/runs/allow.ts",
+    file: "src/runs/decision/allow.ts",
     find: "if (!current.ok || !pinned) {",
     replace:
       "if (pinned && !current.ok) return decide(pinned, { team: run.team, objects });\n  if (!current.ok || !pinned) {",
@@ -88,35 +88,35 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a command that policy denies is answered with yes",
-    file: "src/runs/permit.ts",
+    file: "src/runs/turn/permit.ts",
     find: 'if (decision.outcome === "deny") {\n    await agent.answer(asked.ask, "reject");',
     replace: 'if (decision.outcome === "deny") {\n    await agent.answer(asked.ask, "allow");',
     red: bounds("a rule that is narrowed holds at once"),
   },
   {
     name: "a path that was changed and changed back asks nobody",
-    file: "src/runs/may-publish.ts",
+    file: "src/runs/result/may-publish.ts",
     find: "...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)",
     replace: "...changes.files.map((file) => file.path)",
     red: bounds("a path that was changed on the way and changed back still needs its yes"),
   },
   {
     name: "the sandbox of the checks may push",
-    file: "src/runs/sandbox.ts",
+    file: "src/runs/sandbox/sandbox.ts",
     find: 'branch: slot === "agent" ? run.branch : null,',
     replace: "branch: run.branch,",
     red: bounds("the sandbox of the checks has no model and may not push"),
   },
   {
     name: "the sandbox of the checks has the models",
-    file: "src/runs/sandbox.ts",
+    file: "src/runs/sandbox/sandbox.ts",
     find: 'models: slot === "agent" ? scope.models : [],',
     replace: "models: scope.models,",
     red: bounds("the sandbox of the checks has no model and may not push"),
   },
   {
     name: "a worker that another has replaced acts in the sandbox",
-    file: "src/runs/sandbox.ts",
+    file: "src/runs/sandbox/sandbox.ts",
     find: "if (now?.epoch !== run.epoch) throw",
     replace: "if (now === null) throw",
     red: {
@@ -126,7 +126,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "two clones go on at once",
-    file: "src/runs/prepare.ts",
+    file: "src/runs/sandbox/prepare.ts",
     find: "exec 9>/tmp/countersign-clone.lock && flock 9 || exit 1",
     replace: ":",
     red: {
@@ -143,14 +143,14 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a check that the change breaks is called flaky",
-    file: "src/runs/checks.ts",
+    file: "src/runs/result/checks.ts",
     find: 'return again === 0 ? "flaky" : "broke";',
     replace: 'return again === null ? "broke" : "flaky";',
     red: job("a check that the change breaks goes back to the agent, and the third failure is a handoff"),
   },
   {
     name: "events are written as they come",
-    file: "src/runs/record.ts",
+    file: "src/runs/record/record.ts",
     find: "bodies.map((body) => redacted(body, core.redact) as EventBody),",
     replace: "bodies,",
     red: job("what the agent prints is redacted before it is kept"),
@@ -164,7 +164,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "one run more than may be is at work",
-    file: "src/runs/shares.ts",
+    file: "src/runs/money/shares.ts",
     find: "if (busy >= most) return {",
     replace: "if (busy > most) return {",
     red: {
@@ -174,7 +174,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "what was promised to one run is promised to the next",
-    file: "src/runs/shares.ts",
+    file: "src/runs/money/shares.ts",
     find: "spent[kind] + month.held.most - month.spent - month.others",
     replace: "spent[kind] + month.held.most - month.spent",
     red: {
@@ -184,7 +184,7 @@ export const RUNS: readonly Mutation[] = [
   },
   {
     name: "a yes to more budget outlives the rule that asked for it",
-    file: "src/runs/allot.ts",
+    file: "src/runs/money/allot.ts",
     find: 'if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };',
     replace: 'if (decision.outcome !== "ask") return answers.map(moreOf)[0] ?? { usd: 0, tokens: 0 };',
     red: { file: "test/runs/budget.int.test.ts", test: "a yes ends when policy no longer has it asked about" },

@@ -15,7 +15,7 @@ export const TICKETS: readonly Mutation[] = [
   },
   {
     name: "a code lives for ever",
-    file: "src/runs/redeem.ts",
+    file: "src/runs/account/redeem.ts",
     find: 'if (!again && core.clock.now() > code.until) return refuse("code_late", owner);',
     replace: "",
     red: linking("a late code, a changed one and one of another installation link nobody"),

@@ -1,7 +1,7 @@
 import type { PolicyRequest } from "#policy/decision.ts";
-import { type Explanation, explain } from "#policy/explain.ts";
+import { type Explanation, explain } from "#policy/explain/explain.ts";
+import { notReplayed, type RecordedDecision } from "#policy/explain/simulate.ts";
 import type { Policy } from "#policy/policy.ts";
-import { notReplayed, type RecordedDecision } from "#policy/simulate.ts";
 import { sayExplanation, sayNotReplayed } from "./words.ts";
 
 /** What is known of one run, and where to say it. */

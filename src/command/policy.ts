@@ -2,18 +2,18 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { readPolicyFolder } from "#adapters/policy/folder.ts";
-import { capabilitiesOf, diffCapabilities } from "#policy/capabilities.ts";
-import { objectsOf, policyCases, Tried, tryCase, unknownTeam } from "#policy/cases.ts";
-import { coverageOf } from "#policy/coverage.ts";
-import { enforcementOf, limitsEnforced, linksEnforced } from "#policy/enforced.ts";
-import { explain } from "#policy/explain.ts";
-import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
-import { loadPolicy } from "#policy/load.ts";
-import { hint } from "#policy/nearest.ts";
+import { enforcementOf, limitsEnforced, linksEnforced } from "#policy/decide/enforced.ts";
+import { capabilitiesOf, diffCapabilities } from "#policy/explain/capabilities.ts";
+import { coverageOf } from "#policy/explain/coverage.ts";
+import { explain } from "#policy/explain/explain.ts";
+import { type RecordedDecision, simulate } from "#policy/explain/simulate.ts";
+import { objectsOf, policyCases, Tried, tryCase, unknownTeam } from "#policy/load/cases.ts";
+import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/load/json-schema.ts";
+import { loadPolicy } from "#policy/load/load.ts";
+import { hint } from "#policy/match/nearest.ts";
+import { durationMs } from "#policy/match/units.ts";
 import type { Policy, PolicyProblem, Team } from "#policy/policy.ts";
-import { type RecordedDecision, simulate } from "#policy/simulate.ts";
 import type { SiteConfig } from "#policy/site.ts";
-import { durationMs } from "#policy/units.ts";
 import { explainRun } from "./policy-run.ts";
 import {
   ACCEPT_HELP,

@@ -1,11 +1,11 @@
-import type { CapabilityChange } from "#policy/capabilities.ts";
-import type { Coverage } from "#policy/coverage.ts";
+import type { Enforced } from "#policy/decide/enforced.ts";
 import type { PolicyObject } from "#policy/decision.ts";
-import type { Enforced } from "#policy/enforced.ts";
-import type { Explanation } from "#policy/explain.ts";
+import type { CapabilityChange } from "#policy/explain/capabilities.ts";
+import type { Coverage } from "#policy/explain/coverage.ts";
+import type { Explanation } from "#policy/explain/explain.ts";
+import type { Simulation } from "#policy/explain/simulate.ts";
 import { POINT_NAMES } from "#policy/points.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
-import type { Simulation } from "#policy/simulate.ts";
 
 /** A command that the help of `countersign policy` has too. */
 export const ACCEPT_HELP = `  countersign policy accept COMMIT

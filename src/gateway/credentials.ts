@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Transform } from "node:stream";
 import type { EgressRule } from "#policy/egress.ts";
-import { matchesHost } from "#policy/hosts.ts";
+import { matchesHost } from "#policy/match/hosts.ts";
 import type { Grant } from "#ports/gateway.ts";
 import type { Secret } from "#ports/secret.ts";
 import type { Denial } from "./denial.ts";

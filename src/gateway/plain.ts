@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { decideEgress } from "#policy/egress.ts";
-import { matchesHost } from "#policy/hosts.ts";
+import { matchesHost } from "#policy/match/hosts.ts";
 import { parseAuthority } from "./authority.ts";
 import { credentialFault } from "./credentials.ts";
 import { type Denial, refuse, why } from "./denial.ts";

@@ -1,6 +1,6 @@
 import type { RuleRef } from "./decision.ts";
-import { cutGlob, type PathGlob, pathMatcher } from "./glob.ts";
-import { base, matchesHost } from "./hosts.ts";
+import { cutGlob, type PathGlob, pathMatcher } from "./match/glob.ts";
+import { base, matchesHost } from "./match/hosts.ts";
 
 /** One granted way out. "intercept" when it names methods, paths or a secret; "tunnel" is not inspected. */
 export interface EgressRule {
@@ -140,7 +140,7 @@ function about(rules: readonly EgressRule[], host: string): readonly CutGrant[] 
   return wider.length === 0 ? found : [...found, ...wider];
 }
 
-/** A denial limited to methods or paths waits until these are known: its grants are inspected (see grants.ts). */
+/** A denial limited to methods or paths waits until these are known: its grants are inspected (see decide/denials.ts). */
 function denialOf(
   grants: readonly CutGrant[],
   { host, method }: EgressRequest,

@@ -1,5 +1,5 @@
 import type { Ask, RuleRef } from "./decision.ts";
-import { fold, foldedGlob, type PathGlob, pathMatcher } from "./glob.ts";
+import { fold, foldedGlob, type PathGlob, pathMatcher } from "./match/glob.ts";
 
 /** A path rule that the relay and the publisher apply to every commit. Globs: `*` one segment part, `**` any depth. */
 export interface PathRule {

@@ -1,5 +1,5 @@
 import type { EgressRule } from "./egress.ts";
-import { containsPath, fold, pathGlob } from "./glob.ts";
+import { containsPath, fold, pathGlob } from "./match/glob.ts";
 import type { SiteConfig } from "./site.ts";
 
 /** Grants whose hosts the operator configures: the gateway serves them itself and no sandbox can name their hosts. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { privateRangeProblem } from "./cidr.ts";
-import { pathGlobProblem } from "./glob.ts";
-import { hostProblem } from "./hosts.ts";
-import { hint } from "./nearest.ts";
-import { count, durationMs, isDay, sizeBound, sizeBytes } from "./units.ts";
+import { privateRangeProblem } from "./match/cidr.ts";
+import { pathGlobProblem } from "./match/glob.ts";
+import { hostProblem } from "./match/hosts.ts";
+import { hint } from "./match/nearest.ts";
+import { count, durationMs, isDay, sizeBound, sizeBytes } from "./match/units.ts";
 
 /** A value as an author would recognise it. */
 function said(input: unknown): string {

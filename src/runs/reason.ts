@@ -1,6 +1,6 @@
 import type { RuleRef } from "#policy/decision.ts";
 import type { Excerpt } from "#policy/excerpt.ts";
-import type { Remedy } from "#policy/remedy.ts";
+import type { Remedy } from "#policy/explain/remedy.ts";
 import type { RunFacts } from "./facts.ts";
 
 /** A rule with what its file said when it decided. */

@@ -101,7 +101,7 @@ export interface EventStore {
   /**
    * Appends in order, chains the hashes, notifies watchers once. `epoch: null` for writers that are not the owner
    * (votes, clicks, audit, the forge). A lower epoch than the head's throws `Fenced`.
-   * Only `runs/record.ts` calls this: it is the one redacting door.
+   * Only `runs/record/record.ts` calls this: it is the one redacting door.
    */
   append(tx: Tx, runId: RunId, epoch: number | null, bodies: readonly EventBody[]): Promise<readonly RunEvent[]>;
   /** After `seq`, oldest first. The page, the receipt and the export all read through here. */

@@ -1,5 +1,5 @@
 import type { Capability } from "#policy/capability.ts";
-import type { Explanation } from "#policy/explain.ts";
+import type { Explanation } from "#policy/explain/explain.ts";
 import type { LinkPlace } from "#policy/linked.ts";
 import type { GroupRef, PolicyProblem } from "#policy/policy.ts";
 import type { Place } from "#ports/chat.ts";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { remotesOf } from "#adapters/policy/checkout.ts";
 import { parseConfig } from "#config.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { siteOf } from "#site.ts";
 
 let dir = "";

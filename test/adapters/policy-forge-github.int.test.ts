@@ -8,7 +8,7 @@ import type { PolicyChange } from "#adapters/policy/keeper.ts";
 import { watchPolicyRepository } from "#adapters/policy/repository.ts";
 import { githubPolicyForge } from "#adapters/repo-host/github/backing.ts";
 import type { Policy } from "#policy/policy.ts";
-import { agreed } from "#runs/agreement.ts";
+import { agreed } from "#runs/decision/agreement.ts";
 import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
 import { commit, filled } from "#test/doubles/github/repository.ts";
 

@@ -11,7 +11,7 @@ import { mergePull } from "#adapters/repo-host/local/decide.ts";
 import { gitDirOf } from "#adapters/repo-host/local/ground.ts";
 import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
 import { fixedClock } from "#ports/clock.ts";
-import { agreed } from "#runs/agreement.ts";
+import { agreed } from "#runs/decision/agreement.ts";
 
 /** A policy whose repository is on the local git host: a change counts when an owner has merged it there. */
 const ORG = `version: 1

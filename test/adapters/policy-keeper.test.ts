@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { keepPolicy, type PolicyChange, type PolicyReading, unusable } from "#adapters/policy/keeper.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 
 const MINUTE = 60_000;
 const ORG = `version: 1

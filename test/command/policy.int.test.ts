@@ -6,9 +6,9 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import { type PolicyCommand, policyCommand } from "#command/policy.ts";
-import { loadPolicy } from "#policy/load.ts";
+import type { RecordedDecision } from "#policy/explain/simulate.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
-import type { RecordedDecision } from "#policy/simulate.ts";
 
 const SPECIFICATION = path.join(import.meta.dirname, "..", "fixtures", "policy", "specification");
 let folder = "";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EventBody } from "#runs/event.ts";
+import { monthAt } from "#runs/money/shares.ts";
 import type { Person, Run } from "#runs/run.ts";
-import { monthAt } from "#runs/shares.ts";
 import type { Amount } from "#runs/stores.ts";
 import { type House, house, type Pair } from "#test/db/house.ts";
 

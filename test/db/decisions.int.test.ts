@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordedDecisions } from "#db/decisions.ts";
 import type { Database } from "#db/open.ts";
-import { notReplayed, simulate } from "#policy/simulate.ts";
+import { notReplayed, simulate } from "#policy/explain/simulate.ts";
 import type { EventBody } from "#runs/event.ts";
-import { TURNED_AWAY, type TurnedAway } from "#runs/turned-away.ts";
+import { TURNED_AWAY, type TurnedAway } from "#runs/request/turned-away.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 import { DATABASES, type Ground } from "./databases.ts";
 import { type House, house, note } from "./house.ts";

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import { asCedar, asPolicy, cedarOutcome, object, organisation, prepare } from "#test/policy/cedar.ts";
 
 /** Puts random requests to random policies, here and in Cedar. Throws at the first difference, with both texts. */

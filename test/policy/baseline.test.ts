@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { commandObjects } from "#policy/command-actions.ts";
-import { decide } from "#policy/decide.ts";
+import { commandObjects } from "#policy/decide/command-actions.ts";
+import { decide } from "#policy/decide/decide.ts";
 import type { PolicyObject } from "#policy/decision.ts";
-import { explain } from "#policy/explain.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { explain } from "#policy/explain/explain.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { loaded, sampleFiles } from "#test/policy/sample.ts";
 
 const policy = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee" }));

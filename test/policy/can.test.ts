@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CAN_EXAMPLES, whatIsTried } from "#policy/can.ts";
+import { CAN_EXAMPLES, whatIsTried } from "#policy/explain/can.ts";
 
 test.each([
   ["change docs/faq.md?", { "git.push": "acme/shop", paths: ["docs/faq.md"] }],

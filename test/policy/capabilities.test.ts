@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { capabilitiesOf, capabilitiesOfTeam, diffCapabilities } from "#policy/capabilities.ts";
-import { enforcementOf } from "#policy/enforced.ts";
+import { enforcementOf } from "#policy/decide/enforced.ts";
+import { capabilitiesOf, capabilitiesOfTeam, diffCapabilities } from "#policy/explain/capabilities.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { questionParts } from "#policy/shapes/rule.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { policyCases, tryCase } from "#policy/cases.ts";
+import { policyCases, tryCase } from "#policy/load/cases.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 const RULES = teamFile("rules:\n  - allow: {git.repo: acme/shop}\n");

@@ -2,7 +2,7 @@ import { preparsePolicySet, statefulIsAuthorized } from "@cedar-policy/cedar-was
 import fc from "fast-check";
 import { stringify } from "yaml";
 import type { PolicyObject } from "#policy/decision.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import { loaded } from "#test/policy/sample.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import { decideEgress, type EgressRequest, type EgressRule } from "#policy/egress.ts";
-import { matchesAnyText, matchesPath, pathGlob } from "#policy/glob.ts";
-import { egressRule } from "#policy/grants.ts";
+import { egressRule } from "#policy/load/grants.ts";
+import { matchesAnyText, matchesPath, pathGlob } from "#policy/match/glob.ts";
 import { teamOf } from "#policy/policy.ts";
 import { load, ORG, teamFile } from "#test/policy/sample.ts";
 

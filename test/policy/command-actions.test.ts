@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { commandObjects } from "#policy/command-actions.ts";
-import { decide } from "#policy/decide.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { commandObjects } from "#policy/decide/command-actions.ts";
+import { decide } from "#policy/decide/decide.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { load, loaded, sampleFiles, teamFile } from "#test/policy/sample.ts";
 
 const actions = (command: string): string[] =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { commandParts, matchesCommand } from "#policy/commands.ts";
+import { commandParts, matchesCommand } from "#policy/match/commands.ts";
 
 const matches = (glob: string, command: string, except: string[] = []) =>
   matchesCommand([glob], except, commandParts(command));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { policyCases } from "#policy/cases.ts";
-import { coverageOf } from "#policy/coverage.ts";
+import { coverageOf } from "#policy/explain/coverage.ts";
+import { policyCases } from "#policy/load/cases.ts";
 import { load, loaded, teamFile } from "#test/policy/sample.ts";
 
 const policy = loaded(

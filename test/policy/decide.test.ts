@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { compileScope, startRequest } from "#policy/compile.ts";
-import { decide, pinnedAndCurrent } from "#policy/decide.ts";
+import { decide, pinnedAndCurrent } from "#policy/decide/decide.ts";
 import type { Decision, PolicyObject } from "#policy/decision.ts";
+import { compileScope, startRequest } from "#policy/load/compile.ts";
 import { decidePath } from "#policy/paths.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { Scope } from "#policy/scope.ts";

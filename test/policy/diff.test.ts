@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { diffCapabilities } from "#policy/capabilities.ts";
 import { canonical } from "#policy/digest.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { diffCapabilities } from "#policy/explain/capabilities.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import { type Organisation, organisation, type Written } from "#test/policy/vocabulary.ts";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { policyCases, tryCase } from "#policy/cases.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { policyCases, tryCase } from "#policy/load/cases.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { loaded } from "#test/policy/sample.ts";
 
 const page = readFileSync(path.join(import.meta.dirname, "..", "..", "docs", "policies.md"), "utf8");

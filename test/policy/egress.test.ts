@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseHost } from "#gateway/authority.ts";
-import { containsRange, privateRangeProblem } from "#policy/cidr.ts";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import { decideEgress, type EgressRule, normaliseHost } from "#policy/egress.ts";
-import { containsHost, matchesHost } from "#policy/hosts.ts";
+import { containsRange, privateRangeProblem } from "#policy/match/cidr.ts";
+import { containsHost, matchesHost } from "#policy/match/hosts.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 function rulesOf(entries: string): readonly EgressRule[] {

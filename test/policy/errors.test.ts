@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { complaints, load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 test("every mistake of every file is said in one go, in the order of the files", () => {

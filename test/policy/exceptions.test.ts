@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import type { PolicyObject } from "#policy/decision.ts";
 import { complaints, load, loaded, teamFile } from "#test/policy/sample.ts";
 

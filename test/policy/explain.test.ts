@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PolicyObject } from "#policy/decision.ts";
-import { explain } from "#policy/explain.ts";
+import { explain } from "#policy/explain/explain.ts";
 import type { Policy } from "#policy/policy.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 

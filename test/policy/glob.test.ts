@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { containsPath, containsText, fold, matchesPath, matchesText, pathGlob, pathGlobProblem } from "#policy/glob.ts";
+import {
+  containsPath,
+  containsText,
+  fold,
+  matchesPath,
+  matchesText,
+  pathGlob,
+  pathGlobProblem,
+} from "#policy/match/glob.ts";
 
 /** The meaning of a text pattern, spelled out and slow. */
 function naiveText(pattern: string, text: string): boolean {

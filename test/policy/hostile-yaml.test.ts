@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { policyCases } from "#policy/cases.ts";
-import { type Loaded, loadPolicy } from "#policy/load.ts";
+import { policyCases } from "#policy/load/cases.ts";
+import { type Loaded, loadPolicy } from "#policy/load/load.ts";
+import { readRepositoryFile } from "#policy/load/repository-file.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
-import { readRepositoryFile } from "#policy/repository-file.ts";
 import { load, ORG, sampleFiles, teamFile } from "#test/policy/sample.ts";
 
 const LIMIT = 256 * 1024;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { restorePolicy } from "#policy/archive.ts";
-import { decide } from "#policy/decide.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { decide } from "#policy/decide/decide.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { groupOf, limitsOf, membersOf, type Policy, repositoriesOf } from "#policy/policy.ts";
 import { route } from "#policy/route.ts";
 import { load, loaded, ORG, sampleFiles, teamFile } from "#test/policy/sample.ts";

@@ -3,10 +3,10 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { policyCases, unknownTeam } from "#policy/cases.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { policyCases, unknownTeam } from "#policy/load/cases.ts";
+import { loadPolicy } from "#policy/load/load.ts";
+import { readRepositoryFile } from "#policy/load/repository-file.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
-import { readRepositoryFile } from "#policy/repository-file.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { ORG } from "#test/policy/sample.ts";
 

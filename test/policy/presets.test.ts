@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { compileScope } from "#policy/compile.ts";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
+import { compileScope } from "#policy/load/compile.ts";
 import { BROKERED, HOSTED } from "#policy/presets.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";

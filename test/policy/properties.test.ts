@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compileScope } from "#policy/compile.ts";
-import { decide, pinnedAndCurrent } from "#policy/decide.ts";
+import { decide, pinnedAndCurrent } from "#policy/decide/decide.ts";
 import type { Decision, PolicyObject } from "#policy/decision.ts";
-import { matchesPath, pathGlob } from "#policy/glob.ts";
+import { compileScope } from "#policy/load/compile.ts";
+import { matchesPath, pathGlob } from "#policy/match/glob.ts";
 import { decidePath } from "#policy/paths.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { Scope } from "#policy/scope.ts";

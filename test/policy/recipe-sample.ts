@@ -1,4 +1,4 @@
-import { type Loaded, loadPolicy } from "#policy/load.ts";
+import { type Loaded, loadPolicy } from "#policy/load/load.ts";
 
 export const TEAM = "marketing";
 

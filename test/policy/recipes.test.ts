@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { compileScope } from "#policy/compile.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { compileScope } from "#policy/load/compile.ts";
+import { loadPolicy } from "#policy/load/load.ts";
+import { fill, OUR_WORDS, recipeAsked, recipesOf, usageOf, withRecipe } from "#policy/load/recipes.ts";
 import { decidePath } from "#policy/paths.ts";
 import type { Policy, Recipe } from "#policy/policy.ts";
-import { fill, OUR_WORDS, recipeAsked, recipesOf, usageOf, withRecipe } from "#policy/recipes.ts";
 import { parse } from "#runs/say.ts";
 import { loadWith, TEAM } from "./recipe-sample.ts";
 import { complaints, loaded, ORG, teamFile } from "./sample.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { PolicyObject } from "#policy/decision.ts";
 import { excerptOf } from "#policy/excerpt.ts";
-import { loadPolicy } from "#policy/load.ts";
-import { remedyOf } from "#policy/remedy.ts";
+import { remedyOf } from "#policy/explain/remedy.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { loaded, sampleFiles } from "./sample.ts";
 
 const ORG = `version: 1

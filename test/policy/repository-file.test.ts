@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readRepositoryFile, withAdditions } from "#policy/repository-file.ts";
+import { readRepositoryFile, withAdditions } from "#policy/load/repository-file.ts";
 import type { Scope } from "#policy/scope.ts";
 
 const scope: Scope = {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { type Loaded, loadPolicy } from "#policy/load.ts";
+import { type Loaded, loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { policyCases, tryCase } from "#policy/cases.ts";
-import { compileScope } from "#policy/compile.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { policyCases, tryCase } from "#policy/load/cases.ts";
+import { compileScope } from "#policy/load/compile.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { groupOf, limitsOf, membersOf, repositoriesOf } from "#policy/policy.ts";
 import { loaded, sampleFiles } from "#test/policy/sample.ts";
 

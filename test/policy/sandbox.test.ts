@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type SandboxOffer, sandboxLack } from "#policy/sandbox.ts";
+import { type SandboxOffer, sandboxLack } from "#policy/decide/sandbox.ts";
 import type { SandboxNeeds } from "#policy/scope.ts";
 
 const NEEDS: SandboxNeeds = {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/json-schema.ts";
+import { jsonSchema, SCHEMAS, type SchemaName } from "#policy/load/json-schema.ts";
 import { sampleFiles } from "#test/policy/sample.ts";
 
 const folder = path.join(import.meta.dirname, "..", "..", "policies");

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { decide, pinnedAndCurrent } from "#policy/decide.ts";
+import { decide, pinnedAndCurrent } from "#policy/decide/decide.ts";
+import { tryTrial } from "#policy/decide/trial.ts";
 import type { PolicyObject } from "#policy/decision.ts";
 import { normaliseHost } from "#policy/egress.ts";
-import { explain } from "#policy/explain.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { explain } from "#policy/explain/explain.ts";
+import { simulate } from "#policy/explain/simulate.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import { route } from "#policy/route.ts";
-import { simulate } from "#policy/simulate.ts";
-import { tryTrial } from "#policy/trial.ts";
 import { complaints, load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 /**

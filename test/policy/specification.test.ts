@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { policyCases, tryCase } from "#policy/cases.ts";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
+import { tryTrial } from "#policy/decide/trial.ts";
 import type { PolicyObject } from "#policy/decision.ts";
-import { loadPolicy } from "#policy/load.ts";
-import { tryTrial } from "#policy/trial.ts";
+import { policyCases, tryCase } from "#policy/load/cases.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { loaded } from "#test/policy/sample.ts";
 
 /** The example organisation of the format's specification, byte for byte. */

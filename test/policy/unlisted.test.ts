@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { askable, decide } from "#policy/decide.ts";
+import { askable, decide } from "#policy/decide/decide.ts";
 import type { Policy } from "#policy/policy.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 

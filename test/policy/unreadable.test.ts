@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 /** The outcome of a command under these rules, and who is asked. */

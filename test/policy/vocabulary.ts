@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Decision, PolicyObject } from "#policy/decision.ts";
-import { type Loaded, loadPolicy } from "#policy/load.ts";
+import { type Loaded, loadPolicy } from "#policy/load/load.ts";
 import { teamFile } from "#test/policy/sample.ts";
 
 /** A rule as it is written: YAML in flow style is JSON. */

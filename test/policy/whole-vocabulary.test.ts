@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide } from "#policy/decide.ts";
+import { decide } from "#policy/decide/decide.ts";
 import type { Decision, PolicyObject } from "#policy/decision.ts";
-import type { Loaded } from "#policy/load.ts";
+import type { Loaded } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import {
   denial,

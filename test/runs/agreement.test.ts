@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { memoryDirectory } from "#adapters/directory/memory.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { ExternalId } from "#ports/directory.ts";
 import type { Backing, PolicyForge } from "#ports/policy-forge.ts";
-import { agreed } from "#runs/agreement.ts";
+import { agreed } from "#runs/decision/agreement.ts";
 import { loaded } from "#test/policy/sample.ts";
 
 const policy = (owners: string): Policy =>

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
 import type { Approval, ApprovalState } from "#runs/approval.ts";
-import { askAgain } from "#runs/ask-again.ts";
 import type { Core } from "#runs/core.ts";
-import { hear } from "#runs/hear.ts";
-import { eventsOf } from "#runs/look.ts";
+import { handlers } from "#runs/life/tick.ts";
+import { eventsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
+import { hear } from "#runs/request/hear.ts";
+import { vote } from "#runs/request/vote.ts";
 import type { Run } from "#runs/run.ts";
-import { handlers } from "#runs/tick.ts";
 import type { View } from "#runs/view.ts";
-import { vote } from "#runs/vote.ts";
 import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";
 
 /**

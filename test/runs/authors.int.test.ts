@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { authorsOfPull } from "#runs/authors.ts";
+import { authorsOfPull } from "#runs/record/authors.ts";
 import { ANA, BO, CY, memoryHouse } from "./memory-house.ts";
 
 test("a pull request's authors are the accounts of all whose words it came of, and of nobody who only decided", async () => {

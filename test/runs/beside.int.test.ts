@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { factsOf } from "#runs/look.ts";
+import { factsOf } from "#runs/record/look.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 const besideOf = async (house: Awaited<ReturnType<typeof memoryHouse>>, id: string) =>

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { askAgain } from "#runs/ask-again.ts";
-import { factsOf } from "#runs/look.ts";
+import { factsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { Run } from "#runs/run.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { Grant } from "#ports/gateway.ts";
-import { eventsOf } from "#runs/look.ts";
+import { eventsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, DEE, memoryHouse, type Script } from "./memory-house.ts";
 

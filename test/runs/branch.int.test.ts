@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { factsOf } from "#runs/look.ts";
+import { factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
-import { factsOf } from "#runs/look.ts";
-import { regrant } from "#runs/regrant.ts";
+import { factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
-import { eventsOf, factsOf } from "#runs/look.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
 import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 import { type Forge, makeForge } from "#test/gateway/forge.ts";
 import { makeWorld, type World } from "#test/gateway/world.ts";

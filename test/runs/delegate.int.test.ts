@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { factsOf } from "#runs/look.ts";
+import { factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
-import { deliver, showInHand } from "#runs/deliver.ts";
-import { hear } from "#runs/hear.ts";
 import type { InHand } from "#runs/in-hand.ts";
-import { stop } from "#runs/stop.ts";
-import { tell } from "#runs/tell.ts";
+import { deliver, showInHand } from "#runs/record/deliver.ts";
+import { tell } from "#runs/record/tell.ts";
+import { hear } from "#runs/request/hear.ts";
+import { stop } from "#runs/request/stop.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, memoryHouse } from "./memory-house.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
-import { choose } from "#runs/choose.ts";
+import { choose } from "#runs/request/choose.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";
 

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
-import { askAgain } from "#runs/ask-again.ts";
-import { expireHosts } from "#runs/hosts.ts";
-import { eventsOf, factsOf } from "#runs/look.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { Run } from "#runs/run.ts";
+import { expireHosts } from "#runs/sandbox/hosts.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, CY, memoryHouse, person, type Script } from "./memory-house.ts";
 

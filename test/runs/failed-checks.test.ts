@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { failedChecks } from "#runs/checks.ts";
 import { subjectOf } from "#runs/pull-request.ts";
+import { failedChecks } from "#runs/result/checks.ts";
 
 const run = { text: "make shipping free", number: 7 };
 

@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from "vitest";
 import type { PullRequestChange } from "#ports/repo-host.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
-import { eventsOf, factsOf } from "#runs/look.ts";
-import { pullRequestChanged, reconcile } from "#runs/review.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
+import { messageKey } from "#runs/record/tell.ts";
+import { pullRequestChanged, reconcile } from "#runs/result/review.ts";
 import type { Run } from "#runs/run.ts";
-import { messageKey } from "#runs/tell.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

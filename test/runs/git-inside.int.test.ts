@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
-import { commitAndPush } from "#runs/finish.ts";
-import { checkout } from "#runs/prepare.ts";
 import { repoUrl } from "#runs/reach.ts";
 import { redactor } from "#runs/redact.ts";
 import type { Run } from "#runs/run.ts";
+import { checkout } from "#runs/sandbox/prepare.ts";
+import { commitAndPush } from "#runs/turn/finish.ts";
 import { localBench, noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 
 /** Of a run without authors: whom a commit credits is looked at elsewhere. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { Approval } from "#runs/approval.ts";
-import { eventsOf } from "#runs/look.ts";
+import { eventsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import { DirectoryUnavailable } from "#ports/directory.ts";
-import { factsOf } from "#runs/look.ts";
+import { factsOf } from "#runs/record/look.ts";
+import { stop } from "#runs/request/stop.ts";
 import type { Run } from "#runs/run.ts";
 import type { RunState } from "#runs/state.ts";
-import { stop } from "#runs/stop.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { home, teamPolicy } from "#runs/home.ts";
-import { barred } from "#runs/standing.ts";
-import { stopNumbered } from "#runs/stop.ts";
+import { home, teamPolicy } from "#runs/request/home.ts";
+import { barred } from "#runs/request/standing.ts";
+import { stopNumbered } from "#runs/request/stop.ts";
 import { ANA, BO, CY, DEE, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

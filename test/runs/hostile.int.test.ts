@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "vitest";
-import { askAgain } from "#runs/ask-again.ts";
-import { ingest } from "#runs/audit.ts";
-import { eventsOf, factsOf } from "#runs/look.ts";
+import { handlers } from "#runs/life/tick.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { Run } from "#runs/run.ts";
-import { handlers } from "#runs/tick.ts";
+import { ingest } from "#runs/sandbox/audit.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, CY, memoryHouse, type Script } from "./memory-house.ts";
 

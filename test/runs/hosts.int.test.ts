@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DirectoryUnavailable } from "#ports/directory.ts";
 import type { AuditLine, Grant } from "#ports/gateway.ts";
-import { askAgain } from "#runs/ask-again.ts";
-import { ingest } from "#runs/audit.ts";
-import { expireHosts } from "#runs/hosts.ts";
-import { factsOf } from "#runs/look.ts";
-import { regrant } from "#runs/regrant.ts";
+import { factsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { Run } from "#runs/run.ts";
+import { ingest } from "#runs/sandbox/audit.ts";
+import { expireHosts } from "#runs/sandbox/hosts.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
 import { ANA, BO, CY, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

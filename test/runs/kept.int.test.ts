@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import { KEPT_MS } from "#runs/kept.ts";
+import { sweep } from "#runs/life/sweep.ts";
+import { stop } from "#runs/request/stop.ts";
+import { unpublished } from "#runs/result/unpublished.ts";
 import type { Run } from "#runs/run.ts";
-import { stop } from "#runs/stop.ts";
-import { sweep } from "#runs/sweep.ts";
-import { unpublished } from "#runs/unpublished.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { askAgain } from "#runs/ask-again.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 

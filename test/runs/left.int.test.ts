@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryInstallations } from "#adapters/directory/memory-installations.ts";
 import type { InstallationWord } from "#ports/workspaces.ts";
-import { control } from "#runs/control.ts";
-import { reconcileWorkspaces, workspaceLeft } from "#runs/left.ts";
-import { eventsOf } from "#runs/look.ts";
+import { reconcileWorkspaces, workspaceLeft } from "#runs/record/left.ts";
+import { eventsOf } from "#runs/record/look.ts";
+import { control } from "#runs/sandbox/control.ts";
 import { ANA, memoryHouse } from "./memory-house.ts";
 
 const HOME = "T0LOCAL";

@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
+import { ofAccounts } from "#runs/account/link.ts";
+import { redeem } from "#runs/account/redeem.ts";
 import type { Core } from "#runs/core.ts";
-import { ofAccounts } from "#runs/link.ts";
-import { factsOf } from "#runs/look.ts";
-import { record } from "#runs/record.ts";
-import { redeem } from "#runs/redeem.ts";
+import { factsOf } from "#runs/record/look.ts";
+import { record } from "#runs/record/record.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, CY, memoryHouse, type Script } from "./memory-house.ts";
 

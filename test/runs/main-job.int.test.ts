@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
-import { askAgain } from "#runs/ask-again.ts";
 import { brokenAt } from "#runs/chain.ts";
-import { eventsOf, factsOf } from "#runs/look.ts";
-import { stop } from "#runs/stop.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
+import { stop } from "#runs/request/stop.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, CY, DEE, memoryHouse, type Script } from "./memory-house.ts";
 

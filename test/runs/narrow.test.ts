@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { decideEgress, type EgressRule } from "#policy/egress.ts";
 import { decidePath, type PathRule } from "#policy/paths.ts";
 import type { Scope } from "#policy/scope.ts";
-import { narrowed } from "#runs/narrow.ts";
+import { narrowed } from "#runs/decision/narrow.ts";
 
 const ref = (text: string) => ({ at: `teams/data.yaml:${text.length}:1`, text, why: null });
 const grant = (host: string, o: Partial<EgressRule> = {}): EgressRule => ({

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Policy } from "#policy/policy.ts";
-import { policyBroken, policyMended, policyRestored } from "#runs/policy-news.ts";
+import { policyBroken, policyMended, policyRestored } from "#runs/decision/policy-news.ts";
 import { memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

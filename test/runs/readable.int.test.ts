@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
-import { readable } from "#runs/readable.ts";
+import { readable } from "#runs/account/readable.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { factsOf } from "#runs/look.ts";
+import { factsOf } from "#runs/record/look.ts";
 import { ANA, memoryHouse } from "./memory-house.ts";
 
 const RECIPE = `version: 1

@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from "vitest";
 import { decidePath } from "#policy/paths.ts";
 import type { Grant } from "#ports/gateway.ts";
-import { factsOf } from "#runs/look.ts";
-import { regrant } from "#runs/regrant.ts";
-import { stop } from "#runs/stop.ts";
-import { sweep } from "#runs/sweep.ts";
+import { sweep } from "#runs/life/sweep.ts";
+import { factsOf } from "#runs/record/look.ts";
+import { stop } from "#runs/request/stop.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
 import { ANA, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

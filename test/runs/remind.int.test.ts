@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { Approval } from "#runs/approval.ts";
-import { askAgain } from "#runs/ask-again.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { Run } from "#runs/run.ts";
 import type { View } from "#runs/view.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { relayWords } from "#runs/finish.ts";
-import { chooseRepository } from "#runs/request.ts";
+import { chooseRepository } from "#runs/request/request.ts";
+import { relayWords } from "#runs/turn/finish.ts";
 
 const OURS = ["acme/site"];
 const THEIRS = ["acme/shop", "acme/reports"];

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { eventsOf } from "#runs/look.ts";
+import { eventsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { sql } from "#db/drizzle.ts";
 import { memoryDatabase } from "#db/memory.ts";
 import type { Database } from "#db/open.ts";
-import { retain } from "#runs/retain.ts";
+import { retain } from "#runs/life/retain.ts";
 import { house } from "#test/db/house.ts";
 
 let database: Database;

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { eventsOf, factsOf } from "#runs/look.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, HEAD, memoryHouse, type Script } from "./memory-house.ts";
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import type { Grant } from "#ports/gateway.ts";
-import { askAgain } from "#runs/ask-again.ts";
-import { factsOf } from "#runs/look.ts";
-import { regrant } from "#runs/regrant.ts";
+import { factsOf } from "#runs/record/look.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
 import type { Run } from "#runs/run.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
 import { ANA, BO, CY, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

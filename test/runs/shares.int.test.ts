@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
-import { eventsOf, factsOf } from "#runs/look.ts";
-import { regrant } from "#runs/regrant.ts";
+import { sweep } from "#runs/life/sweep.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
-import { sweep } from "#runs/sweep.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
@@ -82,7 +82,7 @@ test("a run that comes back with an answer waits for a place, says so, and is be
   await house.pass(0, first);
   await house.until("suspended");
   const second = await atWork();
-  const { askAgain } = await import("#runs/ask-again.ts");
+  const { askAgain } = await import("#runs/request/ask-again.ts");
   await askAgain(house.core, { approvalId: question.id, account: ANA, place: first.place });
   await house.answer(BO, (await house.question(first)).id);
   await house.pass(6_000, first);
@@ -118,7 +118,7 @@ test("the gateway gets what is left of the month, and no more than is not promis
   // 5 in the month, 1 of it spent, 3 of it promised to the first.
   expect(budgetOf(second)?.usd).toBe(1);
   const { id, place } = first;
-  const { stop } = await import("#runs/stop.ts");
+  const { stop } = await import("#runs/request/stop.ts");
   await stop(house.core, { runId: id, account: ANA, place });
   while ((await stateOf(first)) !== "cancelled") await new Promise((resolve) => setImmediate(resolve));
   await regrant(house.core);
@@ -152,7 +152,7 @@ test("what an ended run may have spent is promised to nobody before its last cal
     read = resolve;
   });
   metered(first, 3.5);
-  const { stop } = await import("#runs/stop.ts");
+  const { stop } = await import("#runs/request/stop.ts");
   await stop(house.core, { runId: first.id, account: ANA, place: first.place });
   while ((await stateOf(first)) !== "cancelled") await new Promise((resolve) => setImmediate(resolve));
   await ask(BO);
@@ -182,7 +182,7 @@ test("what a run that waits for people has not spent is free again, and held onc
   await house.until("suspended");
   await sweep(house.core);
   expect(await heldFor()).toBe(null);
-  const { askAgain } = await import("#runs/ask-again.ts");
+  const { askAgain } = await import("#runs/request/ask-again.ts");
   await askAgain(house.core, { approvalId: question.id, account: ANA, place: first.place });
   await house.answer(BO, (await house.question(first)).id);
   await house.until("working", "in_review", "answered");

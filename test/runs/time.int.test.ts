@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { eventsOf, factsOf } from "#runs/look.ts";
-import { regrant } from "#runs/regrant.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

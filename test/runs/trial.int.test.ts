@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { AuditLine } from "#ports/gateway.ts";
 import type { EventBody } from "#runs/event.ts";
-import { eventsOf } from "#runs/look.ts";
+import { eventsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { story } from "#surfaces/web/story.ts";
 import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";

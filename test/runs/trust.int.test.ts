@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SandboxSpec } from "#ports/sandbox.ts";
-import { sandboxFor } from "#runs/sandbox.ts";
+import { sandboxFor } from "#runs/sandbox/sandbox.ts";
 import { ANA, memoryHouse } from "./memory-house.ts";
 
 test("every sandbox of a run trusts the authority under which the gateway shows inspected hosts", async () => {

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { AuditLine } from "#ports/gateway.ts";
-import { caughtUp } from "#runs/caught-up.ts";
-import { eventsOf, factsOf } from "#runs/look.ts";
+import { caughtUp } from "#runs/money/caught-up.ts";
+import { eventsOf, factsOf } from "#runs/record/look.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, memoryHouse, type Script } from "./memory-house.ts";
 

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
-import { ofAccounts } from "#runs/link.ts";
-import { takeBack, takenBack } from "#runs/unlink.ts";
+import { ofAccounts } from "#runs/account/link.ts";
+import { takeBack, takenBack } from "#runs/account/unlink.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

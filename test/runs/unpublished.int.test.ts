@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
+import { unpublished } from "#runs/result/unpublished.ts";
 import type { Run } from "#runs/run.ts";
-import { unpublished } from "#runs/unpublished.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { SandboxError } from "#ports/sandbox.ts";
-import { eventsOf } from "#runs/look.ts";
+import { eventsOf } from "#runs/record/look.ts";
 import { ANA, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

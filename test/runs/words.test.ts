@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { judgeCheck } from "#runs/checks.ts";
 import { redacted, redactor } from "#runs/redact.ts";
+import { judgeCheck } from "#runs/result/checks.ts";
 import { parse } from "#runs/say.ts";
 import { bodiesOf, type Heard, settle } from "#runs/transcript.ts";
 

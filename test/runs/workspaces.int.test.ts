@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { askAgain } from "#runs/ask-again.ts";
-import { stop, stopNumbered } from "#runs/stop.ts";
-import { vote } from "#runs/vote.ts";
+import { askAgain } from "#runs/request/ask-again.ts";
+import { stop, stopNumbered } from "#runs/request/stop.ts";
+import { vote } from "#runs/request/vote.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Stats, watch } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { keepPolicy, type PolicyChange, type PolicyWatch, unusable } from "./keeper.ts";
 

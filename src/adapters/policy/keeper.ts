@@ -1,4 +1,4 @@
-import type { Loaded } from "#policy/load.ts";
+import type { Loaded } from "#policy/load/load.ts";
 import type { Policy, PolicyProblem } from "#policy/policy.ts";
 
 export interface PolicyWatch {

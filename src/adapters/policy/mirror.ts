@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { promisify } from "node:util";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import type { Secret } from "#ports/secret.ts";
 import type { PolicyReading } from "./keeper.ts";

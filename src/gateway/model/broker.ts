@@ -7,7 +7,7 @@ import { tokenOf } from "#gateway/token.ts";
 import { turnstile } from "#gateway/turnstile.ts";
 import { below, callUpstream } from "#gateway/upstream.ts";
 import { admit, record, type Wall } from "#gateway/wall.ts";
-import { matchesAnyText } from "#policy/glob.ts";
+import { matchesAnyText } from "#policy/match/glob.ts";
 import type { Grant } from "#ports/gateway.ts";
 import { plainAnswer } from "./answer.ts";
 import { openBills } from "./bills.ts";

@@ -1,4 +1,4 @@
-import { matchesText } from "#policy/glob.ts";
+import { matchesText } from "#policy/match/glob.ts";
 import { bareName } from "./dialect.ts";
 
 /** US dollars per million tokens. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import type { WrittenCode } from "#runs/account/redeem.ts";
 import { codeIn } from "#runs/link-code.ts";
-import type { WrittenCode } from "#runs/redeem.ts";
 
 /** An account that has written a code of ours on a pull request. */
 export type WroteCode = WrittenCode & { readonly kind: "wrote_code" };

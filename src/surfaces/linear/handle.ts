@@ -1,8 +1,8 @@
 import type { Place } from "#ports/chat.ts";
 import { type Account, DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import { type Activity, type TicketTracker, TicketUnavailable } from "#ports/ticket.ts";
-import type { Heard } from "#runs/hear.ts";
 import { hasCode } from "#runs/link-code.ts";
+import type { Heard } from "#runs/request/hear.ts";
 import { parse } from "#runs/say.ts";
 import type { View } from "#runs/view.ts";
 import { answerOf } from "./answers.ts";

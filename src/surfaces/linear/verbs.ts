@@ -1,11 +1,11 @@
 import type { Place } from "#ports/chat.ts";
 import type { Account, ExternalId } from "#ports/directory.ts";
-import type { Heard } from "#runs/hear.ts";
 import type { NotLinked } from "#runs/linkable.ts";
+import type { Words } from "#runs/record/waiting.ts";
+import type { Heard } from "#runs/request/hear.ts";
 import type { Run } from "#runs/run.ts";
 import type { LinkedAccount } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
-import type { Words } from "#runs/waiting.ts";
 
 /** What a person of Linear may do here. `linear.ts` hands over the core's verbs with their `Core` bound. */
 export interface LinearVerbs {

@@ -2,7 +2,7 @@ import type { LinkPlace } from "#policy/linked.ts";
 import type { Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import type { Choice } from "#runs/approval.ts";
-import type { Heard } from "#runs/hear.ts";
+import type { Heard } from "#runs/request/hear.ts";
 import type { HomeView, View } from "#runs/view.ts";
 
 /** What a click or a modal may do. `main.ts` hands over the core's verbs with their `Core` bound. */

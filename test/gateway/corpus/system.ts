@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { symlink } from "node:fs/promises";
 import path from "node:path";
 import type { EgressRule } from "#policy/egress.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { bareGrant, hashOf } from "#test/contracts/gateway.ts";
 import { askConnect, basic } from "#test/gateway/wire.ts";
 import { makeWorld, type World, type WorldOptions } from "#test/gateway/world.ts";

@@ -1,4 +1,4 @@
-import { explain } from "#policy/explain.ts";
+import { explain } from "#policy/explain/explain.ts";
 import type { View } from "#runs/view.ts";
 import * as story from "#test/fixtures/run-events.ts";
 import { sample } from "./views.ts";

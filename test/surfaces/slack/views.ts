@@ -1,10 +1,10 @@
-import { whatIsTried } from "#policy/can.ts";
-import { capabilitiesOfTeam } from "#policy/capabilities.ts";
-import { objectsOf } from "#policy/cases.ts";
-import { rulesOf } from "#policy/coverage.ts";
 import { excerptOf } from "#policy/excerpt.ts";
-import { explain } from "#policy/explain.ts";
-import { loadPolicy } from "#policy/load.ts";
+import { whatIsTried } from "#policy/explain/can.ts";
+import { capabilitiesOfTeam } from "#policy/explain/capabilities.ts";
+import { rulesOf } from "#policy/explain/coverage.ts";
+import { explain } from "#policy/explain/explain.ts";
+import { objectsOf } from "#policy/load/cases.ts";
+import { loadPolicy } from "#policy/load/load.ts";
 import { repositoriesOf } from "#policy/policy.ts";
 import type { VoteRefusal } from "#runs/approval.ts";
 import { VOTE_REFUSALS } from "#runs/approval.ts";

@@ -1,5 +1,5 @@
-import { CAN_EXAMPLES } from "#policy/can.ts";
-import type { ExplainedObject, Explanation } from "#policy/explain.ts";
+import { CAN_EXAMPLES } from "#policy/explain/can.ts";
+import type { ExplainedObject, Explanation } from "#policy/explain/explain.ts";
 import type { View } from "#runs/view.ts";
 import { policyReason } from "#surfaces/slack/words.ts";
 import { type Card, card, context, section } from "./blocks.ts";

@@ -1,0 +1,29 @@
+import { withRecipe } from "#policy/load/recipes.ts";
+import type { Policy } from "#policy/policy.ts";
+import type { Scope } from "#policy/scope.ts";
+import type { Core } from "#runs/core.ts";
+import type { Run } from "#runs/run.ts";
+
+/**
+ * The scope held to the recipe that the run was asked with, as it stood when it was asked and as it stands now; the same
+ * scope when it was asked in a person's own words. `gone`: policy no longer has the recipe for this team and repository.
+ */
+export async function asRecipe(
+  core: Pick<Core, "stores">,
+  current: Policy,
+  run: Run,
+  scope: Scope,
+): Promise<{ readonly scope: Scope } | { readonly gone: string }> {
+  const [first] = await core.stores.events.after(run.id, 0, 1);
+  const named = first?.body.kind === "run.requested" ? first.body.recipe : undefined;
+  if (named === undefined) return { scope };
+  const of = (policy: Policy | null) => {
+    const recipe = policy && Object.hasOwn(policy.recipes, named.name) ? policy.recipes[named.name] : undefined;
+    return recipe?.team === run.team && recipe.repo === run.repo ? recipe : undefined;
+  };
+  const [pinned, now] = [of(await core.stores.policies.get(run.policyDigest)), of(current)];
+  if (pinned === undefined || now === undefined) {
+    return { gone: `policy no longer has the recipe ${named.name} for ${run.team} and ${run.repo}` };
+  }
+  return { scope: pinned === now ? withRecipe(scope, now) : withRecipe(withRecipe(scope, pinned), now) };
+}

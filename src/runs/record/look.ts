@@ -1,0 +1,24 @@
+import type { Core } from "#runs/core.ts";
+import type { RunEvent } from "#runs/event.ts";
+import { facts, type RunFacts } from "#runs/facts.ts";
+import type { Run } from "#runs/run.ts";
+import { type RunTitle, titleOf } from "#runs/view.ts";
+
+/** Rows read at a time; a long run's record is folded in slices. */
+const SLICE = 2_000;
+
+/** The whole record of a run, oldest first. */
+export async function eventsOf(core: Pick<Core, "stores">, runId: string): Promise<readonly RunEvent[]> {
+  const all: RunEvent[] = [];
+  for (;;) {
+    const slice = await core.stores.events.after(runId, all.at(-1)?.seq ?? 0, SLICE);
+    all.push(...slice);
+    if (slice.length < SLICE) return all;
+  }
+}
+
+export const factsOf = async (core: Pick<Core, "stores">, runId: string): Promise<RunFacts> =>
+  facts(await eventsOf(core, runId));
+
+export const titled = (core: Pick<Core, "agents" | "baseUrl">, run: Run): RunTitle =>
+  titleOf(run, core.agents.get(run.agent)?.profile.title ?? run.agent, core.baseUrl);

@@ -1,0 +1,112 @@
+import type { Sandbox } from "#ports/sandbox.ts";
+import type { Core } from "#runs/core.ts";
+import type { EventBody } from "#runs/event.ts";
+import { reachEnv, repoUrl, shell } from "#runs/reach.ts";
+import { handOff } from "#runs/record/hand-off.ts";
+import { move } from "#runs/record/move.ts";
+import type { Run } from "#runs/run.ts";
+import { sandboxFor } from "./sandbox.ts";
+import { waitsForSecrets } from "./secrets.ts";
+
+const CLONE_MS = 5 * 60_000;
+/**
+ * One command and not five: each is a way into the sandbox and back. Under a lock: the clone of a worker that is gone may
+ * still be at it, and git clears the tree when a clone fails. `countersign.whole` is set in the clone's own
+ * configuration once all of it is there. Arguments: address, branch, and the commit to be at, or nothing.
+ */
+const CLONE = `
+exec 9>/tmp/countersign-clone.lock && flock 9 || exit 1
+if [ -e .git ] && git config --local countersign.whole >/dev/null; then exit 0; fi
+find . -mindepth 1 -delete || exit 1
+if [ -z "$3" ]; then
+  git clone --quiet --no-tags --branch "$2" "$1" . || exit 1
+else
+  git clone --quiet --no-tags --no-checkout --branch "$2" "$1" . || exit 1
+  git checkout --quiet --force --detach "$3" || exit 1
+fi
+git config --local countersign.whole true
+`;
+const SETUP_MS = 10 * 60_000;
+const OUTPUT_KEPT = 16_000;
+
+/** "preparing" → working: a sandbox, the repository from our relay, the setup that policy names. */
+export async function prepare(core: Core, run: Run, signal: AbortSignal): Promise<void> {
+  const driver = core.agents.get(run.agent);
+  if (!driver || !run.scope || run.baseOid === null) throw new Error(`run ${run.id} cannot be prepared`);
+  if (await waitsForSecrets(core, run)) return;
+  // Side by side, and both to their end: what one of them still did after the other had failed, nobody would look after.
+  const [box, opened] = await Promise.allSettled([
+    sandboxFor(core, run, "agent", driver.profile.image),
+    core.gateway.openRepository(run.id, run.repo, run.branch, run.baseOid),
+  ]);
+  if (opened.status === "rejected") throw opened.reason;
+  if (box.status === "rejected") throw box.reason;
+  const { sandbox, token, fresh, env: own } = box.value;
+  // In place of one that was lost just now, to which a yes was given that holds for one sandbox.
+  if (fresh && (await waitsForSecrets(core, run))) return;
+  const env = { ...reachEnv(sandbox, token), ...own };
+  const failed = await checkout(sandbox, run.repo, run.branch, signal);
+  if (failed !== null) {
+    return handOff(core, run, {
+      fault: "us",
+      tried: `to clone ${run.repo} into the sandbox`,
+      failed,
+      next: "Ask again. If it stays, the gateway's log says more.",
+    });
+  }
+  const { events, broken } = await setUp(sandbox, run.scope.setup, env, signal);
+  if (broken !== null) {
+    return handOff(
+      core,
+      run,
+      {
+        fault: "environment",
+        tried: `the setup command \`${broken}\``,
+        failed: "It failed on the unchanged repository.",
+        next: "Mend the setup command in the team's policy, or what it needs from the network.",
+      },
+      events,
+    );
+  }
+  await core.store.tx((tx) => move(core, tx, run, "working", { events }));
+  core.nudge();
+}
+
+/**
+ * Clones the run's branch into the work tree, or leaves a clone that is there whole: one that was cut short has a
+ * repository too, and half of the files. With `oid` the new clone is at that commit. `null`, or what git said.
+ */
+export async function checkout(
+  sandbox: Sandbox,
+  repo: string,
+  ref: string,
+  signal: AbortSignal,
+  oid = "",
+): Promise<string | null> {
+  const argv = ["sh", "-c", CLONE, "clone", repoUrl(sandbox, repo), ref, oid];
+  const cloned = await sandbox.exec({ argv }, { timeoutMs: CLONE_MS, signal });
+  if (cloned.exitCode === 0) return null;
+  return cloned.timedOut ? `it took more than ${CLONE_MS / 60_000} minutes` : cloned.stderr.slice(-2_000);
+}
+
+/** Runs the setup commands in order, timed; stops at the first that fails. */
+export async function setUp(
+  sandbox: Sandbox,
+  commands: readonly string[],
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<{ events: EventBody[]; broken: string | null }> {
+  const events: EventBody[] = [];
+  for (const command of commands) {
+    const ran = await sandbox.exec(shell(command, env), { timeoutMs: SETUP_MS, signal });
+    events.push({
+      kind: "setup.ran",
+      command,
+      exitCode: ran.exitCode,
+      ms: ran.durationMs,
+      output: (ran.stdout + ran.stderr).slice(-OUTPUT_KEPT),
+    });
+    if (ran.exitCode !== 0) return { events, broken: command };
+  }
+  return { events, broken: null };
+}
