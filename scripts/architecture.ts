@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { MAY_IMPORT, root } from "#test/borders.ts";
+import { LAYERS, MAY_IMPORT, root } from "#test/borders.ts";
 
 /** Draws the picture of `docs/architecture.md` from the table that the tests hold every import to. Run it after a row has changed. */
 const DOCUMENT = path.join(root, "docs", "architecture.md");
@@ -38,6 +38,14 @@ export function picture(table: Table): string {
     "| folder | of ours | from outside |",
     "| --- | --- | --- |",
     ...folders.map((folder) => row(folder, table[folder] ?? [])),
+    ...Object.entries(LAYERS).flatMap(([folder, layers]) => [
+      "",
+      `Within \`${folder}\` a layer imports itself and those above it in this table:`,
+      "",
+      "| layer | holds |",
+      "| --- | --- |",
+      ...Object.entries(layers).map(([layer, holds]) => `| \`${path.posix.join(folder, layer)}\` | ${holds} |`),
+    ]),
   ].join("\n");
 }
 

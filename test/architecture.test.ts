@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { imports, MAY_IMPORT, ROOTS, root, sources } from "./borders.ts";
+import { imports, LAYERS, MAY_IMPORT, ROOTS, root, sources } from "./borders.ts";
 
 /** The only files that turn a Secret into text: where a client is built, and where the gateway puts it into a request. */
 const REVEALING = [
@@ -57,6 +57,27 @@ test("every import crosses only the borders in the table", () => {
     for (const file of files) {
       for (const specifier of imports(file)) {
         if (!allowed(row, folder, specifier)) broken.push(`${file} imports ${specifier}`);
+      }
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+test("a file of a layered folder imports its own layer and those below", () => {
+  const broken: string[] = [];
+  for (const [folder, layers] of Object.entries(LAYERS)) {
+    const order = Object.keys(layers);
+    const layerOf = (file: string) => path.posix.dirname(path.posix.relative(folder, file));
+    const files = sources(folder);
+    expect([...new Set(files.map(layerOf))].sort(), `the layers of ${folder}`).toEqual([...order].sort());
+    for (const file of files) {
+      for (const specifier of imports(file)) {
+        const imported = specifier.startsWith("./")
+          ? path.posix.join(path.posix.dirname(file), specifier)
+          : specifier.replace(/^#/, "src/");
+        if (!imported.startsWith(`${folder}/`)) continue;
+        if (order.indexOf(layerOf(imported)) > order.indexOf(layerOf(file)))
+          broken.push(`${file} imports ${specifier}`);
       }
     }
   }

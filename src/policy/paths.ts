@@ -108,9 +108,12 @@ function deciding({ named, wild }: Index, path: string): readonly CutRule[] {
  */
 export function decidePath(rules: readonly PathRule[], path: string): PathVerdict {
   if (BAD_PATH.test(path)) return { effect: "deny", reason: "bad_path", rule: null, from: null, matched: [] };
-  const matched = deciding(indexed(rules), fold(path));
-  const first = matched[0];
+  const decisive = deciding(indexed(rules), fold(path));
+  const first = decisive[0];
   if (first === undefined) return { effect: "deny", reason: "no_rule", rule: null, from: null, matched: [] };
   const { effect, rule, from } = first.rule;
-  return { effect, reason: "rule", rule, from, matched: matched.map((one) => one.rule) };
+  // Pushed and not mapped: what `map` makes is of another kind once it is compiled, and its readers are compiled anew.
+  const matched: PathRule[] = [];
+  for (const { rule: one } of decisive) matched.push(one);
+  return { effect, reason: "rule", rule, from, matched };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Chat, ChatUnavailable } from "#ports/chat.ts";
 import type { InHand } from "#runs/in-hand.ts";
-import { deliver, showInHand } from "#runs/record/deliver.ts";
+import { deliver, showInHand } from "#runs/life/deliver.ts";
 import { tell } from "#runs/record/tell.ts";
 import { hear } from "#runs/request/hear.ts";
 import { stop } from "#runs/request/stop.ts";

@@ -8,7 +8,7 @@ import { openLinear } from "#linear.ts";
 import type { Chat, Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import { Secret } from "#ports/secret.ts";
-import { deliver } from "#runs/record/deliver.ts";
+import { deliver } from "#runs/life/deliver.ts";
 import { hear } from "#runs/request/hear.ts";
 import type { View } from "#runs/view.ts";
 import { until } from "#test/chaos/until.ts";

@@ -5,12 +5,12 @@ import type { Core } from "#runs/core.ts";
 import { newsOf } from "#runs/decision/policy-news.ts";
 import { type ApprovalFacts, facts as factsFrom } from "#runs/facts.ts";
 import { CLAIM_MS, type InHand } from "#runs/in-hand.ts";
+import { eventsOf, titled } from "#runs/record/look.ts";
+import { tell } from "#runs/record/tell.ts";
 import type { Run } from "#runs/run.ts";
 import { isFinal } from "#runs/state.ts";
 import type { OutboxRow } from "#runs/stores.ts";
 import { peopleOf, tasksOf, type View } from "#runs/view.ts";
-import { eventsOf, titled } from "./look.ts";
-import { tell } from "./tell.ts";
 
 const AT_ONCE = 16;
 /** How long nobody looks when nobody rings: what the dead claimed, or another worker put off, is found then. */
