@@ -265,7 +265,7 @@ describe.skipIf(noBubblewrap !== null)("with two workspaces", { timeout: PATIENC
     site.remove(BETA);
     await start();
     const [line] = await product.says(/\{[^\n]*a workspace was forgotten[^\n]*/);
-    expect(JSON.parse(line)).toMatchObject({ workspace: BETA, runs: 1, why: "invalid_auth" });
+    expect(JSON.parse(line)).toMatchObject({ workspace: BETA, runs: 1, why: "account_inactive" });
     expect((await installIn(BETA)).status).toBe(200);
   });
 

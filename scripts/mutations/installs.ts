@@ -68,8 +68,8 @@ export const INSTALLS: readonly Mutation[] = [
   {
     name: "any refusal of Slack's ends an installation",
     file: "src/adapters/directory/slack-installations.ts",
-    find: "if (why !== null && GONE.includes(why))",
-    replace: "if (why !== null)",
+    find: "if (GONE.includes(why)) return",
+    replace: "return",
     red: asking("Slack's words for an installation that is over are a list, and every other word ends nothing"),
   },
   {

@@ -60,6 +60,8 @@ export type InstallationWord =
   | { readonly kind: "taken"; readonly enterprise: string | null }
   /** The installation is over, in the chat's own word. */
   | { readonly kind: "gone"; readonly why: string }
+  /** It does not take our token, which may as well be about us: from where we called. Only with news of its own it is over. */
+  | { readonly kind: "refused"; readonly why: string }
   /** Nobody can ask: no key opens our tokens. The installation may be as good as ever. */
   | { readonly kind: "sealed" }
   /** Anything else. Nothing may be concluded from it. */

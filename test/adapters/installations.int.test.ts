@@ -90,7 +90,7 @@ async function slackBench(): Promise<InstallationsBench> {
         remove();
         fail("auth.test", { error: word.why });
       }
-      if (word.kind === "unknown") fail("auth.test", { error: word.why }, 2);
+      if (word.kind === "unknown" || word.kind === "refused") fail("auth.test", { error: word.why }, 2);
       if (word.kind !== "sealed") return;
       const there = await store.get(id);
       if (there === null) throw new Error("it was just installed");
@@ -100,7 +100,7 @@ async function slackBench(): Promise<InstallationsBench> {
 }
 installationsContract("at Slack", slackBench);
 
-const GONE = ["account_inactive", "token_revoked", "invalid_auth", "app_uninstalled"];
+const GONE = ["account_inactive", "token_revoked", "app_uninstalled"];
 const NOT_GONE = [
   "not_authed",
   "access_denied",
@@ -118,6 +118,8 @@ test("Slack's words for an installation that is over are a list, and every other
     fail("auth.test", { error });
     expect(await installations.ask("T0ACME")).toEqual({ kind: "gone", why: error });
   }
+  fail("auth.test", { error: "invalid_auth" });
+  expect(await installations.ask("T0ACME")).toEqual({ kind: "refused", why: "invalid_auth" });
   for (const error of NOT_GONE) {
     fail("auth.test", { error });
     expect((await installations.ask("T0ACME")).kind, error).toBe("unknown");

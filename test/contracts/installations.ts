@@ -30,6 +30,7 @@ export function installationsContract(name: string, open: () => Promise<Installa
       "is there": { kind: "taken", enterprise: null },
       "is there, in an organisation": { kind: "taken", enterprise: "E0ORG" },
       "is over": { kind: "gone", why: "account_inactive" },
+      "refuses us": { kind: "refused", why: "invalid_auth" },
       "cannot be asked about": { kind: "sealed" },
       "nothing is said of": { kind: "unknown", why: "internal_error" },
     };

@@ -98,13 +98,15 @@ test("news that the chat neither confirms nor denies is to be told again, and en
   expect(await ended(run)).toMatchObject({ state: "waiting" });
 });
 
-test("of a workspace whose tokens no key opens the news itself is believed", async () => {
-  const run = await waiting();
-  installs.say(HOME, { kind: "sealed" });
-  await left();
-  expect(await row()).toBeNull();
-  expect(await ended(run)).toMatchObject({ state: "cancelled" });
-});
+for (const word of [{ kind: "sealed" }, { kind: "refused", why: "invalid_auth" }] as const) {
+  test(`where the answer is "${word.kind}" the news itself is believed`, async () => {
+    const run = await waiting();
+    installs.say(HOME, word);
+    await left();
+    expect(await row()).toBeNull();
+    expect(await ended(run)).toMatchObject({ state: "cancelled" });
+  });
+}
 
 test("a workspace that left without a word is found, and treated as if it had said so", async () => {
   const run = await waiting();
@@ -119,7 +121,12 @@ test("a workspace that left without a word is found, and treated as if it had sa
   expect(log.filter((message) => message === "a workspace was forgotten")).toHaveLength(1);
 });
 
-for (const word of [{ kind: "unknown", why: "fetch failed" }, { kind: "sealed" }, TAKEN] as const) {
+for (const word of [
+  { kind: "unknown", why: "fetch failed" },
+  { kind: "refused", why: "invalid_auth" },
+  { kind: "sealed" },
+  TAKEN,
+] as const) {
   test(`a workspace of which the chat says "${word.kind}" goes on`, async () => {
     const run = await waiting();
     installs.say(HOME, word);

@@ -7,7 +7,14 @@ import type { WorkspaceTokens } from "./slack-tokens.ts";
  * Slack's words for a token whose installation is over: https://docs.slack.dev/reference/methods/auth.test. Every other one
  * may be about us, about this minute, or new to us, and ends nothing.
  */
-const GONE: readonly string[] = ["account_inactive", "token_revoked", "invalid_auth", "app_uninstalled"];
+const GONE: readonly string[] = ["account_inactive", "token_revoked", "app_uninstalled"];
+/** Also Slack's word to an app that may call from certain addresses alone, when it calls from another one. */
+const REFUSED = "invalid_auth";
+
+const wordOf = (why: string): InstallationWord => {
+  if (GONE.includes(why)) return { kind: "gone", why };
+  return { kind: why === REFUSED ? "refused" : "unknown", why };
+};
 
 /** Whether a workspace is one of these, by its own id or its organisation's. */
 export const isAllowed = (
@@ -30,8 +37,7 @@ export function slackInstallations(o: {
     if (!known.opens) return { kind: "sealed" };
     const { expiresAt, lost } = known.workspace.tokens;
     // Nothing is left to ask with. Slack said why when it refused the next token.
-    if (expiresAt !== null && expiresAt.getTime() <= o.now() && lost !== null)
-      return GONE.includes(lost) ? { kind: "gone", why: lost } : { kind: "unknown", why: lost };
+    if (expiresAt !== null && expiresAt.getTime() <= o.now() && lost !== null) return wordOf(lost);
     const { workspace, enterprise, orgWide } = await slackIdentity(o.clientOf(id));
     if (workspace !== id) return { kind: "unknown", why: `Slack says that the token is of ${workspace}` };
     return orgWide ? { kind: "unknown", why: "the token is of a whole organisation" } : { kind: "taken", enterprise };
@@ -43,8 +49,7 @@ export function slackInstallations(o: {
         return await asked(id);
       } catch (error) {
         const why = slackRefusal(error);
-        if (why !== null && GONE.includes(why)) return { kind: "gone", why };
-        return { kind: "unknown", why: why ?? String(error) };
+        return why === null ? { kind: "unknown", why: String(error) } : wordOf(why);
       }
     },
     forget: o.tokens.forget,

@@ -56,7 +56,8 @@ export async function workspaceLeft(
   const word = await installs.ask(workspace);
   if (word.kind === "taken") return core.log("a workspace still takes our token, so it has not left", { workspace });
   if (word.kind === "unknown") throw new Error(`it is not known whether ${workspace} has left: ${word.why}`);
-  // Where nobody can ask, the news stands for itself: it came signed, and what is forgotten could be used by nobody.
+  // Where nobody can ask, and where our token is refused for whatever reason, the news stands for itself: it came signed, and
+  // what is forgotten could be used by nobody.
   await forget(core, installs, there);
 }
 
@@ -90,6 +91,12 @@ async function hold(core: Core, installs: Installations, there: InstalledWorkspa
   }
   if (word.kind === "unknown")
     core.log("Slack did not say whether a workspace still takes our token", { workspace: there.id, why: word.why });
+  if (word.kind === "refused")
+    core.log("a workspace refuses our token, and has not said that it left: countersign doctor says what to do", {
+      level: "error",
+      workspace: there.id,
+      why: word.why,
+    });
   if (installs.isAllowed({ id: there.id, enterprise })) return;
   const runs = await endRuns(core, there.id, "unlisted");
   if (runs > 0) core.log("runs of a workspace that is off the list were ended", { workspace: there.id, runs });

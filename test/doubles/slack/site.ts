@@ -79,6 +79,8 @@ export function slackSite(o: {
   const workspaces = new Map(o.workspaces.map((one) => [one.id, one]));
   const codes = new Map<string, { at: number; workspace: string; orgWide: boolean; scopes: readonly string[] }>();
   const tokens = new Map<string, Token>();
+  /** Tokens of workspaces that removed the app. Slack says of them that the account is inactive. */
+  const removed = new Set<string>();
   /** Refresh tokens that were not used yet, by workspace. */
   const refreshes = new Map<string, { workspace: string; scopes: readonly string[] }>();
   const asked: Asked[] = [];
@@ -133,7 +135,11 @@ export function slackSite(o: {
   }
 
   function remove(id: string): void {
-    for (const [token, { workspace }] of tokens) if (workspace === id) tokens.delete(token);
+    for (const [token, { workspace }] of tokens) {
+      if (workspace !== id) continue;
+      tokens.delete(token);
+      removed.add(token);
+    }
     for (const [token, { workspace }] of refreshes) if (workspace === id) refreshes.delete(token);
   }
 
@@ -176,6 +182,7 @@ export function slackSite(o: {
       return done;
     }
     const workspace = token && workspaces.get(token.workspace);
+    if (removed.has(bearer)) return said(no("account_inactive"));
     if (token === undefined || workspace === undefined) return said(no(bearer === "" ? "not_authed" : "invalid_auth"));
     if (token.endsAt !== null && now() >= token.endsAt) return said(no("token_expired"));
     const headers = { "x-oauth-scopes": token.scopes.join(",") };
