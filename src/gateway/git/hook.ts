@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 export interface Question {
   /** "<old> <new> <ref>" per line, as githooks(5) says. */
   readonly lines: string;
+  /** Empty when the push only deletes: it brings no objects, and git makes no quarantine. */
   readonly objects: string;
   readonly alternates: string;
 }
@@ -89,6 +90,6 @@ function asked(channel: Duplex): Promise<Question | null | "nobody"> {
 
 function questionIn(text: string): Question | null {
   const [objects, alternates, ...commands] = text.split("\n").slice(0, -2);
-  if (!objects || alternates === undefined) return null;
+  if (objects === undefined || alternates === undefined || commands.length === 0) return null;
   return { objects, alternates, lines: commands.join("\n") };
 }

@@ -39,7 +39,8 @@ export function openPushes(wall: Wall, git: Git): Pushes {
     const grant = standing(wall, push) ?? push.grant;
     if (!commands || !grant.git || !isSame(commands, push.commands))
       return { ok: false, text: "countersign: the push cannot be read.\n" };
-    const env = { GIT_OBJECT_DIRECTORY: question.objects, GIT_ALTERNATE_OBJECT_DIRECTORIES: question.alternates };
+    const { objects, alternates } = question;
+    const env = objects === "" ? {} : { GIT_OBJECT_DIRECTORY: objects, GIT_ALTERNATE_OBJECT_DIRECTORIES: alternates };
     const verdicts = await verifyPush({ git, gitDir: push.gitDir, env }, grant.git, commands);
     // Until here the run may have been stopped or narrowed: the last word is the grant that stands now.
     const now = standing(wall, push);
