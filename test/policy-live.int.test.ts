@@ -87,7 +87,7 @@ describe.skipIf(noBubblewrap !== null)("a policy folder that is edited", { timeo
     await asked(/^No/m);
 
     await chat().approveNext("yours", thread);
-    await until("a pull request", async () => (await said("yours")).some((text) => /is ready for review/.test(text)));
+    await until("a pull request", async () => (await said("yours")).some((text) => /waits for a review/.test(text)));
   });
 
   test("a broken file changes nothing, the owners' channel hears of it once, and of its end", async () => {

@@ -104,9 +104,9 @@ export async function ticketStory(
     await page.until("a pull request", ({ state }) => state === "in review", STORY_MS);
     const pull = await draftOf(at, { runUrl, ticket: issue });
     const url = `${github.url}/${REPO}/pull/${pull.number}`;
-    await status(/is ready for review/);
+    await status(/waits for a review/);
     await until("the receipt's message", async () => (await inThread(at, thread)).includes(url));
-    expect((await heard(/is ready for review\. We never merge/)).content.body).toContain(url);
+    expect((await heard(/^Draft pull request .* waits for a review\. We never merge/)).content.body).toContain(url);
     await until("the pull request on the ticket", () =>
       linear.attachments.some((one) => one.url === url && one.issue === issue.id),
     );
@@ -135,7 +135,7 @@ export function expectOneAnswer({ linear }: Outside, { session }: Told): void {
   const told = linear.activitiesOf(session).map(({ content }) => content);
   const answers = told.filter(({ type }) => type === "response").map(({ body }) => body);
   expect(answers).toEqual([
-    expect.stringMatching(/is ready for review\. We never merge/),
+    expect.stringMatching(/^Draft pull request .* waits for a review\. We never merge/),
     expect.stringMatching(/^bo merged pull request/),
   ]);
   const words = told.map((content) => JSON.stringify(content));

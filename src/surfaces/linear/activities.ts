@@ -223,7 +223,10 @@ function published(facts: RunFacts, around: Around): string {
   );
   const where = pull === null ? code(around.run.repo) : link(pull.url, `${pull.repo} #${pull.number}`);
   return [
-    `Pull request ${where} is ready for review. We never merge: a person does.`,
+    // On a forge "ready for review" means that it is no draft. At this moment the record knows which it is.
+    pull?.draft === false
+      ? `Pull request ${where} is ready for review. We never merge: a person does.`
+      : `Draft pull request ${where} waits for a review. We never merge: a person does.`,
     yes.length === 0 ? "Policy asked nobody." : `Approved by ${listed([...new Set(yes)])}.`,
     `Its signed receipt and the record are on ${link(around.run.url, "the run page")}.`,
   ].join(" ");

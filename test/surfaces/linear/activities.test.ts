@@ -65,6 +65,18 @@ test("a question is a link to where people answer, never a choice, and who decid
   expect(bodies(story.deniedByPerson).at(-1)).toMatch(/^Bo said no/);
 });
 
+test("a pull request in review is called ready for review only when it has left draft", () => {
+  const left = [
+    ...story.inReview.slice(0, -1),
+    { kind: "pull_request.ready", repo: "acme/shop", number: 7 } as const,
+    ...story.inReview.slice(-1),
+  ];
+  expect(bodies(story.inReview).at(-1)).toMatch(
+    /^Draft pull request \[acme\/shop \\#7\]\S+ waits for a review\. We never merge/,
+  );
+  expect(bodies(left).at(-1)).toMatch(/^Pull request \[acme\/shop \\#7\]\S+ is ready for review\. We never merge/);
+});
+
 test("a handoff says what failed, whose fault it looks like and what to do", () => {
   const last = of(story.handedOff).at(-1)?.activity;
   expect(last?.kind).toBe("error");

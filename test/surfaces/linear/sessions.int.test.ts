@@ -63,7 +63,7 @@ test("approved in Slack by another, it ends as a pull request: the ticket shows 
   await world.show();
   const said = world.said(session).join("\n");
   expect(said).toContain("thought: Bo approved the start of this run in Slack.");
-  expect(said).toMatch(/response: Pull request .* is ready for review/);
+  expect(said).toMatch(/response: Draft pull request .* waits for a review\. We never merge/);
   expect(said).toContain("Approved by Bo.");
   expect(world.tracker.begun).toEqual([session.issue.id]);
   const outline = world.tracker.outlines.get(session.id);

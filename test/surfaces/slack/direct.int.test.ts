@@ -152,7 +152,7 @@ test("a direct message is answered with a menu in its thread; the choice starts 
   await write("why", ts);
   const [, , why] = await answers(ts, 3);
   const card = JSON.stringify(why?.blocks);
-  expect(why?.text).toMatch(/^Run 1 is ready for review; \d+ policy decisions? led here\./);
+  expect(why?.text).toMatch(/^Run 1 waits for a review; \d+ policy decisions? led here\./);
   expect(card).toContain("You chose team data for this message");
   expect(card).toMatch(/`teams\/data\.yaml:\d+@test`\\n```\\n- allow: /);
 });

@@ -9,7 +9,10 @@ import { ACTS, OPEN } from "#surfaces/slack/acts.ts";
 import { button, linkButton } from "./blocks.ts";
 import { capital, code, count, duration, groupName, listed, moment, money, said, sentence, short } from "./text.ts";
 
-/** A run's state as people say it, after "Run 12". */
+/**
+ * A run's state as people say it, after "Run 12". A pull request in review is a draft as a rule, and people take it out of
+ * draft and put it back without a word to us: what is said of it is true either way, and never "ready for review".
+ */
 export const STATES: Readonly<Record<RunState, string>> = {
   requested: "is being checked against policy",
   waiting: "waits for approval",
@@ -19,7 +22,7 @@ export const STATES: Readonly<Record<RunState, string>> = {
   checking: "runs the checks",
   publishing: "opens the pull request",
   suspended: "is paused until people decide",
-  in_review: "is ready for review",
+  in_review: "waits for a review",
   denied: "was denied",
   answered: "answered",
   cancelled: "was stopped",
@@ -38,7 +41,7 @@ export const TITLES: Readonly<Record<RunState, string>> = {
   checking: "Checking the result",
   publishing: "Opening the pull request",
   suspended: "Paused until people decide",
-  in_review: "Ready for review",
+  in_review: "Waiting for a review",
   denied: "Denied",
   answered: "Answered",
   cancelled: "Stopped",
