@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
 import { z } from "zod";
+import { CHECK_NAME } from "#adapters/repo-host/github/checks.ts";
 import type { Message } from "#test/chaos/chat.ts";
 import { entered, headersOf, openPage, type Page, type Visitor } from "#test/chaos/page.ts";
+import type { Published } from "#test/chaos/places.ts";
 import { REACHED } from "#test/chaos/points.ts";
 import type { Ended } from "#test/chaos/story.ts";
 import { until } from "#test/chaos/until.ts";
@@ -27,6 +29,12 @@ const Pull = z.object({
   body: z.string(),
   head: z.object({ ref: z.string(), sha: z.string() }),
 });
+const CheckRuns = z.object({
+  check_runs: z.array(
+    z.object({ name: z.string(), head_sha: z.string(), status: z.string(), conclusion: z.string().nullable() }),
+  ),
+});
+const NOTHING: Published = { branches: [], pulls: [] };
 const STORY_MS = 120_000;
 
 /**
@@ -47,7 +55,10 @@ export async function ticketStory(
   // Nobody knows yet whose account it is: what Ana asked for waits until she has shown it, and goes on by itself.
   const session = await linear.delegate(issue, "Ana");
   const heard = (fits: RegExp) => linear.sees(session.id, ({ content }) => fits.test(content.body ?? ""));
-  expect((await linear.sees(session.id, () => true)).content).toMatchObject({ type: "thought", body: /^On it/ });
+  expect((await linear.sees(session.id, () => true)).content).toMatchObject({
+    type: "thought",
+    body: expect.stringMatching(/^On it/),
+  });
   const asksWho = async () => linear.everyActivity(session.id).some(({ signal }) => signal === "auth");
   const linked = async () => linear.outlineOf(session.id) !== null;
   await until("the ticket is followed, or asks who Ana is", async () => (await linked()) || (await asksWho()));
@@ -69,6 +80,7 @@ export async function ticketStory(
   expect(question.content.body).toContain(`/C0SHOP/p${thread.replace(".", "")}`);
   expect(links.find(({ label }) => label === "Slack thread")?.url).toContain(`/C0SHOP/p${thread.replace(".", "")}`);
 
+  const published = () => at.places.published(REPO);
   const status = async (fits: RegExp) =>
     until(`the thread says ${fits}`, async () =>
       (await chat.messages("shop")).some((one) => one.ts === thread && fits.test(one.text)),
@@ -81,6 +93,7 @@ export async function ticketStory(
     await until("the card", async () => (await cards(at, thread)).length === 1);
     expect(linear.stateOf(issue)).toBe("SHOP-todo");
     expect(creates()).toBe(before);
+    expect(await published()).toEqual(NOTHING);
     await ownVoteRefused(at, thread, page);
     await strike("asked");
 
@@ -88,6 +101,8 @@ export async function ticketStory(
     await heard(/^Bo approved the start of this run in Slack/);
     await page.until("Bo's yes", REACHED.approved);
     await until("the card says who", async () => /Approved by Bo at/.test(await inThread(at, thread)));
+    await status(/ is queued| prepares a sandbox| is at work/);
+    expect(await published()).toEqual(NOTHING);
     await strike("approved");
 
     await page.until("a command runs", REACHED["command-running"], STORY_MS);
@@ -95,15 +110,24 @@ export async function ticketStory(
     await linear.sees(session.id, ({ content }) => content.action === "Prepared");
     expect(creates()).toBe(before + 1);
     expect(linear.stateOf(issue)).toBe("SHOP-progress");
+    expect(await published()).toEqual(NOTHING);
     await strike("at work");
 
     await page.until("the checks", REACHED.checking, STORY_MS);
+    await nothingBefore(page, published);
+    // The thread may be drawn once for several moves, never behind what the page has shown.
+    await status(/ runs the checks| opens the pull request| waits for a review/);
     await linear.sees(session.id, ({ content }) => content.action === "Committed");
     await strike("checking");
 
     await page.until("a pull request", ({ state }) => state === "in review", STORY_MS);
     const pull = await draftOf(at, { runUrl, ticket: issue });
     const url = `${github.url}/${REPO}/pull/${pull.number}`;
+    expect(await published()).toEqual({
+      branches: [`${pull.head.ref} ${pull.head.sha}`],
+      pulls: [`${pull.number} ${pull.head.ref} ${pull.head.sha}`],
+    });
+    expect(await checkOn(at, pull.head.sha)).toEqual([{ status: "completed", conclusion: "success" }]);
     await status(/waits for a review/);
     await until("the receipt's message", async () => (await inThread(at, thread)).includes(url));
     expect((await heard(/^Draft pull request .* waits for a review\. We never merge/)).content.body).toContain(url);
@@ -120,6 +144,8 @@ export async function ticketStory(
 
     await github.merge(REPO, pull.number, "bo");
     await page.until("the merge", ({ state }) => state === "merged", STORY_MS);
+    const settled = await github.as("bo")("GET", `/repos/${REPO}/pulls/${pull.number}`);
+    expect(settled).toMatchObject({ state: "closed", merged: true, merged_by: { login: "bo" } });
     await status(/was merged/);
     await until("the thread says who", async () => /bo merged pull request/.test(await inThread(at, thread)));
     await heard(/^bo merged pull request/);
@@ -153,6 +179,23 @@ async function ownVoteRefused(at: Outside, thread: string, page: Page): Promise<
   );
   expect(page.seen.state).toBe("waiting");
   expect(await cards(at, thread)).toHaveLength(1);
+}
+
+/** The forge has nothing of the run's while it is checked. Where it has, the run has gone on since the page told. */
+async function nothingBefore(page: Page, published: () => Promise<Published>): Promise<void> {
+  const there = await published();
+  const { state } = await page.look();
+  if (state === "checking") expect(there).toEqual(NOTHING);
+  else expect(["publishing", "in review"]).toContain(state);
+}
+
+/** The check run that a branch rule would require. */
+async function checkOn({ github }: Outside, commit: string) {
+  const told = await github.as("bo")("GET", `/repos/${REPO}/commits/${commit}/check-runs`);
+  const { check_runs } = CheckRuns.parse(told);
+  return check_runs
+    .filter(({ name, head_sha }) => name === CHECK_NAME && head_sha === commit)
+    .map(({ status, conclusion }) => ({ status, conclusion }));
 }
 
 /** The one draft of the run: whose it is, on what it rests, and where it came from. */
