@@ -15,6 +15,7 @@ import type { Policy } from "#policy/policy.ts";
 import { examineIntake, examineSlack, type IntakeExamination } from "#surfaces/slack/examine.ts";
 import { examineInstalled } from "#surfaces/slack/examine-installed.ts";
 import { INSTALL_AT } from "#surfaces/slack/install.ts";
+import { examineUnseen } from "#surfaces/slack/unseen.ts";
 import { type Config, ConfigError, parseConfig } from "./config.ts";
 import { examineForge } from "./forge.ts";
 import { examineLinear } from "./linear.ts";
@@ -92,6 +93,17 @@ async function slack(config: Config, place: SlackPlace | null) {
         "For your own workspace set SLACK_BOT_TOKEN and SLACK_APP_TOKEN: docs/slack.md.",
       ),
     ];
+  const unseen = examineUnseen({
+    intake: place.intake.by,
+    publicUrl: config.publicUrl,
+    signsIn: config.signIn !== null,
+    installs: place.installs !== null,
+  });
+  return [...(await seen(config, place)), ...unseen];
+}
+
+/** What a token of the app can see. */
+async function seen(config: Config, place: SlackPlace) {
   const { botToken } = place;
   const at = place.apiUrl === null ? {} : { slackApiUrl: place.apiUrl };
   if (botToken === null)

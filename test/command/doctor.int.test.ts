@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { doctorCommand, type Examination, fine, wrong } from "#command/doctor.ts";
 import { examinationsOf } from "#doctor.ts";
 import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
-import { scopesNeeded } from "#surfaces/slack/needs.ts";
+import { EVENTS, FEATURES, scopesNeeded } from "#surfaces/slack/needs.ts";
 import { command } from "#test/command.ts";
 import { APP_TOKEN, openStage, type Stage } from "#test/playground/stage.ts";
 
@@ -131,6 +131,65 @@ describe("over HTTP", () => {
     const bad = await doctor({ ...http, SLACK_SIGNING_SECRET: "xoxb-mistaken", PUBLIC_URL: "" });
     expect(bad.ids.filter((id) => /signing|public/.test(id))).toEqual(["slack.signing_secret", "slack.public_url"]);
     expect(JSON.stringify(bad.report)).not.toContain("xoxb-mistaken");
+  });
+});
+
+describe("what no token can see", () => {
+  const found = async (env: Readonly<Record<string, string>>, id: string) =>
+    (await doctor(env)).slack.find((one) => one.id === id);
+  const lines = async (env: Readonly<Record<string, string>>) =>
+    ((await found(env, "slack.events"))?.fix ?? "").split("\n").slice(1);
+  const app = { SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "hush", PUBLIC_URL: "https://agents.example.com" };
+  const several = {
+    ...app,
+    SLACK_BOT_TOKEN: "",
+    COUNTERSIGN_SLACK_WORKSPACES: "T0ACME",
+    COUNTERSIGN_TOKENS_KEY: Buffer.alloc(32, 7).toString("base64"),
+  };
+  const SETTINGS = [...Object.entries(EVENTS), ...Object.entries(FEATURES)];
+  const told = ([, need]: (typeof SETTINGS)[number]) => expect.stringContaining(`: without it ${need.for}.`);
+
+  test.each([
+    ["with a bot token", {}],
+    ["where several workspaces install the app", several],
+    ["with a bot token that Slack refuses", { SLACK_BOT_TOKEN: "xoxb-wrong" }],
+  ])("%s every event and feature is named with what fails without it", async (_what, env) => {
+    expect(await found(env, "slack.events")).toMatchObject({ level: "note" });
+    const said = await lines(env);
+    expect(said.slice(0, SETTINGS.length)).toEqual(SETTINGS.map(told));
+    for (const [n, [name]] of SETTINGS.entries()) expect(said[n]).toContain(name);
+  });
+
+  test("the addresses that Slack has to know are those of this installation, and no others", async () => {
+    const addresses = async (env: Readonly<Record<string, string>>) =>
+      (await lines(env)).slice(SETTINGS.length).map((line) => line.split(": without it")[0]);
+    const at = "https://agents.example.com";
+    expect(await addresses({})).toEqual([]);
+    expect(await addresses(app)).toEqual([`oauth_config.redirect_urls, ${at}/signin/slack`]);
+    expect(await addresses(several)).toEqual([
+      `oauth_config.redirect_urls, ${at}/signin/slack`,
+      `oauth_config.redirect_urls, ${at}/slack/oauth_redirect`,
+      "Manage Distribution, a page of its own: public distribution",
+    ]);
+    expect(await addresses({ SLACK_APP_TOKEN: "", SLACK_SIGNING_SECRET: SIGNING, PUBLIC_URL: at })).toEqual([
+      "settings.socket_mode_enabled: false",
+      `settings.event_subscriptions.request_url, ${at}/slack/events`,
+      `settings.interactivity.request_url, ${at}/slack/interactivity`,
+      `features.slash_commands, url ${at}/slack/commands`,
+    ]);
+  });
+
+  test("that the start link shows every run is said where nobody signs in, and only there", async () => {
+    expect(await found({}, "slack.sign_in")).toEqual({
+      level: "note",
+      id: "slack.sign_in",
+      what: expect.stringContaining("shows every run of every channel to whoever holds it"),
+      fix: expect.stringMatching(/^Set SLACK_CLIENT_ID and SLACK_CLIENT_SECRET .* PUBLIC_URL\/signin\/slack /),
+    });
+    expect(await found(app, "slack.sign_in")).toMatchObject({ level: "ok", fix: null });
+    expect(await found(several, "slack.sign_in")).toMatchObject({ level: "ok", fix: null });
+    const report = await doctor(app);
+    expect(JSON.stringify(report)).not.toContain("hush");
   });
 });
 

@@ -1,6 +1,6 @@
 import type { WebClient } from "@slack/web-api";
 import type { InstalledWorkspace } from "#ports/workspaces.ts";
-import { fine, grantedTo, INSTALL_AGAIN, type SlackFinding, saidOf, wrong } from "./examine.ts";
+import { fine, grantedTo, INSTALL_AGAIN, note, type SlackFinding, saidOf, wrong } from "./examine.ts";
 import { scopesNeeded } from "./needs.ts";
 
 export interface InstalledExamination {
@@ -14,13 +14,6 @@ export interface InstalledExamination {
   /** Where the app is installed from; `null`: there is no public address. */
   readonly installUrl: string | null;
 }
-
-const note = (id: string, what: string, fix: string | null): SlackFinding => ({
-  level: "note",
-  id: `slack.${id}`,
-  what,
-  fix,
-});
 
 /** Looks at each workspace that installed the app, as it is kept and as Slack has it. Renews no token. */
 export async function examineInstalled(o: InstalledExamination): Promise<readonly SlackFinding[]> {

@@ -67,9 +67,16 @@ export const EVENTS: Readonly<Record<string, Need>> = {
   tokens_revoked: { scopes: [], for: "runs of a workspace that has revoked the bot's token go on" },
 };
 
-/** What else of the app's settings brings something to us. */
+/** What else of the app's settings brings something to us, by its key in the manifest. */
 export const FEATURES: Readonly<Record<string, Need>> = {
-  "slash command": { scopes: ["commands"], for: "/agent is not known in the workspace" },
+  "features.agent_view": { scopes: ["assistant:write"], for: "threads show no native Stop button" },
+  "features.app_home.home_tab_enabled": { scopes: [], for: "the app has no Home" },
+  "features.app_home.messages_tab_enabled": { scopes: ["im:history"], for: "nobody can write to the bot directly" },
+  "settings.interactivity.is_enabled": {
+    scopes: [],
+    for: "no button is heard: nobody can approve, deny or stop by one",
+  },
+  "features.slash_commands": { scopes: ["commands"], for: "/agent is not known in the workspace" },
 };
 
 /** Every bot scope, with what does not work without it; sorted. */

@@ -3,7 +3,7 @@ import path from "node:path";
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { APP_METHODS, EVENTS, METHODS, OAUTH_METHODS, scopesNeeded } from "#surfaces/slack/needs.ts";
+import { APP_METHODS, EVENTS, FEATURES, METHODS, OAUTH_METHODS, scopesNeeded } from "#surfaces/slack/needs.ts";
 
 /** docs/slack-manifest.yaml, the code and Slack's own types say the same. */
 const root = path.resolve(import.meta.dirname, "..", "..", "..");
@@ -76,6 +76,11 @@ test("the manifest asks for the scopes that the code needs, and for no other", (
 
 test("the manifest subscribes to the events that the code hears, and to no other", () => {
   expect(manifest.settings.event_subscriptions.bot_events).toEqual(Object.keys(EVENTS).sort());
+});
+
+test.each(Object.keys(FEATURES))("the manifest has %s, which doctor names by that key", (key) => {
+  const at = key.split(".").reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], manifest);
+  expect(at).toBeTruthy();
 });
 
 test("the manifest turns on what the code answers: commands, clicks, Home, direct messages, Socket Mode", () => {
