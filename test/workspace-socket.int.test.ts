@@ -61,7 +61,7 @@ describe.skipIf(noBubblewrap !== null)("with a real workspace in Socket Mode", {
     );
   });
 
-  test("a command, the Home and the native Stop reach the same product", async () => {
+  test("a command and the Home reach the same product", async () => {
     const { body } = await stage.control("command", {
       channel: "C0SHOP",
       user: "U0ANA",
@@ -75,6 +75,26 @@ describe.skipIf(noBubblewrap !== null)("with a real workspace in Socket Mode", {
     await until("Ana's Home", async () =>
       JSON.stringify((await stage.control("home/U0ANA")).body).includes("Your runs"),
     );
+  });
+
+  test("the native Stop stops a run at work, and its thread says who did", async () => {
+    const chat = chatOf({ url: stage.url, token: () => TOKEN });
+    const thread = await chat.ask("shop", 'append "Stop here." to README.md, then run `sleep 600`');
+    const statusSays = (fits: RegExp) =>
+      until(`the thread says ${fits}`, async () =>
+        (await chat.messages("shop")).some((one) => one.thread_ts === thread && fits.test(one.text)),
+      );
+    const press = () => stage.control("stop", { channel: "C0SHOP", thread_ts: thread, user: "U0ANA" });
+    await statusSays(/ waits for approval/);
+    await chat.approveNext("shop", thread);
+    await statusSays(/ is at work/);
+    // Slack shows the button from the moment it is told that something works, which nobody waits for.
+    await until("the button is there to be pressed", async () => (await press()).status === 200);
+    await statusSays(/ was stopped/);
+    await until("the thread says who stopped it", async () =>
+      (await chat.messages("shop")).some((one) => one.thread_ts === thread && /Ana stopped/.test(JSON.stringify(one))),
+    );
+    await until("the button is gone", async () => /Nothing is working/.test(JSON.stringify((await press()).body)));
   });
 
   test("the product ends while it holds a socket", async () => {
