@@ -215,10 +215,8 @@ test("without any setting nothing is wrong, and it says so in words", async () =
   const run = command(["doctor"], { COUNTERSIGN_DATA: path.join(folder, "fresh") });
   const code = await run.ended;
   expect(run.words()).toMatch(/Slack\n {2}note {3}No Slack workspace/);
-  expect([code, /Nothing is wrong|thing is wrong/.test(run.words())]).toEqual([
-    /Nothing is wrong/.test(run.words()) ? 0 : 1,
-    true,
-  ]);
+  expect(run.words()).toContain("Nothing is wrong");
+  expect(code).toBe(0);
 });
 
 test("what an examination throws is a finding, and the next ones are made", async () => {
