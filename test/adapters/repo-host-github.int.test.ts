@@ -147,6 +147,7 @@ test("each token is of one repository and of what it is for, and no API call car
   await at.host.markReady(repo, number);
   const writers = at.double.requests.filter((one) => one.permissions?.contents === "write").map((one) => one.path);
   expect(writers).toEqual(["/graphql"]);
+  expect(at.double.problems).toEqual([]);
 });
 
 test("a token that may do more than was asked for is not used", async () => {

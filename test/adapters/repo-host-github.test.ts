@@ -5,6 +5,7 @@ import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
 import { summed } from "#adapters/repo-host/github/checks.ts";
 import { asRepoHostError } from "#adapters/repo-host/github/failures.ts";
 import { fitted } from "#adapters/repo-host/github/pulls.ts";
+import { graphqlViolations } from "#test/doubles/github/graphql.ts";
 
 test.each([
   ["https://api.github.com", "https://github.com"],
@@ -64,6 +65,27 @@ test.each([
 test("what is no failed call is left as it is: it is a bug", () => {
   const bug = new TypeError("undefined is not a function");
   expect(asRepoHostError(bug, "to do it")).toBe(bug);
+});
+
+const READY = "markPullRequestReadyForReview";
+const ready = (o: { type?: string; name?: string; input?: string; shown?: string } = {}) =>
+  `mutation ($id: ${o.type ?? "ID!"}) { ${o.name ?? READY}(input: { ${o.input ?? "pullRequestId: $id"} }) { pullRequest { ${o.shown ?? "isDraft"} } } }`;
+
+test("the double's GraphQL takes the mutation that leaves draft, with a pull request's id", () => {
+  expect(graphqlViolations({ query: ready(), variables: { id: "PR_1" } })).toEqual([]);
+});
+
+test.each([
+  [{ query: ready() }, /"\$id" has invalid value: .* to be provided/],
+  [{ query: ready(), variables: { id: null } }, /\$id/],
+  [{ query: ready({ type: "Int!" }), variables: { id: 1 } }, /"Int!" used in position expecting type "ID!"/],
+  [{ query: ready({ name: "mergePullRequest" }), variables: { id: "PR_1" } }, /Cannot query field "mergePullRequest"/],
+  [{ query: ready({ input: "id: $id" }), variables: { id: "PR_1" } }, /pullRequestId/],
+  [{ query: ready({ shown: "draft" }), variables: { id: "PR_1" } }, /Cannot query field "draft"/],
+  [{ query: "mutation {", variables: {} }, /Syntax Error/],
+  [{ query: ready(), variables: { id: "PR_1" }, more: 1 }, /more/],
+])("the double's GraphQL refuses what GitHub would, number %#", (body, words) => {
+  expect(graphqlViolations(body).join("\n")).toMatch(words);
 });
 
 test("nothing of ours merges, and nothing switches a merge on", () => {

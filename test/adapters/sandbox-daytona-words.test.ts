@@ -4,6 +4,7 @@ import { calmly } from "#adapters/sandbox/daytona/patience.ts";
 import { VendorError } from "#adapters/sandbox/daytona/vendor.ts";
 import { calls, PART, type Question } from "#hosted/calls.ts";
 import type { Answer } from "#hosted/runner.ts";
+import { wrongInUpload } from "#test/doubles/daytona/models.ts";
 
 const CLOUD = "https://app.daytona.io/api";
 const NAMES: Record<string, string[]> = {
@@ -128,4 +129,19 @@ test("calling a question off ends that one and no other", async () => {
   await ask(question({ id: "q3", op: "cancel", request: "q2" }));
   expect(cancelled).toEqual([1]);
   expect(answers).toHaveLength(2);
+});
+
+test("the double takes an upload whose form is as the vendor's SDK writes it", () => {
+  expect(wrongInUpload(["files[0].path", "files[0].file", "files[1].path", "files[1].file"])).toBe(null);
+});
+
+test.each([
+  [[]],
+  [["files[0].path"]],
+  [["files[0].path", "files[0].file", "files[0].mode"]],
+  [["files[0].path", "files[0].file", "mode", "files[1].file"]],
+  [["files[1].path", "files[1].file"]],
+  [["files[0].path", "files[0].path", "files[0].file", "files[0].file"]],
+])("the double refuses an upload with the fields %j", (fields: readonly string[]) => {
+  expect(wrongInUpload(fields)).toMatch(/^an upload has the fields /);
 });

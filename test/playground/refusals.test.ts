@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { checkCall, checkView } from "#playground/slack/validate.ts";
+import { unknownArguments } from "#test/doubles/slack/arguments.ts";
 
 const text = (text: string) => ({ type: "mrkdwn", text });
 const plain = (text: string) => ({ type: "plain_text", text });
@@ -166,6 +167,9 @@ test("what fits Slack's types passes, by form and by JSON alike", () => {
   expect(checkView(modal({ blocks: [input], submit: plain("Send") }) as never)).toEqual([]);
 });
 
-test("an argument Slack does not know is ignored", () => {
-  expect(checkCall("chat.postMessage", { channel: "C0SITE", text: "x", colour: "red" }).ok).toBe(true);
+test("an argument Slack does not know is ignored, and a test that wants none of ours can name it", () => {
+  const args = { channel: "C0SITE", text: "x", colour: "red" };
+  expect(checkCall("chat.postMessage", args).ok).toBe(true);
+  expect(unknownArguments("chat.postMessage", args)).toEqual(["colour"]);
+  expect(unknownArguments("no.such.method", { channel: "C0SITE" })).toEqual(["channel"]);
 });

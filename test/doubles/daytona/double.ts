@@ -6,7 +6,7 @@ import { openAuthority } from "#gateway/ca.ts";
 import { type Clock, systemClock } from "#ports/clock.ts";
 import { SandboxError, type SandboxProvider } from "#ports/sandbox.ts";
 import { notifications } from "./events.ts";
-import { type Model, unknownCall, wrongWith } from "./models.ts";
+import { type Model, unknownCall, wrongInUpload, wrongWith } from "./models.ts";
 import { platformNetwork } from "./network.ts";
 import { type Create, type Kept, platformSandboxes } from "./sandboxes.ts";
 
@@ -67,6 +67,8 @@ const EXECUTE_S = 10;
  * Daytona on this machine: the endpoints of its main and toolbox APIs that we use, with its notifications, over local
  * sandboxes. It proves our adapter, not Daytona. Endpoints, parameters and bodies are held against the vendor's
  * generated client (`daytona.schema.json`); states, names and refusals are as its documentation and its code have them.
+ * The form of an upload has no model there (`uploadFiles` takes nothing but options): its fields are held to the names
+ * that the vendor's SDK writes into it (`FileSystem.uploadFiles`), each path with its file.
  */
 export async function daytonaDouble(o: {
   /** Where it keeps its network's socket and authority; short, since a socket's path is. */
@@ -248,6 +250,11 @@ export async function daytonaDouble(o: {
         const form = await new Response(new Uint8Array(o.raw), {
           headers: { "content-type": o.headers["content-type"] ?? "" },
         }).formData();
+        const wrong = wrongInUpload([...form.keys()]);
+        if (wrong !== null) {
+          invalid.push(wrong);
+          return refuse(res, 400, wrong);
+        }
         for (let at = 0; form.has(`files[${at}].path`); at += 1) {
           const file = form.get(`files[${at}].file`);
           if (!(file instanceof File)) throw new Error(`files[${at}].file is no file`);

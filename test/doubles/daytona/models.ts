@@ -40,3 +40,11 @@ export function unknownCall(
   const strange = [...query.keys()].filter((name) => !known.some((one) => one.query.includes(name)));
   return strange.length === 0 ? null : `${method} ${pathname} has no parameter ${strange.join(", ")}`;
 }
+
+/** What is wrong with the fields of an upload's form by what the vendor's SDK writes into one; `null`: nothing. */
+export function wrongInUpload(fields: readonly string[]): string | null {
+  const files = Math.floor(fields.length / 2);
+  const wanted = Array.from({ length: files }, (_, at) => [`files[${at}].path`, `files[${at}].file`]).flat();
+  const fits = files > 0 && fields.length === wanted.length && wanted.every((name) => fields.includes(name));
+  return fits ? null : `an upload has the fields ${fields.join(", ") || "of no file"}`;
+}

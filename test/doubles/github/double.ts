@@ -10,6 +10,7 @@ import { createEmulator } from "emulate";
 import { cleanGit, gitText } from "#adapters/git.ts";
 import { Secret } from "#ports/secret.ts";
 import { answerGit, gitDirIn } from "./git-http.ts";
+import { graphqlViolations } from "./graphql.ts";
 import { type Call, mirror } from "./mirror.ts";
 import { OAUTH_APP, oauthDouble } from "./oauth.ts";
 import { violationsOf } from "./openapi.ts";
@@ -283,10 +284,12 @@ export async function githubDouble(o: {
 
   /** The one mutation we send. What GitHub wants for it is not in its documentation: cli/cli discussion 6924. */
   async function graphql(request: IncomingMessage, raw: Buffer): Promise<Answered> {
-    const body = JSON.parse(raw.toString("utf8")) as { query: string; variables: { id?: string } };
+    const body = JSON.parse(raw.toString("utf8")) as { variables: { id?: string } };
     const { permissions } = note(request, "/graphql", body);
-    if (!/^mutation \(\$id: ID!\) \{ markPullRequestReadyForReview\(/.test(body.query)) {
-      problems.push(`GraphQL: ${body.query}`);
+    const wrong = graphqlViolations(body);
+    if (wrong.length > 0) {
+      problems.push(...wrong.map((one) => `GraphQL: ${one}`));
+      return { status: 200, data: { errors: wrong.map((message) => ({ message })) } };
     }
     if (permissions?.contents !== "write" || permissions.pull_requests !== "write") {
       const errors = [{ type: "FORBIDDEN", message: "Resource not accessible by integration" }];
