@@ -64,6 +64,13 @@ test("packages come by the lockfile, without scripts, and apt leaves no lists be
   );
 });
 
+test("the image has what the product runs beside Node, and the init that its entrypoint names", () => {
+  const installed = /apt-get install -y --no-install-recommends ([^&]*)/.exec(named("RUN").join("\n"))?.[1] ?? "";
+  const packages = installed.split(/\s+/).filter(Boolean);
+  // Without bubblewrap there is no local sandbox, without git no relay, without certificates nobody to talk to over TLS.
+  expect(packages.toSorted()).toEqual(["bubblewrap", "ca-certificates", "git", "tini"]);
+});
+
 test("what is copied is there, and is what the engine is given", () => {
   const given = read(".dockerignore").split("\n").filter(Boolean);
   expect(given[1]).toBe("*");

@@ -14,8 +14,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openKeys } from "#adapters/secrets/keys.ts";
+import { bindInstallation } from "#db/installation.ts";
+import { openDatabase } from "#db/open.ts";
+import { ensureOrg } from "#db/orgs.ts";
 import { command, freePort } from "#test/command.ts";
 import { openStage, type Stage } from "#test/playground/stage.ts";
+import { freshDatabase } from "#test/postgres.ts";
 
 /** What a person has to mend is one line with the fix and an exit code, and nothing is left behind or running. */
 interface Refusal {
@@ -171,6 +175,19 @@ const REFUSALS: Record<string, Refusal> = {
       return {};
     },
     says: /^countersign: Line 1 of \S+journal\.jsonl is damaged\. Delete the file to begin with an empty playground\.$/,
+    code: 1,
+    late: true,
+  },
+  "a second machine, with a data folder of its own over one database": {
+    trouble: async () => {
+      const { url, drop } = await freshDatabase();
+      open.push(drop);
+      const database = await openDatabase(url);
+      await bindInstallation(database.db, await ensureOrg(database.db, "default"), "ed25519:1111111111111111");
+      await database.close();
+      return { DATABASE_URL: url };
+    },
+    says: /^countersign: this database belongs to the installation with the key ed25519:1{16}, and the data folder has the key ed25519:\w+: start with COUNTERSIGN_DATA=.*, or give this one another DATABASE_URL$/,
     code: 1,
     late: true,
   },
