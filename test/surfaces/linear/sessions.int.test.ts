@@ -95,6 +95,24 @@ test("a word on the ticket reaches the run, and a session that ended takes it as
   expect(all[0]).toMatchObject({ text: "and mention it in the README", place: { thread: session.id } });
 });
 
+test("a word on the ticket while its run waits is the next turn of the same run, and the ticket says whose word it reads", async () => {
+  const session = world.session(world.issue("Shipping text", TASK), world.people.ana);
+  await world.created(session);
+  const run = await world.house.until("waiting");
+  await world.prompt(session, world.people.ana, "and thank them for waiting");
+  const question = await world.house.question(run);
+  expect(await world.house.answer(BO, question.id)).toMatchObject({ kind: "noted", what: "approved" });
+  await world.house.until("in_review");
+  expect((await only()).id).toBe(run.id);
+  const turns = await world.core.stores.turns.all(run.id);
+  expect(turns.map(({ cause, person, text }) => [cause, person?.name, text])).toEqual([
+    ["request", "Ana", run.text],
+    ["follow_up", "Ana", "and thank them for waiting"],
+  ]);
+  await world.show();
+  expect(world.said(session)).toContain("thought: The agent reads what Ana added.");
+});
+
 test("what is said in the run's Slack thread is said to the run: status, and stop", async () => {
   const session = world.session(world.issue("Shipping text", TASK), world.people.ana);
   await world.created(session);
