@@ -25,6 +25,8 @@ const ANSWER_MS = 30_000;
 /** A limit that lasts longer is not waited for: the step fails as "unavailable" and the engine comes back. */
 const WAIT_SEC_MOST = 20;
 const LIMIT_TRIES = 1;
+/** The retry plugin's own list, and 429: a limit is waited for as GitHub says, by the throttling plugin, or not at all. */
+const NOT_RETRIED = [400, 401, 403, 404, 410, 422, 429, 451];
 
 /** Speaks as one installation token. */
 export const tokenClient = (transport: Transport, token: Secret): Api =>
@@ -64,7 +66,7 @@ function optionsOf({ apiUrl, log, pace = { paced: true, retryBaseMs: 1_000 } }: 
       onRateLimit: limited("primary"),
       onSecondaryRateLimit: limited("secondary"),
     },
-    retry: { retryAfterBaseValue: pace.retryBaseMs },
+    retry: { retryAfterBaseValue: pace.retryBaseMs, doNotRetry: NOT_RETRIED },
   };
 }
 
