@@ -151,6 +151,22 @@ describe("processes on PGlite", () => {
     await (await openDatabase(`pglite:${at}`)).close();
   }, 60_000);
 
+  test("a delivery that another process kept and never did is taken up at once, and one of our own is given its time", async () => {
+    const at = folder();
+    const before = await openDatabase(`pglite:${at}`);
+    const inbox = async (database: typeof before) => (await house(database, "acme")).inbox;
+    await (await inbox(before)).insertOnce("linear", "left", { said: "hello" });
+    // It was claimed too, by whoever began it.
+    expect(await (await inbox(before)).unfinished("linear", -1_000, 10)).toHaveLength(1);
+    await before.close();
+    const database = await openDatabase(`pglite:${at}`);
+    undo.push(() => database.close());
+    const now = await inbox(database);
+    await now.insertOnce("linear", "ours", {});
+    const left = { source: "linear", deliveryId: "left", body: { said: "hello" } };
+    expect(await now.unfinished("linear", 30_000, 10)).toEqual([left]);
+  }, 60_000);
+
   test("what a killed process was doing starts again at once in the next one", async () => {
     const at = folder();
     const database = await openDatabase(`pglite:${at}`);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { TicketUnavailable } from "#ports/ticket.ts";
+import { until } from "#test/chaos/until.ts";
 import * as payloads from "#test/doubles/linear/payloads.ts";
 import { ANA } from "#test/runs/memory-house.ts";
 import { type LinearWorld, linearWorld, SECRET } from "./world.ts";
@@ -83,6 +84,31 @@ test("the first activity is on its way before anything is looked up, and is gone
   const [first] = world.tracker.posted;
   expect(first).toMatchObject({ session: session.id, ephemeral: true, activity: { kind: "thought" } });
   expect(world.said(session)[0]).toContain("On it");
+});
+
+test("of fifty delegations at once, each has its first activity before any answer about a person has come", async () => {
+  await linked();
+  const { directory } = world.house;
+  const answers = Promise.withResolvers<void>();
+  const account = directory.account;
+  let asked = 0;
+  directory.account = async (id) => {
+    asked += 1;
+    await answers.promise;
+    return account(id);
+  };
+  const sessions = Array.from({ length: 50 }, () => world.session(world.issue(TASK, "", "OPS"), world.people.ana));
+  const taken = Promise.all(sessions.map((session) => world.created(session)));
+  const heard = (session: (typeof sessions)[number]) => world.said(session)[0]?.includes("On it") === true;
+  try {
+    await until("every first activity", async () => sessions.every(heard));
+    await until("the directory is asked", async () => asked > 0);
+    expect(sessions.flatMap((session) => world.said(session))).toHaveLength(50);
+  } finally {
+    answers.resolve();
+  }
+  expect(await taken).toEqual(sessions.map(() => 200));
+  expect(sessions.map((session) => world.said(session).length)).toEqual(sessions.map(() => 2));
 });
 
 test("a delivery that was kept before a crash is handled by the next process, once", async () => {
