@@ -129,6 +129,16 @@ const REFUSALS: Record<string, Refusal> = {
     says: /^countersign: the Slack workspace cannot be used: /,
     code: 1,
   },
+  "Daytona without an address for the gateway": {
+    trouble: () => ({ DAYTONA_API_KEY: "dtn_secret" }),
+    says: /^countersign: a hosted sandbox cannot reach the gateway: it listens on this machine only, .*: Run the gateway where the internet can reach it .*COUNTERSIGN_GATEWAY_URL=\S+, or unset DAYTONA_API_KEY/,
+    code: 1,
+  },
+  "a gateway's address that is a laptop's, beside Daytona": {
+    trouble: () => ({ DAYTONA_API_KEY: "dtn_secret", COUNTERSIGN_GATEWAY_URL: "https://127.0.0.1:8443" }),
+    says: /^countersign: a hosted sandbox cannot reach the gateway at https:\/\/127\.0\.0\.1:8443: 127\.0\.0\.1 is an address of this machine itself, .*: Run the gateway /,
+    code: 1,
+  },
   "a key that others can read": {
     trouble: (data) => {
       openKeys(keys(data));

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { gatewayProblem } from "#adapters/sandbox/daytona/gateway-url.ts";
 import { calmly } from "#adapters/sandbox/daytona/patience.ts";
+import { daytonaSandboxes } from "#adapters/sandbox/daytona/provider.ts";
 import { VendorError } from "#adapters/sandbox/daytona/vendor.ts";
 import { calls, PART, type Question } from "#hosted/calls.ts";
 import type { Answer } from "#hosted/runner.ts";
+import { Secret } from "#ports/secret.ts";
 import { wrongInUpload } from "#test/doubles/daytona/models.ts";
 
 const CLOUD = "https://app.daytona.io/api";
@@ -50,6 +52,48 @@ for (const [sentence, [url, words]] of Object.entries(WORDS)) {
 test("a name with a public address has nothing against it, nor a private one beside a platform of one's own", async () => {
   expect(await gatewayProblem("https://gateway.example.com", CLOUD, resolve)).toBeNull();
   expect(await gatewayProblem("https://my-laptop.local", "http://daytona.internal:3000/api", resolve)).toBeNull();
+});
+
+/** At a platform that nobody asks anything: whatever it is told, it is told before. */
+const providerAt = (gatewayUrl: string | null) =>
+  daytonaSandboxes({
+    apiKey: new Secret("daytona_api_key", "dtn_1"),
+    apiUrl: CLOUD,
+    target: null,
+    installation: () => "installation-1",
+    base: { image: "node:24-bookworm" },
+    imageFolder: async () => "/nowhere",
+    folder: "/nowhere",
+    node: process.execPath,
+    gatewayUrl,
+    resolve,
+  });
+
+test("preflight says what is against the gateway's address, and nothing of one that can be reached", async () => {
+  const problemsAt = async (url: string | null) => (await providerAt(url).preflight()).problems;
+  const fix = expect.stringContaining("COUNTERSIGN_GATEWAY_URL=https://its.name");
+  const noAddress = { what: expect.stringContaining("it listens on this machine only"), fix };
+  expect(await problemsAt(null)).toEqual([noAddress]);
+  const laptop = { what: expect.stringContaining("my-laptop.local is 192.168.1.7"), fix };
+  expect(await problemsAt("https://my-laptop.local:8443")).toEqual([laptop]);
+  expect(await problemsAt("https://gateway.example.com")).toEqual([]);
+});
+
+test("a sandbox with a way out is refused where the gateway has no address, with the same words", async () => {
+  const spec = {
+    key: "run/1",
+    image: "base",
+    labels: {},
+    gateway: "unix:/run/gateway.sock",
+    limits: { memoryMiB: 256, pids: 64 },
+    ttlMs: 60_000,
+  };
+  await expect(providerAt(null).create(spec, new AbortController().signal)).rejects.toMatchObject({
+    code: "unsupported",
+    message: expect.stringMatching(
+      /it listens on this machine only.*\. Run the gateway where the internet can reach it/,
+    ),
+  });
 });
 
 test("a throttle without a time is waited for a little longer every time, and not for ever", async () => {
