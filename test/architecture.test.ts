@@ -38,6 +38,32 @@ const REVEALING = [
   "src/service.ts",
 ];
 
+/** Vendors' packages that a start without them has no use for, each with the only files that name it. All are loaded late. */
+const LAZY_VENDORS: Readonly<Record<string, readonly string[]>> = {
+  "@daytonaio/": ["src/adapters/sandbox/daytona/vendor.ts"],
+  "@linear/": ["src/adapters/ticket/linear/vendor.ts"],
+  "@neondatabase/": ["db/drizzle.ts"],
+  "@octokit/": ["src/adapters/repo-host/github/client.ts", "src/adapters/repo-host/github/verifier.ts"],
+  "@slack/socket-mode": ["src/adapters/directory/slack-socket.ts"],
+};
+
+/** Where a process begins: what these import, and what that imports, is loaded whatever the configuration says. */
+const BEGINNINGS = ["src/main.ts", "src/house.ts", "src/gateway-role.ts", "src/doctor.ts"];
+
+/** What is loaded before a line of the file runs: no types, nothing that a function imports or requires. */
+function loadedBy(file: string): string[] {
+  const text = readFileSync(path.join(root, file), "utf8");
+  const forms =
+    /^(?:import|export)\b(?!\s+type\b)[^;"']*?\bfrom\s*["']([^"']+)["']|^import\s*["']([^"']+)["']|^(?:const|let|var)\b[^;]*?\brequire\(\s*["']([^"']+)["']/gm;
+  return [...text.matchAll(forms)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+}
+
+function fileOf(specifier: string, from: string): string | null {
+  if (specifier.startsWith("./")) return path.posix.join(path.posix.dirname(from), specifier);
+  if (!specifier.startsWith("#")) return null;
+  return /^#(db|images|scripts|test)\//.test(specifier) ? specifier.slice(1) : specifier.replace(/^#/, "src/");
+}
+
 function allowed(row: readonly string[], folder: string, specifier: string): boolean {
   if (specifier.startsWith("./")) return true;
   if (specifier.startsWith("node:"))
@@ -61,6 +87,32 @@ test("every import crosses only the borders in the table", () => {
     }
   }
   expect(broken).toEqual([]);
+});
+
+test("a vendor's package is named in its own files, and in no other", () => {
+  const files = [...sources("src"), ...sources("db")];
+  for (const [vendor, named] of Object.entries(LAZY_VENDORS)) {
+    const naming = files.filter((file) =>
+      new RegExp(`["'\`]${vendor}`).test(readFileSync(path.join(root, file), "utf8")),
+    );
+    expect(naming, vendor).toEqual(named);
+  }
+});
+
+test("no start loads a vendor's package before it is wanted", () => {
+  const loaded = new Set(BEGINNINGS);
+  const broken: string[] = [];
+  for (const file of loaded) {
+    for (const specifier of loadedBy(file)) {
+      const next = fileOf(specifier, file);
+      if (next !== null && existsSync(path.join(root, next))) loaded.add(next);
+      if (Object.keys(LAZY_VENDORS).some((vendor) => specifier.startsWith(vendor)))
+        broken.push(`${file} loads ${specifier}`);
+    }
+  }
+  expect(broken).toEqual([]);
+  // What it went through is the product, and not two files of it.
+  expect(loaded.size).toBeGreaterThan(300);
 });
 
 test("a file of a layered folder imports its own layer and those below", () => {
