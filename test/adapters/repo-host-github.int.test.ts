@@ -334,6 +334,39 @@ test("code owners of what changed are asked, once, and whom GitHub does not take
   expect(pull.requested_reviewers.map((one) => one.login)).toEqual(["bo", "cy"]);
 });
 
+const OWNED = { CODEOWNERS: "* @bo @acme/leads @elsewhere/leads\n" };
+const askedOf = (at: Awaited<ReturnType<typeof started>>) =>
+  at.double.requests.filter(({ method, path: target }) => method === "POST" && target.endsWith("/requested_reviewers"));
+
+test("a team of the organisation that owns what changed is asked, once, with leave to read its members", async () => {
+  const at = await started({ files: OWNED });
+  await at.double.as("admin")("POST", "/orgs/acme/teams", { name: "leads" });
+  await pushFirst(at);
+  const { number } = await openFirst(at);
+  expect(await at.host.requestReview(repo, number)).toEqual(["bo", "acme/leads"]);
+  expect(await at.host.requestReview(repo, number)).toEqual([]);
+  const write = { contents: "read", metadata: "read", pull_requests: "write" };
+  expect(askedOf(at).map(({ body, permissions }) => [body, permissions])).toEqual([
+    [{ reviewers: ["bo"] }, write],
+    [{ team_reviewers: ["leads"] }, { ...write, members: "read" }],
+  ]);
+  expect(at.logged).toEqual([]);
+  expect(at.double.problems).toEqual([]);
+});
+
+test("an App that may not read an organisation's members asks people alone, and the log says what it lacks", async () => {
+  const at = await started({
+    files: OWNED,
+    permissions: { checks: "write", contents: "write", metadata: "read", pull_requests: "write" },
+  });
+  await at.double.as("admin")("POST", "/orgs/acme/teams", { name: "leads" });
+  await pushFirst(at);
+  const { number } = await openFirst(at);
+  expect(await at.host.requestReview(repo, number)).toEqual(["bo"]);
+  expect(askedOf(at).map(({ body }) => body)).toEqual([{ reviewers: ["bo"] }]);
+  expect(at.logged).toEqual(["no team is asked for a review: the GitHub App lacks the permission Members: read"]);
+});
+
 test("code owners that cannot be read are nobody's guess: none is asked, and the log says why", async () => {
   const at = await started({ files: { CODEOWNERS: "*.txt @bo\n!a.txt @cy\n" } });
   await pushFirst(at);
