@@ -52,7 +52,8 @@ export async function linearDouble(o: {
   const problems: string[] = [];
   const requests: { readonly field: string; readonly variables: Readonly<Record<string, unknown>> }[] = [];
   const faults: Fault[] = [];
-  const tokens = new Set<string>();
+  /** Whose each token is. */
+  const tokens = new Map<string, LinearUser>();
   const secret = "linear-webhook-secret";
   const client = { id: "client-countersign", secret: "linear-client-secret" };
   let sink: ((request: Request) => Promise<Response>) | null = null;
@@ -81,7 +82,8 @@ export async function linearDouble(o: {
     if (request.url === "/oauth/token") return oauth(request, body, send);
     if (request.url !== "/graphql") return send(404, {});
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-    if (!tokens.has(token)) {
+    const viewer = tokens.get(token);
+    if (viewer === undefined) {
       return send(401, {
         errors: [{ message: "Authentication required", extensions: { type: "authentication error" } }],
       });
@@ -103,8 +105,10 @@ export async function linearDouble(o: {
     try {
       if (violations.length > 0) throw new LinearRefusal(violations.join("; "));
       const data: Record<string, unknown> = {};
-      for (const field of fields)
-        data[field.name.value] = selected(resolve(field.name.value, variables), field.selectionSet);
+      for (const field of fields) {
+        const asked = field.name.value;
+        data[asked] = selected(asked === "viewer" ? viewer : resolve(asked, variables), field.selectionSet);
+      }
       for (const look of waiting) look();
       if (fault === "lose") return void request.socket.destroy();
       send(200, { data });
@@ -131,7 +135,7 @@ export async function linearDouble(o: {
       return;
     }
     const token = `lin_oauth_${randomUUID().replaceAll("-", "")}`;
-    tokens.add(token);
+    tokens.set(token, app);
     send(200, {
       access_token: token,
       token_type: "Bearer",
@@ -184,10 +188,10 @@ export async function linearDouble(o: {
     problems: problems as readonly string[],
     requests: requests as readonly { readonly field: string; readonly variables: Readonly<Record<string, unknown>> }[],
     attachments: attachments as readonly { readonly issue: string; readonly url: string }[],
-    /** A token that works, as a person would make it by hand. */
-    token(): string {
+    /** A token that works, as somebody would make it by hand: with actor=app, or as the person of that name. */
+    token(as: string = app.name): string {
       const token = `lin_oauth_${randomUUID().replaceAll("-", "")}`;
-      tokens.add(token);
+      tokens.set(token, userOf(as));
       return token;
     },
     /** Nothing that was given so far works any more. */

@@ -76,8 +76,6 @@ export function linearRecords(o: {
     const id = String(variables.id ?? variables.issueId ?? "");
     const input = (variables.input ?? {}) as Readonly<Record<string, unknown>>;
     switch (field) {
-      case "viewer":
-        return app;
       case "organization":
         return organization;
       case "user":
