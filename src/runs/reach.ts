@@ -53,6 +53,13 @@ export function npmConfig(sandbox: Pick<Sandbox, "gatewayUrl">, token: string): 
   ].join("\n");
 }
 
+/** Not "hung up unexpectedly", which git also says of a refusal. Numbers are curl's: an answer that was cut short. */
+const AWAY =
+  /error: 5\d\d|failed to connect|couldn't connect|connection (refused|reset)|timed out|empty reply|curl (18|52|56)|early eof/i;
+
+/** Whether git says that the relay or the way to it is down: not a word about the work, so it is tried again. */
+export const isRelayAway = (said: string): boolean => !said.includes("countersign:") && AWAY.test(said);
+
 /**
  * Where pip and uv look for packages, when the sandbox may read the operator's index. They reach it through the gateway
  * like any host.

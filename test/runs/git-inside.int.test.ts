@@ -113,5 +113,7 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
       "mv ~/.gitconfig /tmp/kept-config; git config user.name x; git config user.email x@y.invalid; echo again > file4",
     );
     await expect(commitAndPush(core, sandbox, run, signal)).rejects.toThrow(/relay/);
+    await sh("rm -rf .git");
+    await expect(checkout(sandbox, run.repo, run.branch, signal)).rejects.toThrow(/relay/);
   });
 });

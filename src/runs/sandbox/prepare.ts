@@ -1,7 +1,7 @@
 import type { Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import type { EventBody } from "#runs/event.ts";
-import { reachEnv, repoUrl, shell } from "#runs/reach.ts";
+import { isRelayAway, reachEnv, repoUrl, shell } from "#runs/reach.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { move } from "#runs/record/move.ts";
 import type { Run } from "#runs/run.ts";
@@ -75,6 +75,7 @@ export async function prepare(core: Core, run: Run, signal: AbortSignal): Promis
 /**
  * Clones the run's branch into the work tree, or leaves a clone that is there whole: one that was cut short has a
  * repository too, and half of the files. With `oid` the new clone is at that commit. `null`, or what git said.
+ * Throws when the relay does not answer: it is back in a moment, and the clone is begun again.
  */
 export async function checkout(
   sandbox: Sandbox,
@@ -86,7 +87,10 @@ export async function checkout(
   const argv = ["sh", "-c", CLONE, "clone", repoUrl(sandbox, repo), ref, oid];
   const cloned = await sandbox.exec({ argv }, { timeoutMs: CLONE_MS, signal });
   if (cloned.exitCode === 0) return null;
-  return cloned.timedOut ? `it took more than ${CLONE_MS / 60_000} minutes` : cloned.stderr.slice(-2_000);
+  if (cloned.timedOut) return `it took more than ${CLONE_MS / 60_000} minutes`;
+  const said = cloned.stderr.slice(-2_000);
+  if (isRelayAway(said)) throw new Error(`the relay does not answer: ${said}`);
+  return said;
 }
 
 /** Runs the setup commands in order, timed; stops at the first that fails. */

@@ -5,7 +5,7 @@ import type { Core } from "#runs/core.ts";
 import type { RunEvent } from "#runs/event.ts";
 import { facts } from "#runs/facts.ts";
 import { subjectOf } from "#runs/pull-request.ts";
-import { repoUrl } from "#runs/reach.ts";
+import { isRelayAway, repoUrl } from "#runs/reach.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { eventsOf } from "#runs/record/look.ts";
 import { move } from "#runs/record/move.ts";
@@ -69,9 +69,6 @@ interface Unsaved {
   readonly said: string;
 }
 
-/** The relay or the way to it is down: not a word about the work, so it is tried again. */
-const AWAY = /error: 5\d\d|failed to connect|couldn't connect|connection (refused|reset)|timed out|empty reply/i;
-
 /**
  * One command and not six: each is a way into the sandbox and back. "saved" comes between the commit and the push, so
  * that what fails has its name. Arguments: message, address, branch. Everything inside was stopped before, so a lock that
@@ -114,7 +111,7 @@ export async function commitAndPush(
   if (exitCode === 0 && oid !== undefined && /^[0-9a-f]{40}$/.test(oid)) return { oid };
   const said = timedOut ? `it took more than ${GIT_MS / 60_000} minutes` : stderr.slice(-2_000);
   if (committed !== "saved") return { what: "commit", said };
-  if (!said.includes("countersign:") && AWAY.test(said)) throw new Error(`the relay does not answer: ${said}`);
+  if (isRelayAway(said)) throw new Error(`the relay does not answer: ${said}`);
   return { what: "push", said };
 }
 
