@@ -43,7 +43,7 @@ test.each([
   ["Policy"],
   ["mine."],
   ["why"],
-  ["why registry.npmjs.org?"],
+  ["why docs.example.com?"],
   ["may we push to acme/shop"],
   ["delegate to @U0BO"],
   ["Link."],
