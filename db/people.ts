@@ -10,7 +10,16 @@ import { asDb, type Db, reading, rows } from "./store.ts";
 
 const CALLED_MOST = 20;
 
+const EXTERNAL = { provider: identities.provider, workspace: identities.workspace, id: identities.externalId };
+const ACCOUNT = { ...EXTERNAL, name: identities.name };
+
 export function peopleStore(db: Db, orgId: string): PeopleStore {
+  const inPlace = (place: { readonly provider: string; readonly workspace: string }) =>
+    and(
+      eq(identities.orgId, orgId),
+      eq(identities.provider, place.provider),
+      eq(identities.workspace, place.workspace),
+    );
   return {
     async resolve(tx, org, account, name) {
       const at = asDb(tx);
@@ -47,19 +56,14 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
     },
     async identities(tx, personId) {
       return asDb(tx)
-        .select({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId })
+        .select(EXTERNAL)
         .from(identities)
         .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId)))
         .orderBy(asc(identities.verifiedAt), asc(identities.provider));
     },
     async accounts(tx, personId) {
       return asDb(tx)
-        .select({
-          provider: identities.provider,
-          workspace: identities.workspace,
-          id: identities.externalId,
-          name: identities.name,
-        })
+        .select(ACCOUNT)
         .from(identities)
         .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId)))
         .orderBy(asc(identities.verifiedAt), asc(identities.provider));
@@ -67,7 +71,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
     async accountOn(account, on) {
       const mine = alias(identities, "mine");
       const [found] = await reading(db)
-        .select({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId })
+        .select(EXTERNAL)
         .from(mine)
         .innerJoin(identities, eq(identities.personId, mine.personId))
         .where(
@@ -76,9 +80,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
             eq(mine.provider, account.provider),
             eq(mine.workspace, account.workspace),
             eq(mine.externalId, account.id),
-            eq(identities.orgId, orgId),
-            eq(identities.provider, on.provider),
-            eq(identities.workspace, on.workspace),
+            inPlace(on),
           ),
         )
         .orderBy(asc(identities.verifiedAt))
@@ -91,11 +93,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
       const name = account.name === null ? null : storable(account.name);
       // One at a time for a person: two codes at once would give them two accounts.
       await at.select({ id: people.id }).from(people).where(eq(people.id, personId)).for("update");
-      const there = and(
-        eq(identities.orgId, orgId),
-        eq(identities.provider, provider),
-        eq(identities.workspace, workspace),
-      );
+      const there = inPlace(account);
       const [other] = await at
         .select({ id: identities.externalId })
         .from(identities)
@@ -129,10 +127,7 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
     async called(tx, provider, called) {
       return asDb(tx)
         .select({
-          provider: identities.provider,
-          workspace: identities.workspace,
-          id: identities.externalId,
-          name: identities.name,
+          ...ACCOUNT,
           person: { id: people.id, name: people.name },
         })
         .from(identities)
@@ -149,23 +144,16 @@ export function peopleStore(db: Db, orgId: string): PeopleStore {
         .limit(CALLED_MOST)
         .for("update", { of: identities });
     },
-    async release(tx, { provider, workspace, id }) {
+    async release(tx, account) {
       await asDb(tx)
         .delete(identities)
-        .where(
-          and(
-            eq(identities.orgId, orgId),
-            eq(identities.provider, provider),
-            eq(identities.workspace, workspace),
-            eq(identities.externalId, id),
-          ),
-        );
+        .where(and(inPlace(account), eq(identities.externalId, account.id)));
     },
     async unlink(tx, personId, provider) {
       return asDb(tx)
         .delete(identities)
         .where(and(eq(identities.orgId, orgId), eq(identities.personId, personId), eq(identities.provider, provider)))
-        .returning({ provider: identities.provider, workspace: identities.workspace, id: identities.externalId });
+        .returning(EXTERNAL);
     },
     async addAuthor(tx, runId, personId) {
       const added = await asDb(tx).execute(sql`
