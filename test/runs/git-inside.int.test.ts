@@ -80,7 +80,7 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
 
   test("the lock of a git that was killed does not keep the work from being committed", async () => {
     await sh("echo yours > file1; touch .git/index.lock");
-    expect(await commitAndPush(core, sandbox, run, signal)).toEqual(SAVED);
+    expect(await commitAndPush(core, { sandbox, agent: null }, run, signal)).toEqual(SAVED);
     expect((await sh("git -C /tmp/relay.git show agent/7:file1")).out).toBe("yours");
   });
 
@@ -88,7 +88,7 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
     await sh(`git remote rename origin other; git config core.hooksPath /tmp/hooks; git config commit.gpgSign true
       mkdir -p /tmp/hooks; printf '#!/bin/sh\\ntouch /tmp/hooked; exit 1\\n' | tee /tmp/hooks/pre-commit /tmp/hooks/pre-push > /dev/null; chmod +x /tmp/hooks/*
       echo theirs > file2`);
-    expect(await commitAndPush(core, sandbox, run, signal)).toEqual(SAVED);
+    expect(await commitAndPush(core, { sandbox, agent: null }, run, signal)).toEqual(SAVED);
     expect((await sh("git -C /tmp/relay.git show agent/7:file2; ls /tmp/hooked")).out).toMatch(
       /^theirs\n.*No such file/,
     );
@@ -98,13 +98,13 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
     await sh(
       `git config filter.x.clean 'setsid sleep 1000 >/dev/null 2>&1 & cat'; echo '* filter=x' > .gitattributes; echo more > file3`,
     );
-    await commitAndPush(core, sandbox, run, signal);
+    await commitAndPush(core, { sandbox, agent: null }, run, signal);
     expect((await sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'sleep 100[0]'")).out).toBe("0");
   });
 
   test("without a repository the work is not called refused by policy", async () => {
     await sh("mv .git /tmp/kept");
-    expect(await commitAndPush(core, sandbox, run, signal)).toMatchObject({ what: "commit" });
+    expect(await commitAndPush(core, { sandbox, agent: null }, run, signal)).toMatchObject({ what: "commit" });
     await sh("mv /tmp/kept .git");
   });
 
@@ -112,7 +112,7 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
     await sh(
       "mv ~/.gitconfig /tmp/kept-config; git config user.name x; git config user.email x@y.invalid; echo again > file4",
     );
-    await expect(commitAndPush(core, sandbox, run, signal)).rejects.toThrow(/relay/);
+    await expect(commitAndPush(core, { sandbox, agent: null }, run, signal)).rejects.toThrow(/relay/);
     await sh("rm -rf .git");
     await expect(checkout(sandbox, run.repo, run.branch, signal)).rejects.toThrow(/relay/);
   });

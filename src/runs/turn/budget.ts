@@ -29,9 +29,7 @@ export async function outOfBudget(
   agent: Agent | null,
   signal: AbortSignal,
 ): Promise<void> {
-  if (agent) await agent.stop();
-  await sandbox.killAll();
-  const run = await keepWork(core, sandbox, before, signal);
+  const run = await keepWork(core, { sandbox, agent }, before, signal);
   const usage = await core.gateway.usage(run.id);
   const spent = { usd: Math.round(usage.usd * 100) / 100, tokens: usage.inputTokens + usage.outputTokens };
   const budget = await allotted(core, run);

@@ -28,9 +28,7 @@ export async function finish(
   agent: Agent | null,
   signal: AbortSignal,
 ): Promise<void> {
-  if (agent) await agent.stop();
-  await sandbox.killAll();
-  const saved = await commitAndPush(core, sandbox, run, signal);
+  const saved = await commitAndPush(core, { sandbox, agent }, run, signal);
   if ("what" in saved) return notSaved(core, run, saved);
   const { oid } = saved;
   const changed = oid !== run.baseOid;
@@ -71,7 +69,7 @@ interface Unsaved {
 
 /**
  * One command and not six: each is a way into the sandbox and back. "saved" comes between the commit and the push, so
- * that what fails has its name. Arguments: message, address, branch. Everything inside was stopped before, so a lock that
+ * that what fails has its name. Arguments: message, address, branch. Everything inside is stopped before, so a lock that
  * is there belongs to a git that was killed.
  */
 const SAVE = `
@@ -90,16 +88,18 @@ echo "$head"
 `;
 
 /**
- * The commit that is saved now, or why it is not. Author: our app; co-authors: those whose words it came of. Hooks and
+ * Stops everything inside and saves the work tree: the commit that is saved now, or why it is not. Author: our app; co-authors: those whose words it came of. Hooks and
  * signing of the repository are off, its remotes do not count, and what its filters start is stopped. Throws when the
  * relay does not answer.
  */
 export async function commitAndPush(
   core: Core,
-  sandbox: Sandbox,
+  { sandbox, agent }: { readonly sandbox: Sandbox; readonly agent: Agent | null },
   run: Run,
   signal: AbortSignal,
 ): Promise<{ readonly oid: string } | Unsaved> {
+  if (agent) await agent.stop();
+  await sandbox.killAll();
   // A known secret that someone wrote into the request must not leave with the commit.
   const subject = core.redact(subjectOf(run, 68));
   const authors = await core.store.tx((tx) => authorsOf(core, tx, run));

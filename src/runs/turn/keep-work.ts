@@ -1,3 +1,4 @@
+import type { Agent } from "#ports/agent.ts";
 import type { Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import { record } from "#runs/record/record.ts";
@@ -9,11 +10,16 @@ const PATCH_BYTES = 2_000_000;
 
 /**
  * Saves what is in the work tree of a run that cannot go on, so that people can take it from the run's page: committed,
- * pushed to the relay, and looked through for what must not leave. What cannot be saved is said. Nothing of the agent may
- * be running any more.
+ * pushed to the relay, and looked through for what must not leave. What cannot be saved is said. Whatever
+ * the agent still runs is stopped first.
  */
-export async function keepWork(core: Core, sandbox: Sandbox, run: Run, signal: AbortSignal): Promise<Run> {
-  const saved = await commitAndPush(core, sandbox, run, signal);
+export async function keepWork(
+  core: Core,
+  inside: { readonly sandbox: Sandbox; readonly agent: Agent | null },
+  run: Run,
+  signal: AbortSignal,
+): Promise<Run> {
+  const saved = await commitAndPush(core, inside, run, signal);
   if ("what" in saved) {
     await core.store.tx((tx) =>
       record(core, tx, run.id, run.epoch, [

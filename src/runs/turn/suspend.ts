@@ -28,9 +28,7 @@ export async function suspend(
   waited: "expired" | "outstayed" | "budget",
   signal: AbortSignal,
 ): Promise<void> {
-  if (agent) await agent.stop();
-  await sandbox.killAll();
-  const saved = await commitAndPush(core, sandbox, run, signal);
+  const saved = await commitAndPush(core, { sandbox, agent }, run, signal);
   await release(core, run, run.epoch);
   const turn = await core.stores.turns.current(run.id);
   await core.store.tx(async (tx) => {

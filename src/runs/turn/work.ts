@@ -78,11 +78,7 @@ async function turns(
     }
     if (turn.state === "queued" && turn.cause === "follow_up") {
       // Who speaks is an author from then on: what they had said yes to is asked of others before their words reach the agent.
-      const pack = async () => {
-        await opened?.agent.stop();
-        await sandbox.killAll();
-        return keepWork(core, sandbox, run, signal);
-      };
+      const pack = () => keepWork(core, { sandbox, agent: opened?.agent ?? null }, run, signal);
       if (await waitsForSecrets(core, run, pack)) return;
       await regrantRun(core, run);
     }
