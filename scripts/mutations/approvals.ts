@@ -134,10 +134,17 @@ export const APPROVALS: readonly Mutation[] = [
   },
   {
     name: "a yes to a command covers every command",
+    file: "src/runs/bound.ts",
+    find: "digest(withBound(a, {})) === digest(withBound(b, {}))",
+    replace: "a !== null && b !== null",
+    red: bounds("a yes for the run covers the same bytes again, and no others"),
+  },
+  {
+    name: "a question's digest is not of its bytes",
     file: "src/runs/bind.ts",
     find: "return digest({ gate, run: run.id, subject });",
     replace: "void subject;\n  return digest({ gate, run: run.id });",
-    red: bounds("a yes for the run covers the same bytes again, and no others"),
+    red: { file: "test/runs/bind.test.ts", test: "to run another command" },
   },
   {
     name: "a yes to publish covers a commit that nobody checked",
