@@ -15,6 +15,8 @@ const registryFile = path.join(root, "node_modules", ".countersign-registry");
 /** How somebody says where a browser is. */
 const NAMED = "CHROMIUM_PATH=/path/to/it npm test";
 const forTests = args[0] === "--for-tests" && Boolean(args.shift());
+/** The product's own code runs on half of what npm would bring: the rest is for tests, checks and scripts. */
+const productAlone = path.resolve(args[0] ?? "").startsWith(path.join(root, "src", path.sep));
 
 /** One clear line with the fix, and nothing half-started. */
 function fail(line) {
@@ -27,20 +29,29 @@ function works(command, ...args) {
   return ran.error === undefined && ran.status === 0;
 }
 
+/** Makes `node_modules` true to the lockfile. A mark in it says for which lockfile it was made, and whether whole. */
 function installDependencies() {
   const lock = createHash("sha256")
     .update(readFileSync(path.join(root, "package-lock.json")))
     .digest("hex");
   const mark = path.join(root, "node_modules", ".countersign-lock");
-  if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
+  const part = `${lock} without dev`;
+  const marked = existsSync(mark) ? readFileSync(mark, "utf8") : "";
+  if (marked === lock || (productAlone && marked === part)) return;
   if (npmProgram === null)
     fail("npm is missing: install it (Debian, Ubuntu: `apt-get install -y npm`) and start again.");
-  console.error("countersign: installing dependencies (once per lockfile)");
-  const ran = npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"], "inherit");
-  if (ran.error || ran.status !== 0) fail("`npm ci` failed: see its message above, mend it, and start again.");
+  // `npm ci` begins by taking everything away: what is only added to must stay, for a service may be running on it.
+  const adding = marked === part;
+  console.error(`countersign: installing dependencies (once per lockfile${adding ? "; these are for tests" : ""})`);
+  const verb = adding ? ["install", "--no-save"] : ["ci"];
+  // Said in so many words, for npm goes by NODE_ENV otherwise.
+  const which = productAlone ? "--omit=dev" : "--include=dev";
+  const ran = npm([...verb, which, "--no-audit", "--no-fund", "--loglevel=error"], "inherit");
+  if (ran.error || ran.status !== 0)
+    fail(`\`npm ${verb.join(" ")}\` failed: see its message above, mend it, and start again.`);
   const registry = npm(["config", "get", "registry"], ["ignore", "pipe", "ignore"]);
   writeFileSync(registryFile, registry.stdout?.toString().trim() ?? "");
-  writeFileSync(mark, lock);
+  writeFileSync(mark, productAlone ? part : lock);
 }
 
 /** npm's own program: as npm says it (another package manager says the same of itself), or as PATH leads to it. */

@@ -184,6 +184,25 @@ test("every event goes through the one door that redacts", () => {
   expect(writing).toEqual(["src/runs/record/record.ts"]);
 });
 
+test("the product runs without the packages that only tests, checks and scripts need", () => {
+  const { dependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  const late = /\bimport\(\s*["']([^"']+)["']/g;
+  const packages = [...sources("src"), ...sources("db")].flatMap((file) => {
+    const text = readFileSync(path.join(root, file), "utf8");
+    const named = [...loadedBy(file), ...[...text.matchAll(late)].map((match) => match[1] ?? "")];
+    return (
+      named
+        // "@acme/" is said within the text of a sample repository.
+        .filter((name) => /^(?!node:|@acme\/)@?[a-z]/.test(name))
+        .map((name) => ({ file, name: name.split("/", name.startsWith("@") ? 2 : 1).join("/") }))
+    );
+  });
+  expect(packages.filter(({ name }) => dependencies[name] === undefined)).toEqual([]);
+  expect(packages.length).toBeGreaterThan(20);
+});
+
 test("no lockfile names the address that its packages came from, and each names what they must be", () => {
   const images = readdirSync(path.join(root, "images")).map((image) => `images/${image}/package-lock.json`);
   const others = [...images, "test/fixtures/node-18/package-lock.json"];

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { bootstrapOfFile } from "./bootstrap.ts";
 
@@ -81,7 +81,22 @@ ${does}`,
       expect(first.err).toBe("countersign: installing dependencies (once per lockfile)\n");
       expect(await run([at("child.mjs")], env)).toEqual({ code: 0, out: "child\n", err: "" });
       expect(calls("npm").filter((call) => call.startsWith("npm ci"))).toEqual([
-        "npm ci --no-audit --no-fund --loglevel=error",
+        "npm ci --include=dev --no-audit --no-fund --loglevel=error",
+      ]);
+    });
+
+    test("are half as many for the product alone; the others are added when a test wants them, and none is taken away", async () => {
+      writeFileSync(at("package-lock.json"), '{ "other": true }');
+      mkdirSync(at("src"));
+      writeFileSync(at("src", "main.mjs"), 'console.log("product");');
+      const env = npm("");
+      for (const _ of ["once", "again"]) expect((await run([at("src", "main.mjs")], env)).out).toBe("product\n");
+      const { err } = await run([at("child.mjs")], env);
+      expect(err).toBe("countersign: installing dependencies (once per lockfile; these are for tests)\n");
+      for (const file of [["src", "main.mjs"], ["child.mjs"]]) expect((await run([at(...file)], env)).err).toBe("");
+      expect(calls("npm").filter((call) => !call.startsWith("npm config"))).toEqual([
+        "npm ci --omit=dev --no-audit --no-fund --loglevel=error",
+        "npm install --no-save --include=dev --no-audit --no-fund --loglevel=error",
       ]);
     });
 
