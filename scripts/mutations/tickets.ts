@@ -28,10 +28,10 @@ export const TICKETS: readonly Mutation[] = [
     red: linking("a person who was linked and left Slack is nobody here any more"),
   },
   {
-    name: "a webhook without a time is as good as a fresh one",
+    name: "a webhook is taken whoever signed it, and when",
     file: "src/adapters/ticket/linear/vendor.ts",
-    find: 'if (typeof sentAt !== "number" || sentAt <= 0) return null;',
-    replace: 'if (typeof sentAt !== "number") return body;',
+    find: "return client.verify(bytes, signature) ? JSON",
+    replace: "return client ? JSON",
     red: intake("a delivery of more than a minute ago, of the future, or of no time at all is refused"),
   },
   {

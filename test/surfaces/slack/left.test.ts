@@ -49,12 +49,12 @@ describe.each(TRANSPORTS)("over %s", (over) => {
   });
 
   test("what comes from a workspace that has not installed us is answered, and neither kept nor heard", async () => {
-    const { post, command, doors, calls, left, double } = await slackWorld(database, { over });
+    const { post, command, doors, calls, kept, double } = await slackWorld(database, { over });
     doors.set(WORKSPACE, "shut");
     expect((await post(mention())).status).toBe(200);
     expect((await post(clicked({ action: "approve", value: "a b" }), { form: true })).status).toBe(200);
     expect((await command(typed("status"))).status).toBe(200);
-    expect([calls, await left(), double.calls]).toEqual([[], [], []]);
+    expect([calls, await kept(), double.calls]).toEqual([[], 0, []]);
   });
 
   test("in a workspace whose tokens cannot be opened a command, a form and a click are told so, and nothing is kept", async () => {

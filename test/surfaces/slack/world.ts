@@ -1,9 +1,10 @@
 import { createHmac, randomUUID } from "node:crypto";
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { memoryDirectory } from "#adapters/directory/memory.ts";
 import { slackAccess, slackHmac } from "#adapters/directory/slack-access.ts";
 import type { Database } from "#db/open.ts";
 import { ensureOrg } from "#db/orgs.ts";
+import * as work from "#db/schema/work.ts";
 import { stores } from "#db/stores.ts";
 import { Secret } from "#ports/secret.ts";
 import type { InboxStore } from "#runs/stores.ts";
@@ -204,6 +205,8 @@ export async function slackWorld(
     click: (o: Parameters<typeof clicked>[0]) => post(clicked(o), { form: true }),
     /** Claims of a dead worker run out. */
     release: () => database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`),
+    /** How many deliveries were ever written down. */
+    kept: () => database.db.$count(work.inbox, eq(work.inbox.orgId, orgId)),
     left: async () => {
       const rows = await real.unfinished("slack", 0, 100);
       await database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`);
