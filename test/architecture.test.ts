@@ -5,6 +5,7 @@ import { imports, LAYERS, MAY_IMPORT, ROOTS, root, sources } from "./borders.ts"
 
 /** The only files that turn a Secret into text: where a client is built, and where the gateway puts it into a request. */
 const REVEALING = [
+  "src/adapters/code-flow.ts",
   "src/adapters/directory/github.ts",
   "src/adapters/directory/slack-access.ts",
   "src/adapters/directory/slack-oauth.ts",
@@ -18,7 +19,6 @@ const REVEALING = [
   "src/adapters/repo-host/github/client.ts",
   "src/adapters/repo-host/github/key.ts",
   "src/adapters/repo-host/github/push.ts",
-  "src/adapters/repo-host/github/sign-in.ts",
   "src/adapters/repo-host/github/verifier.ts",
   "src/adapters/sandbox/daytona/provider.ts",
   "src/adapters/sandbox/daytona/vendor.ts",

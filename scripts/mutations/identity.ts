@@ -27,18 +27,28 @@ export const IDENTITY: readonly Mutation[] = [
     red: page("where people sign in, a link is of use to whom it was made for alone"),
   },
   {
-    name: "a code of another browser's attempt is taken at GitHub",
-    file: "src/adapters/repo-host/github/sign-in.ts",
+    name: "a code of another browser's attempt is taken where people sign in",
+    file: "src/adapters/code-flow.ts",
     find: 'code_challenge: createHash("sha256").update(nonce).digest("base64url"),',
     replace: 'code_challenge: createHash("sha256").update("").digest("base64url"),',
     red: { file: "test/adapters/sign-in-github.int.test.ts", test: "who consents comes back as who they are" },
   },
   {
     name: "a state that comes back is not looked at",
-    file: "src/adapters/repo-host/github/sign-in.ts",
+    file: "src/adapters/code-flow.ts",
     find: 'if (!same(came.get("state") ?? "", expected.state)) throw new SignInRefused("another state");',
     replace: "",
     red: { file: "test/adapters/sign-in-github.int.test.ts", test: "a forged state is refused" },
+  },
+  {
+    name: "a guest of Linear's may act as a member",
+    file: "src/adapters/ticket/linear/sign-in.ts",
+    find: 'if (kind !== "member") throw new SignInNoMember(`it is a ${kind}`);',
+    replace: "",
+    red: {
+      file: "test/adapters/sign-in-linear.int.test.ts",
+      test: "a guest, an app and a closed account are nobody whose account is linked",
+    },
   },
   {
     name: "an account on another server counts as linked",

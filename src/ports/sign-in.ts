@@ -35,6 +35,9 @@ export class SignInRefused extends Error {
   override readonly name = "SignInRefused";
 }
 
+/** Who came back is somebody there, and no person who may act: an app, a guest, an account that is closed. */
+export class SignInNoMember extends SignInRefused {}
+
 export class SignInUnavailable extends Error {
   override readonly name = "SignInUnavailable";
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Kind, type OperationDefinitionNode, parse, type SelectionSetNode } from "graphql";
+import { oauthDouble } from "./oauth.ts";
 import type { LinearIssue, LinearSession, LinearUser } from "./payloads.ts";
 import * as payloads from "./payloads.ts";
 import { type KeptActivity, LinearRefusal, linearRecords } from "./records.ts";
@@ -37,18 +38,33 @@ export async function linearDouble(o: {
     readonly guest?: boolean;
     readonly app?: boolean;
     readonly active?: boolean;
+    /** Of another workspace than the one that the app is in. */
+    readonly elsewhere?: boolean;
   }[];
   readonly teams: readonly string[];
+  /** Callback URLs that the app's settings name. Default: none, so that nobody can sign in through it. */
+  readonly callbacks?: () => readonly string[];
   /** Scopes that the app has in its settings. Default: all that are asked for. */
   readonly scopes?: readonly string[];
   readonly now?: () => number;
 }) {
   const now = o.now ?? Date.now;
-  const { organization, app, users, teams, issues, sessions, outlines, activities, attachments, resolve } =
-    linearRecords({
-      ...o,
-      now,
-    });
+  const {
+    organization,
+    organizationOf,
+    app,
+    users,
+    teams,
+    issues,
+    sessions,
+    outlines,
+    activities,
+    attachments,
+    resolve,
+  } = linearRecords({
+    ...o,
+    now,
+  });
   const problems: string[] = [];
   const requests: { readonly field: string; readonly variables: Readonly<Record<string, unknown>> }[] = [];
   const faults: Fault[] = [];
@@ -79,7 +95,8 @@ export async function linearDouble(o: {
       response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
       response.end(JSON.stringify(data));
     };
-    if (request.url === "/oauth/token") return oauth(request, body, send);
+    if (request.url === "/oauth/token" && !new URLSearchParams(body).has("code")) return oauth(request, body, send);
+    if (request.url?.startsWith("/oauth/")) return people.answer(request, response, body);
     if (request.url !== "/graphql") return send(404, {});
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const viewer = tokens.get(token);
@@ -107,7 +124,8 @@ export async function linearDouble(o: {
       const data: Record<string, unknown> = {};
       for (const field of fields) {
         const asked = field.name.value;
-        data[asked] = selected(asked === "viewer" ? viewer : resolve(asked, variables), field.selectionSet);
+        const own = asked === "viewer" ? viewer : asked === "organization" ? organizationOf(viewer) : null;
+        data[asked] = selected(own ?? resolve(asked, variables), field.selectionSet);
       }
       for (const look of waiting) look();
       if (fault === "lose") return void request.socket.destroy();
@@ -170,8 +188,18 @@ export async function linearDouble(o: {
     return session;
   }
 
+  const people = oauthDouble({
+    apiUrl,
+    client,
+    callbacks: () => o.callbacks?.() ?? [],
+    userOf,
+    tokens,
+    problems,
+  });
+
   return {
     apiUrl,
+    oauth: people,
     /** What the product is started with to work as the app. */
     settings: {
       LINEAR_CLIENT_ID: client.id,

@@ -38,16 +38,20 @@ export function linearRecords(o: {
     readonly guest?: boolean;
     readonly app?: boolean;
     readonly active?: boolean;
+    readonly elsewhere?: boolean;
   }[];
   readonly teams: readonly string[];
   readonly now: () => number;
 }) {
   const { now } = o;
   const organization = { id: randomUUID(), name: "Acme" };
+  const another = { id: randomUUID(), name: "Umbrella" };
   const app: LinearUser = { id: randomUUID(), name: "Countersign", active: true, guest: false, app: true };
   const users = new Map<string, LinearUser>([[app.name, app]]);
   for (const { name, guest = false, app: isApp = false, active = true } of o.users)
     users.set(name, { id: randomUUID(), name, active, guest, app: isApp });
+  const elsewhere = new Set(o.users.filter((one) => one.elsewhere).map(({ name }) => name));
+  const organizationOf = ({ name }: LinearUser) => (elsewhere.has(name) ? another : organization);
   const teams = new Map(o.teams.map((key) => [key, { id: randomUUID(), key, name: key }]));
   const states = new Map<string, readonly KeptState[]>(
     o.teams.map((key) => [
@@ -76,8 +80,6 @@ export function linearRecords(o: {
     const id = String(variables.id ?? variables.issueId ?? "");
     const input = (variables.input ?? {}) as Readonly<Record<string, unknown>>;
     switch (field) {
-      case "organization":
-        return organization;
       case "user":
         return must(
           [...users.values()].find((one) => one.id === id),
@@ -179,5 +181,17 @@ export function linearRecords(o: {
     return { success: true };
   }
 
-  return { organization, app, users, teams, issues, sessions, outlines, activities, attachments, resolve };
+  return {
+    organization,
+    organizationOf,
+    app,
+    users,
+    teams,
+    issues,
+    sessions,
+    outlines,
+    activities,
+    attachments,
+    resolve,
+  };
 }

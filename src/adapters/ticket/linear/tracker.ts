@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type PostedActivity, type TicketTracker, TicketUnavailable } from "#ports/ticket.ts";
+import { type PostedActivity, type TicketTracker, TicketUnavailable, type TicketUser } from "#ports/ticket.ts";
 
 /** Sends one of our documents. Throws `TicketUnavailable`. */
 export type Ask = (query: string, variables: Readonly<Record<string, unknown>>) => Promise<unknown>;
@@ -16,7 +16,7 @@ const BEGIN =
 const LINK_PULL =
   "mutation LinkPull($issueId: String!, $url: String!) { attachmentLinkGitHubPR(issueId: $issueId, url: $url) { success } }";
 const USER = "query Person($id: String!) { user(id: $id) { id name active guest app } }";
-const WHO = "query Who { viewer { id name app } organization { id name } }";
+const WHO = "query Who { viewer { id name active guest app } organization { id name } }";
 
 const Done = z.object({ success: z.boolean() });
 const TicketState = z.object({
@@ -25,11 +25,16 @@ const TicketState = z.object({
     team: z.object({ states: z.object({ nodes: z.array(z.object({ id: z.string(), position: z.number() })) }) }),
   }),
 });
-const Person = z.object({
-  user: z.object({ id: z.string(), name: z.string(), active: z.boolean(), guest: z.boolean(), app: z.boolean() }),
+const User = z.object({
+  id: z.string(),
+  name: z.string(),
+  active: z.boolean(),
+  guest: z.boolean(),
+  app: z.boolean(),
 });
+const Person = z.object({ user: User });
 const Who = z.object({
-  viewer: z.object({ id: z.string(), name: z.string(), app: z.boolean() }),
+  viewer: User,
   organization: z.object({ id: z.string(), name: z.string() }),
 });
 const Posted = z.object({ agentActivity: z.object({ agentSession: z.object({ id: z.string() }) }) });
@@ -41,6 +46,10 @@ const NOT_BEGUN: readonly string[] = ["triage", "backlog", "unstarted"];
 export async function whoAmI(ask: Ask): Promise<z.infer<typeof Who>> {
   return read(Who, await ask(WHO, {}));
 }
+
+/** What somebody is in their workspace. */
+export const kindOf = ({ app, active, guest }: z.infer<typeof User>): TicketUser["kind"] =>
+  app ? "app" : !active ? "deactivated" : guest ? "guest" : "member";
 
 /** The tracker port over Linear's API. */
 export function linearTracker(ask: Ask): TicketTracker {
@@ -85,8 +94,7 @@ export function linearTracker(ask: Ask): TicketTracker {
     async user(id) {
       try {
         const { user } = read(Person, await ask(USER, { id }));
-        const { name, active, guest, app } = user;
-        return { id: user.id, name, kind: app ? "app" : !active ? "deactivated" : guest ? "guest" : "member" };
+        return { id: user.id, name: user.name, kind: kindOf(user) };
       } catch (error) {
         if (error instanceof TicketUnavailable && error.code === "refused") return null;
         throw error;
