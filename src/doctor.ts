@@ -16,9 +16,10 @@ import { examineIntake, examineSlack, type IntakeExamination } from "#surfaces/s
 import { examineInstalled } from "#surfaces/slack/examine-installed.ts";
 import { INSTALL_AT } from "#surfaces/slack/install.ts";
 import { examineUnseen } from "#surfaces/slack/unseen.ts";
+import { linkedAt } from "#surfaces/web/identity.ts";
 import { type Config, ConfigError, parseConfig } from "./config.ts";
 import { examineForge } from "./forge.ts";
-import { examineLinear } from "./linear.ts";
+import { examineLinear, type LinearApp } from "./linear.ts";
 import { openSandboxes, usable } from "./parts.ts";
 import { policyFolder } from "./places.ts";
 import { siteOf } from "./site.ts";
@@ -221,8 +222,23 @@ async function tickets(config: Config) {
     ),
   );
   const unrouted = await unroutedTickets(config);
-  return [fine("tickets.linear", `Linear takes our app, in ${app.organization.name}.`), ...lacking, ...unrouted];
+  const ours = fine("tickets.linear", `Linear takes our app, in ${app.organization.name}.`);
+  return [ours, ...lacking, ...unrouted, linksOf(config, app)];
 }
+
+/** How people show whose account of Linear is whose, and what no token of the app can see of that. */
+const linksOf = ({ publicUrl }: Config, { oauth }: LinearApp) =>
+  oauth === null
+    ? note(
+        "tickets.link",
+        "People link their account of Linear with a code that they write on a ticket.",
+        "With LINEAR_CLIENT_ID, LINEAR_CLIENT_SECRET and an https:// PUBLIC_URL they sign in at Linear: docs/identity.md.",
+      )
+    : note(
+        "tickets.link",
+        "People link their account by signing in at Linear, which tells nobody the callback URLs of an app.",
+        `In Linear, open the app under Settings, API, and see that ${publicUrl}${linkedAt("linear")} is one of them: without it nobody can link an account.`,
+      );
 
 /** Whether any team's tickets lead anywhere. */
 async function unroutedTickets(config: Config) {

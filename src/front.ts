@@ -34,7 +34,7 @@ import { pageLook } from "#surfaces/web/look.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
 import { type LinearApp, openLinear } from "./linear.ts";
-import { githubLinks } from "./links.ts";
+import { githubLinks, linearLinks } from "./links.ts";
 import { loop } from "./loops.ts";
 import type { Workspace } from "./parts.ts";
 import { runRoutes } from "./run-pages.ts";
@@ -184,17 +184,8 @@ export async function openFront(o: {
       }),
     );
   }
-  const links = await githubLinks({
-    core,
-    github,
-    directory,
-    signIn: signIn !== null,
-    chat,
-  });
-  if (links.routes !== null) {
-    pages.use("/identity/*", ownName(core.baseUrl));
-    pages.route("/", links.routes);
-  }
+  const linkSide = { core, directory, signIn: signIn !== null, chat };
+  const links = await githubLinks({ ...linkSide, github });
   const webhooks: GithubWebhooks | null =
     github === null || github.webhookSecret === null
       ? null
@@ -221,6 +212,11 @@ export async function openFront(o: {
           chat,
         });
   if (linear !== null) pages.route("/", linear.routes);
+  const linearPages =
+    o.linear === null || linear === null ? null : await linearLinks({ ...linkSide, linear: o.linear, side: linear });
+  const identity = [links.routes, linearPages].filter((one) => one !== null);
+  if (identity.length > 0) pages.use("/identity/*", ownName(core.baseUrl));
+  for (const one of identity) pages.route("/", one);
   if (playground) pages.route("/", playground.app);
   else if (signIn === null) pages.get("/", ...gate, (c) => c.redirect("/runs"));
   else pages.get("/", ownName(core.baseUrl), (c) => c.redirect("/runs"));

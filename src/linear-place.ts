@@ -1,10 +1,13 @@
 import { z } from "zod";
 import type { Secret } from "#ports/secret.ts";
+import { isPrivate } from "./address.ts";
 
 /** The Linear app that the environment names. */
 export interface LinearPlace {
   /** A token that was made by hand, or what one is asked for with. */
   readonly access: { readonly token: Secret } | { readonly clientId: string; readonly clientSecret: Secret };
+  /** As which people show on Linear's own page whose account is theirs; `null`: they do it with a code. */
+  readonly oauth: { readonly clientId: string; readonly clientSecret: Secret } | null;
   readonly webhookSecret: Secret;
   /** Without a slash at the end. */
   readonly apiUrl: string;
@@ -21,7 +24,9 @@ export const linearSettings = <S extends z.ZodType<Secret | undefined>, U extend
     .string()
     .min(1)
     .optional()
-    .describe("Client id of the Linear app whose tickets become runs; no tickets when absent."),
+    .describe(
+      "Client id of the Linear app whose tickets become runs; no tickets when absent. With an https:// PUBLIC_URL people link their account on Linear's own page, with a code without one.",
+    ),
   LINEAR_CLIENT_SECRET: secret("linear_client_secret").describe(
     "Its client secret: access is asked for with it, and renewed.",
   ),
@@ -41,6 +46,7 @@ export function linearOf(e: {
   readonly LINEAR_ACCESS_TOKEN?: Secret | undefined;
   readonly LINEAR_WEBHOOK_SECRET?: Secret | undefined;
   readonly LINEAR_API_URL?: string | undefined;
+  readonly PUBLIC_URL?: string | undefined;
 }): LinearPlace | null | string {
   const { LINEAR_CLIENT_ID: clientId, LINEAR_CLIENT_SECRET: clientSecret, LINEAR_ACCESS_TOKEN: token } = e;
   const { LINEAR_WEBHOOK_SECRET: webhookSecret, LINEAR_API_URL: url } = e;
@@ -55,5 +61,7 @@ export function linearOf(e: {
         : null;
   if (access === null || webhookSecret === undefined)
     return "LINEAR_WEBHOOK_SECRET and LINEAR_CLIENT_ID with LINEAR_CLIENT_SECRET (or LINEAR_ACCESS_TOKEN) go together: set all of them, or none of LINEAR_* for no tickets";
-  return { access, webhookSecret, apiUrl: url?.replace(/\/+$/, "") ?? API_URL };
+  // Linear sends people back to where they open us, and over http what they bring could be read and taken over on its way.
+  const oauth = access.clientId !== undefined && e.PUBLIC_URL !== undefined && isPrivate(e.PUBLIC_URL) ? access : null;
+  return { access, oauth, webhookSecret, apiUrl: url?.replace(/\/+$/, "") ?? API_URL };
 }

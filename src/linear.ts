@@ -3,6 +3,7 @@ import type { LinearAccess } from "#adapters/ticket/linear/access.ts";
 import { route } from "#policy/route.ts";
 import type { Chat, Place } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
+import type { Secret } from "#ports/secret.ts";
 import { TicketUnavailable } from "#ports/ticket.ts";
 import { redeem } from "#runs/account/redeem.ts";
 import type { Core } from "#runs/core.ts";
@@ -24,6 +25,8 @@ export interface LinearApp {
   readonly organization: { readonly id: string; readonly name: string };
   /** Our own user there. */
   readonly appUser: string;
+  /** As which people sign in there to link their account; `null`: they do it with a code. */
+  readonly oauth: { readonly apiUrl: string; readonly clientId: string; readonly clientSecret: Secret } | null;
 }
 
 /** Asked before anything is made: access that does not fit leaves nothing behind. `null`: no tickets. */
@@ -39,7 +42,8 @@ export async function examineLinear(config: Pick<Config, "linear">, log: Core["l
         `LINEAR_ACCESS_TOKEN is ${user.name}'s own: an app acts as itself. Make a token with actor=app (docs/linear.md), or set LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET`,
       );
     }
-    return { access, organization, appUser: user.id };
+    const { oauth, apiUrl } = config.linear;
+    return { access, organization, appUser: user.id, oauth: oauth === null ? null : { apiUrl, ...oauth } };
   } catch (cause) {
     if (!(cause instanceof TicketUnavailable)) throw cause;
     const names = "token" in config.linear.access ? "LINEAR_ACCESS_TOKEN" : "LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET";
@@ -59,6 +63,7 @@ const OPEN = RUN_STATES.filter((state) => !isFinal(state));
 export interface LinearSide {
   readonly chat: Chat<View>;
   readonly routes: LinearWebhooks["routes"];
+  readonly signedIn: LinearWebhooks["signedIn"];
   /** What a crash left is taken up, and sessions whose run goes on are told so. Call it every few seconds. */
   redrive(): Promise<void>;
   drain(): Promise<void>;
@@ -126,6 +131,7 @@ export async function openLinear(o: {
     tracker,
     verbs,
     inbox: core.stores.inbox,
+    linkBy: app.oauth === null ? "code" : "sign_in",
     botUrl: workspace.url ? `${workspace.url}/team/${workspace.botUserId}` : null,
     log: core.log,
     ...(o.leftBehindMs === undefined ? {} : { leftBehindMs: o.leftBehindMs }),
@@ -139,6 +145,7 @@ export async function openLinear(o: {
       log: core.log,
     }),
     routes: webhooks.routes,
+    signedIn: webhooks.signedIn,
     redrive: async () => {
       await Promise.all([webhooks.redrive(), alive()]);
     },

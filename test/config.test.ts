@@ -295,6 +295,17 @@ test("a Linear app is Linear's own unless another address is named, and none of 
   expect(JSON.stringify(elsewhere)).not.toContain("TOKEN-TEXT");
 });
 
+test("people sign in at Linear where its app has a client id and they come back over https, and write a code elsewhere", () => {
+  const hook = { ...WORKSPACE, LINEAR_WEBHOOK_SECRET: "hook" };
+  const app = { ...hook, LINEAR_CLIENT_ID: "app", LINEAR_CLIENT_SECRET: "secret" };
+  const oauth = (env: Readonly<Record<string, string>>) => parse(env).linear?.oauth?.clientId;
+  expect(oauth({ ...app, PUBLIC_URL: "https://agents.example.com" })).toBe("app");
+  expect(oauth({ ...app, PUBLIC_URL: "http://127.0.0.1:3000" })).toBe("app");
+  expect(oauth({ ...app, PUBLIC_URL: "http://agents.example.com" })).toBeUndefined();
+  expect(oauth(app)).toBeUndefined();
+  expect(oauth({ ...hook, LINEAR_ACCESS_TOKEN: "lin_1", PUBLIC_URL: "https://agents.example.com" })).toBeUndefined();
+});
+
 test("sandboxes are on this machine unless a key says Daytona, and the gateway listens for nobody else", () => {
   expect(parse({})).toMatchObject({ daytona: null, publicDoor: null });
   const elsewhere = parse({ DAYTONA_API_KEY: "dtn_1", COUNTERSIGN_GATEWAY_URL: "https://gw.example.com" });

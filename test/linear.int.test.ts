@@ -9,8 +9,8 @@ import { type Command, command, freePort } from "#test/command.ts";
 import { postTo } from "#test/doubles/deliver.ts";
 import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
 import { filledShop } from "#test/doubles/github/repository.ts";
-import { codeForAna } from "#test/doubles/linear/code.ts";
 import { type LinearDouble, linearDouble } from "#test/doubles/linear/double.ts";
+import { anaSignsIn } from "#test/doubles/linear/sign-in.ts";
 import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
 
 /** The product as an organisation has it: tickets on one side, people in a workspace on the other, code on GitHub. */
@@ -29,11 +29,16 @@ describe.skipIf(noBubblewrap !== null)("with Linear", { timeout: PATIENCE_MS }, 
     const here = `http://127.0.0.1:${port}`;
     stage = await openStage({ eventsUrl: `${here}/slack/events`, interactivityUrl: `${here}/slack/interactivity` });
     github = await githubDouble({ repos: { [repo]: filledShop() }, installed: [repo], people: ["bo"] });
-    linear = await linearDouble({ users: [{ name: "Ana" }, { name: "Zed" }], teams: ["SHOP"] });
+    linear = await linearDouble({
+      users: [{ name: "Ana" }, { name: "Zed" }],
+      teams: ["SHOP"],
+      callbacks: () => [`${here}/identity/linear/callback`],
+    });
     github.deliverTo(postTo(`${here}/github/webhooks`));
     linear.deliverTo(postTo(`${here}/linear/webhooks`));
     product = command(["serve"], {
       PORT: String(port),
+      PUBLIC_URL: here,
       COUNTERSIGN_DATA: dataDir,
       SLACK_BOT_TOKEN: "xoxb-for-tests",
       SLACK_SIGNING_SECRET: "signing-secret-for-tests",
@@ -73,7 +78,7 @@ describe.skipIf(noBubblewrap !== null)("with Linear", { timeout: PATIENCE_MS }, 
     const session = await linear.delegate(issue, "Ana");
     await linear.sees(session.id, ({ content }) => content.body?.startsWith("On it") === true);
     await linear.sees(session.id, ({ signal }) => signal === "auth");
-    await linear.prompt(session, "Ana", await codeForAna(chat()));
+    await anaSignsIn(chat(), linear);
     await linear.sees(session.id, ({ content }) => content.body?.includes("linked with Ana") === true);
 
     // What was asked for before goes on by itself, and asks in Slack.
@@ -116,6 +121,8 @@ describe.skipIf(noBubblewrap !== null)("with Linear", { timeout: PATIENCE_MS }, 
     expect(linear.problems).toEqual([]);
     expect(github.problems).toEqual([]);
     expect(product.words()).not.toMatch(/cslink_|lin_oauth_|linear-client-secret/);
+    expect(linear.oauth.given.length).toBeGreaterThan(0);
+    for (const token of linear.oauth.given) expect(product.words()).not.toContain(token);
   });
 
   test("the stop button on a ticket ends its run, and the thread in Slack shows it", async () => {

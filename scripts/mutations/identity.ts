@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutation.ts";
 
 const page = (test: string) => ({ file: "test/surfaces/web-identity.int.test.ts", test });
+const signing = (test: string) => ({ file: "test/surfaces/linear/signing-in.int.test.ts", test });
 const linked = (test: string) => ({ file: "test/runs/linked.int.test.ts", test });
 
 /** Whose account is whose, and what waits for that. */
@@ -39,6 +40,20 @@ export const IDENTITY: readonly Mutation[] = [
     find: 'if (!same(came.get("state") ?? "", expected.state)) throw new SignInRefused("another state");',
     replace: "",
     red: { file: "test/adapters/sign-in-github.int.test.ts", test: "a forged state is refused" },
+  },
+  {
+    name: "an account of another workspace of Linear's is linked",
+    file: "src/runs/account/redeem.ts",
+    find: "if (place !== undefined && place.workspace !== account.workspace)",
+    replace: "if (place?.workspace === null)",
+    red: signing("an account of another workspace is refused by name, and the link stays good for the right one"),
+  },
+  {
+    name: "a link that was written on a ticket stays good",
+    file: "src/runs/account/redeem.ts",
+    find: "await core.store.tx((tx) => core.stores.notes.keep(tx, key, o.once));",
+    replace: "",
+    red: signing("a link that somebody writes on the ticket links nobody, and is good for nothing from then on"),
   },
   {
     name: "a guest of Linear's may act as a member",

@@ -28,6 +28,10 @@ export type LinkRefusal =
   | "code_bad"
   | "code_late"
   | "code_used"
+  /** It was written down, and accounts of that place are linked by signing in there. It is good for nothing from then on. */
+  | "sign_in"
+  /** The account is of another workspace of the place than the one that is worked with here. */
+  | "elsewhere"
   /** The account is linked with somebody else, who has shown no less. */
   | "theirs"
   /** Its maker has linked another account there. */

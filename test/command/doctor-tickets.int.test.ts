@@ -35,15 +35,30 @@ test("without Linear there are none, and that is no mistake", async () => {
 
 test("an app that Linear takes is fine; a missing scope and a policy that routes no ticket are named", async () => {
   const linear = await linearDouble({ users: [], teams: [] });
-  expect(await tickets({ ...SLACK, ...linear.settings })).toEqual(["ok: Linear takes our app, in Acme."]);
+  expect(await tickets({ ...SLACK, ...linear.settings })).toEqual([
+    "ok: Linear takes our app, in Acme.",
+    "note: People link their account of Linear with a code that they write on a ticket.",
+  ]);
   await linear.close();
   const poor = await linearDouble({ users: [], teams: [], scopes: ["read", "write", "app:mentionable"] });
   expect(await tickets({ ...SLACK, ...poor.settings, COUNTERSIGN_POLICIES: folder })).toEqual([
     "ok: Linear takes our app, in Acme.",
     "wrong: The Linear app lacks scopes: give it those in its settings: app:assignable.",
     "wrong: The policy routes no team of Linear, so that no ticket becomes a run.",
+    "note: People link their account of Linear with a code that they write on a ticket.",
   ]);
   await poor.close();
+});
+
+test("where people sign in at Linear the callback URL is named that its app needs", async () => {
+  const linear = await linearDouble({ users: [], teams: [] });
+  const said: string[] = [];
+  const env = { ...SLACK, ...linear.settings, PUBLIC_URL: "https://agents.example.com" };
+  const examinations = examinationsOf(env, "/nowhere").filter(({ of }) => of === "Tickets");
+  expect(await doctorCommand([], { examinations, out: (text) => said.push(text) })).toBe(0);
+  expect(said.join("\n")).toContain("which tells nobody the callback URLs of an app.");
+  expect(said.join("\n")).toContain("see that https://agents.example.com/identity/linear/callback is one of them");
+  await linear.close();
 });
 
 test("a secret that Linear refuses is said without it", async () => {

@@ -74,7 +74,11 @@ export async function outside(o: { readonly server: string; readonly name: strin
     (one) => one.close(),
   );
   const linear = opening.adopt(
-    await linearDouble({ users: [{ name: "Ana" }, { name: "Zed" }], teams: ["SHOP"] }),
+    await linearDouble({
+      users: [{ name: "Ana" }, { name: "Zed" }],
+      teams: ["SHOP"],
+      callbacks: () => [`${door.url}/identity/linear/callback`],
+    }),
     (one) => one.close(),
   );
   const github = opening.adopt(

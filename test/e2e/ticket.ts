@@ -10,7 +10,7 @@ import type { Published } from "#test/chaos/places.ts";
 import { REACHED } from "#test/chaos/points.ts";
 import type { Ended } from "#test/chaos/story.ts";
 import { until } from "#test/chaos/until.ts";
-import { codeForAna } from "#test/doubles/linear/code.ts";
+import { anaSignsIn } from "#test/doubles/linear/sign-in.ts";
 import { type Outside, REPO } from "./outside.ts";
 import { countersign } from "./product.ts";
 
@@ -63,7 +63,7 @@ export async function ticketStory(
   const linked = async () => linear.outlineOf(session.id) !== null;
   await until("the ticket is followed, or asks who Ana is", async () => (await linked()) || (await asksWho()));
   if (await asksWho()) {
-    await linear.prompt(session, "Ana", await codeForAna(chat));
+    await anaSignsIn(chat, linear);
     await heard(/linked with Ana in Slack/);
     await until("Ana hears of it in Slack, where nobody else does", async () =>
       /on Linear is linked with you/.test(JSON.stringify((await at.slack.control("messages/D0ANA")).body)),

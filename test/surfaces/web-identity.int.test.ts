@@ -5,11 +5,12 @@ import type { Account } from "#ports/directory.ts";
 import { ofAccounts } from "#runs/account/link.ts";
 import { codeOwner, linkSignedIn, redeem } from "#runs/account/redeem.ts";
 import { takeBack } from "#runs/account/unlink.ts";
-import { identityRoutes, LINKED_AT, linkPage } from "#surfaces/web/identity.ts";
+import { identityRoutes, linkedAt, linkPage } from "#surfaces/web/identity.ts";
 import { signInLink } from "#surfaces/web/sign-in.ts";
 import { ANA, BO, memoryHouse } from "#test/runs/memory-house.ts";
 
 const HOME = "https://agents.example.com";
+const LINKED_AT = linkedAt("github");
 const GITHUB = { provider: "github", workspace: "github.com" } as const;
 const account = (id: number, name: string) => ({ ...GITHUB, id: String(id), name });
 const OCTOCAT = account(583231, "octocat");
@@ -26,7 +27,7 @@ beforeEach(async () => {
       core: {
         baseUrl: HOME,
         linkable: [
-          { ...GITHUB, by: "sign_in", page: linkPage(HOME) },
+          { ...GITHUB, by: "sign_in", page: linkPage(HOME, "github") },
           { provider: "linear", workspace: "org", by: "code" },
         ],
         linkMac: (text) => createHmac("sha256", "installation").update(text).digest("base64url"),
@@ -59,7 +60,8 @@ function pages() {
       ),
     ...(visitor === undefined ? {} : { visitor: async () => visitor ?? null }),
     baseUrl: HOME,
-    githubUrl: "https://github.com",
+    place: "github",
+    placeUrl: "https://github.com",
     log: core.log,
   });
 }
@@ -108,7 +110,7 @@ test("a person shows on GitHub which account is theirs, and is told in their cha
   expect(page.headers.get("content-security-policy")).toContain("form-action 'self' https://github.com;");
   const { answer, line } = await begun(path);
   expect(answer.status).toBe(303);
-  expect(line).toMatch(/^__Host-countersign_link=.*; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
+  expect(line).toMatch(/^__Host-countersign_link_github=.*; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
   const done = await comesBack(path);
   expect([done.status, await done.text()]).toEqual([200, expect.stringContaining("octocat on GitHub is Ana in Slack")]);
   expect(done.headers.getSetCookie().join()).toContain("Max-Age=0");
@@ -139,7 +141,7 @@ test("an answer that comes into another browser links nobody", async () => {
   const query = github.consent(url, OCTOCAT);
   // Mallory begins with her own link and has Ana go to GitHub for her: Ana's browser did not begin.
   const theirs = await begun(await linkOf(ANA));
-  for (const cookie of ["", "__Host-countersign_link=rubbish", theirs.cookie]) {
+  for (const cookie of ["", "__Host-countersign_link_github=rubbish", theirs.cookie]) {
     const answer = await get(`${LINKED_AT}${query}`, cookie);
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("begun in another browser")]);
   }
@@ -263,7 +265,9 @@ test("an account that was signed in as is won back by the operator's word, and b
   const written = await linkOf(ANA);
   const code = new URL(written, HOME).searchParams.get("link") ?? "";
   const byCode = { text: code, account: OCTOCAT, proof: "code", once: "d2" } as const;
-  expect(await redeem(house.core, byCode)).toMatchObject({ refused: "theirs", holder: "Bo" });
+  // As where people could only write codes, before or after.
+  const withCodes = { ...house.core, linkable: [{ ...GITHUB, by: "code" as const }] };
+  expect(await redeem(withCodes, byCode)).toMatchObject({ refused: "theirs", holder: "Bo" });
   expect(await accounts(BO)).toHaveLength(1);
   await takeBack(house.core, { provider: "github", called: "octocat", operator: "root" });
   expect((await comesBack(await linkOf(ANA))).status).toBe(200);

@@ -47,8 +47,8 @@ export async function codeOwner(
 }
 
 /**
- * Links the account that showed a code with the chat account that it was made for. `once`: names the telling, so that the same
- * one after a crash is no second use. Runs that wait for it go on. Whose account it was until now, by a weaker proof, is told.
+ * Links the account that showed a code with the chat account that it was made for. An account of another workspace than ours uses
+ * nothing up. `once`: names the telling, so that the same one after a crash is no second use. Runs that wait for it go on. Whose account it was until now, by a weaker proof, is told.
  */
 export async function redeem(
   core: Core,
@@ -63,6 +63,14 @@ export async function redeem(
   const whose = await codeOwner(core, { text: o.text, provider: account.provider, once: o.once });
   if ("refused" in whose) return whose;
   const { owner, key, again } = whose;
+  const place = core.linkable?.find(({ provider }) => provider === account.provider);
+  if (place !== undefined && place.workspace !== account.workspace)
+    return { refused: "elsewhere", owner, holder: null };
+  if (place?.by === "sign_in" && proof === "code") {
+    // Whoever reads what was written could open the link that it stands in.
+    await core.store.tx((tx) => core.stores.notes.keep(tx, key, o.once));
+    return { refused: "sign_in", owner, holder: null };
+  }
   const came = await core.store.tx(async (tx): Promise<Refused | { person: Person; from: Person | null }> => {
     if (!again && !(await core.stores.notes.keep(tx, key, o.once)))
       return { refused: "code_used", owner, holder: null };

@@ -70,6 +70,8 @@ export const Delivery = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("prompted"), id: Id, by: Person, ...Where.shape, text: z.string(), said: z.string() }),
   z.object({ kind: z.literal("stop"), id: Id, by: Person, ...Where.shape }),
   z.object({ kind: z.literal("unassigned"), id: Id, by: Person, ticket: Where.shape.ticket }),
+  /** Of ours and not of Linear's: somebody came back from its sign-in. */
+  z.object({ kind: z.literal("linked"), id: Id, by: z.object({ id: Id }) }),
   /** A session on something that is no ticket, such as a project. */
   z.object({ kind: z.literal("no_ticket"), id: Id, session: Id }),
   z.object({ kind: z.literal("app"), id: Id, what: z.string(), action: z.string() }),

@@ -10,7 +10,7 @@ import type { Delivery } from "./delivery.ts";
 import { activityId } from "./ids.ts";
 import { said } from "./text.ts";
 import type { LinearVerbs } from "./verbs.ts";
-import { HOW_TO_LINK, notLinkedWords } from "./words.ts";
+import { howToLink, linkedWords, notLinkedWords } from "./words.ts";
 
 type Of<K extends Delivery["kind"]> = Extract<Delivery, { kind: K }>;
 type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -21,6 +21,8 @@ export interface HandleOptions {
   readonly verbs: LinearVerbs;
   /** Where in Slack people find us; `null`: nobody can say. */
   readonly botUrl: string | null;
+  /** How people show that an account here is theirs. */
+  readonly linkBy: "code" | "sign_in";
   readonly log: Log;
 }
 
@@ -33,7 +35,7 @@ const UNKNOWN: View = { kind: "refused", refusal: { code: "directory_unavailable
  * What comes of a delivery: who said what where to the core's verbs, and what they return into the session. It decides
  * nothing. Every activity has an id that the delivery gives, so that a delivery which is handled twice says nothing twice.
  */
-export function handler({ organization, tracker, verbs, botUrl, log }: HandleOptions) {
+export function handler({ organization, tracker, verbs, botUrl, linkBy, log }: HandleOptions) {
   const userOf = ({ id }: { readonly id: string }): ExternalId => ({ provider: "linear", workspace: organization, id });
   const placeOf = ({ team, session }: { readonly team: string; readonly session: string }): Place => ({
     provider: "linear",
@@ -105,7 +107,7 @@ export function handler({ organization, tracker, verbs, botUrl, log }: HandleOpt
       kept = await verbs.keep(user, { place, requestKey, text, asTask, ticket: ticket ?? null });
     }
     const then = kept ? " What you asked for is kept, and goes on by itself then." : "";
-    const body = `I do not know whose account this is in Slack, where people ask and answer, so nothing was done. ${HOW_TO_LINK}${then}`;
+    const body = `I do not know whose account this is in Slack, where people ask and answer, so nothing was done. ${howToLink(linkBy)}${then}`;
     await tracker.post(delivery.session, {
       id: activityId("linear", delivery.id, "answer"),
       activity: { kind: "elicitation", body },
@@ -144,23 +146,29 @@ export function handler({ organization, tracker, verbs, botUrl, log }: HandleOpt
     if ("refused" in came) {
       return post(delivery, delivery.session, "answer", {
         kind: "elicitation",
-        body: `${notLinkedWords(came, by.id)} ${HOW_TO_LINK}`,
+        body: `${notLinkedWords(came, by.id)} ${howToLink(linkBy)}`,
       });
     }
     const account = came.linked;
     // Whoever owns the Slack account must hear of it, or a code that was read over a shoulder would go unseen.
     await verbs.tell(account, { kind: "linked", provider: "linear", name: there.name, person: account.name });
-    await say(
-      delivery,
-      delivery.session,
-      "thought",
-      `Your account is linked with ${said(account.name, 60)} in Slack. \`unlink linear\` there takes it back.`,
-    );
+    await say(delivery, delivery.session, "thought", linkedWords(account));
     if ((await goOn(user, account)) === 0 && (await verbs.runAt(placeOf(delivery))) === null)
       await post(delivery, delivery.session, "next", {
         kind: "elicitation",
         body: "Say what you want done on this ticket.",
       });
+  }
+
+  /** They signed in, on a page of ours. Nothing is there for an account that came to nothing there. */
+  async function signedIn(delivery: Of<"linked">): Promise<void> {
+    const { by } = delivery;
+    const user = userOf(by);
+    const account = await verbs.personOf(user);
+    if (account === null) return;
+    for (const session of new Set((await verbs.waiting(user)).map(({ words }) => words.place.thread)))
+      await post(delivery, session, `linked ${session}`, { kind: "thought", body: linkedWords(account) });
+    await goOn(user, account);
   }
 
   async function spoke(delivery: Of<"created"> | Of<"prompted">): Promise<void> {
@@ -217,6 +225,8 @@ export function handler({ organization, tracker, verbs, botUrl, log }: HandleOpt
         case "created":
         case "prompted":
           return spoke(delivery);
+        case "linked":
+          return signedIn(delivery);
         case "stop":
           return stopped(delivery);
         case "unassigned":

@@ -20,6 +20,11 @@ const WORK_WAITS_MS = 2_000;
 export interface LinearWebhooks {
   /** POST /linear/webhooks. */
   readonly routes: Hono;
+  /**
+   * Links who signed in, by `act`; what they asked for before goes on then, also after a crash in between. `once`: of the
+   * sign-in.
+   */
+  signedIn<T>(o: { readonly user: string; readonly once: string; readonly act: () => Promise<T> }): Promise<T>;
   /** Takes up what a crash or a failure left in the inbox. Resolves when all of it was tried; how many there were. */
   redrive(): Promise<number>;
   /** Resolves when everything that was taken in is handled. */
@@ -38,13 +43,15 @@ export function linearWebhooks(o: {
   readonly verbs: LinearVerbs;
   readonly inbox: InboxStore;
   readonly botUrl: string | null;
+  /** How people show that an account of Linear is theirs. */
+  readonly linkBy: "code" | "sign_in";
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
   /** Older rows are of a process that is gone. Default 30 s. */
   readonly leftBehindMs?: number;
 }): LinearWebhooks {
-  const { inbox, log, tracker, verbs, botUrl } = o;
+  const { inbox, log, tracker, verbs, botUrl, linkBy } = o;
   const kept = deliveries({ source: SOURCE, name: "Linear", inbox, log, leftBehindMs: o.leftBehindMs });
-  const { acknowledge, handle } = handler({ organization: o.ours.organization, tracker, verbs, botUrl, log });
+  const { acknowledge, handle } = handler({ organization: o.ours.organization, tracker, verbs, botUrl, linkBy, log });
 
   const burst = ahead(WORK_WAITS_MS);
 
@@ -85,6 +92,16 @@ export function linearWebhooks(o: {
 
   return {
     routes: new Hono().post(LINEAR_WEBHOOK_PATH, bodyLimit({ maxSize: BODY_MOST_BYTES }), take),
+    async signedIn({ user, once, act }) {
+      const delivery: Delivery = { kind: "linked", id: `linked:${once}`, by: { id: user } };
+      // Kept before the link is: whoever takes it up too early finds nobody, and we look once more.
+      await inbox.insertOnce(SOURCE, delivery.id, delivery);
+      try {
+        return await act();
+      } finally {
+        void start(delivery.id, delivery);
+      }
+    },
     redrive: () => kept.redrive((row) => start(row.deliveryId, row.body)),
     drain: kept.drain,
   };

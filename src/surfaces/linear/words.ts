@@ -87,6 +87,9 @@ const LINK_WORDS: Readonly<Record<Exclude<LinkRefusal, "theirs">, string>> = {
   code_bad: "That is no code of ours, or something of it is missing, so nothing was linked.",
   code_late: "That code has expired, so nothing was linked. A code is good for ten minutes.",
   code_used: "That code was used before, and each works once, so nothing was linked.",
+  sign_in:
+    "Accounts are linked by signing in to Linear here, and not by what is written, so nothing was linked. What you wrote could be read here, so that it is good for nothing any more.",
+  elsewhere: "Your account is of another workspace than the one we work with, so nothing was linked.",
   another:
     "Whoever made that code has linked another account here, so nothing was linked. They can say `unlink linear` to us in Slack first.",
   guest: "Whoever made that code is no full member of the Slack workspace, so nothing was linked.",
@@ -100,5 +103,14 @@ export const notLinkedWords = ({ refused, holder }: NotLinked, account: string):
     ? `Your account here is linked with ${holder === null ? "somebody else" : said(holder, 60)} in Slack already, so nothing was linked. They can say \`unlink linear\` to us there. If they do not, ask whoever runs this service for ${code(`countersign unlink linear ${account}`, 200)}.`
     : LINK_WORDS[refused];
 
-export const HOW_TO_LINK =
-  "Say `link linear` to us in Slack (mention us, or write us a direct message). You get a code that only you see; write it here within ten minutes.";
+export const linkedWords = ({ name }: { readonly name: string }): string =>
+  `Your account is linked with ${said(name, 60)} in Slack. \`unlink linear\` there takes it back.`;
+
+const LINK_WAYS = {
+  code: "You get a code that only you see; write it here within ten minutes.",
+  sign_in: "You get a link that only you see; it leads to Linear, where you sign in, and is good for ten minutes.",
+} as const;
+
+/** What whoever is not linked does. */
+export const howToLink = (by: keyof typeof LINK_WAYS): string =>
+  `Say \`link linear\` to us in Slack (mention us, or write us a direct message). ${LINK_WAYS[by]}`;

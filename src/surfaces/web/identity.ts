@@ -3,24 +3,25 @@ import { bodyLimit } from "hono/body-limit";
 import { csrf } from "hono/csrf";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
+import type { LinkPlace } from "#policy/linked.ts";
 import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
-import { type SignIn, SignInRefused, SignInUnavailable } from "#ports/sign-in.ts";
-import type { LinkRefusal, NotLinked } from "#runs/linkable.ts";
+import { type SignIn, SignInNoMember, SignInRefused, SignInUnavailable } from "#ports/sign-in.ts";
+import type { NotLinked } from "#runs/linkable.ts";
 import { asJson, attemptCookie } from "./attempt.ts";
 import { PAGE_HEADERS, renderNote, renderPage } from "./frame.ts";
+import { type LinkedPlace, PLACES, type Who, whyNot } from "./identity-words.ts";
 import { h } from "./markup.ts";
 import { signInLink } from "./sign-in.ts";
 
-const PATH = "/identity/github";
-/** Below the public address; the App's settings name it. */
-export const LINKED_AT = `${PATH}/callback`;
-const START = `${PATH}/start`;
+/** Below the public address; the settings of our app at the place name it. */
+export const linkedAt = (place: LinkPlace): string => `/identity/${place}/callback`;
+const startAt = (place: LinkPlace): string => `/identity/${place}/start`;
 
 /** The page of ours that a code opens, for whoever it was made for. `baseUrl`: where people open us. */
 export const linkPage =
-  (baseUrl: string) =>
+  (baseUrl: string, place: LinkPlace) =>
   (code: string): string =>
-    `${baseUrl}${START}?link=${code}`;
+    `${baseUrl}${startAt(place)}?link=${code}`;
 
 const FORM_MOST_BYTES = 4_096;
 const LINK_MOST = 1_000;
@@ -31,10 +32,7 @@ const Attempt = z.strictObject({
   link: z.string().max(LINK_MOST),
 });
 
-/** Who came back from GitHub. */
-type Who = Awaited<ReturnType<SignIn["finish"]>>;
-
-export interface IdentityRoutes {
+export interface IdentityRoutes extends LinkedPlace {
   readonly signIn: SignIn;
   /** Whose link that is, while it is good. Nothing is used up. */
   readonly owner: (link: string) => Promise<{ readonly owner: Account } | NotLinked>;
@@ -51,18 +49,20 @@ export interface IdentityRoutes {
   readonly visitor?: (request: Request) => Promise<Account | null>;
   /** Where people open us. */
   readonly baseUrl: string;
-  /** Where GitHub's pages are: the one other place that a form of ours may lead to. */
-  readonly githubUrl: string;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
 /**
- * `/identity/github/start`, which a personal link opens, and where GitHub sends people back to. Opening the link does nothing:
+ * `/identity/PLACE/start`, which a personal link opens, and where the place sends people back to. Opening the link does nothing:
  * a press does, in the browser that must come back. Mount at the root.
  */
 export function identityRoutes(o: IdentityRoutes): Hono {
+  const { place } = o;
+  const words = PLACES[place];
+  const start = startAt(place);
   const home = new URL(o.baseUrl);
-  const attempts = attemptCookie({ name: "countersign_link", baseUrl: o.baseUrl, holds: asJson(Attempt) });
+  const there = new URL(o.placeUrl);
+  const attempts = attemptCookie({ name: `countersign_link_${place}`, baseUrl: o.baseUrl, holds: asJson(Attempt) });
   const app = new Hono();
 
   app.onError((error, c) => {
@@ -71,7 +71,7 @@ export function identityRoutes(o: IdentityRoutes): Hono {
     if (error instanceof SignInUnavailable || error instanceof DirectoryUnavailable) {
       o.log("nobody could be linked", { error: error.message });
       return say(c, 503, "That cannot be asked now", [
-        "GitHub or Slack does not answer right now. Nothing was linked. Open the link again in a minute.",
+        `${words.name} or Slack does not answer right now. Nothing was linked. Open the link again in a minute.`,
       ]);
     }
     throw error;
@@ -80,24 +80,24 @@ export function identityRoutes(o: IdentityRoutes): Hono {
   /** Whose link it is, if this browser may use it; else the page that says why not. */
   async function ownerOf(c: Context, link: string): Promise<Account | Response> {
     const read = link.length > LINK_MOST ? { refused: "code_bad" as const, holder: null } : await o.owner(link);
-    if ("refused" in read) return refused(c, read, null);
+    if ("refused" in read) return refused(c, o, read, null);
     if (o.visitor === undefined) return read.owner;
     const visitor = await o.visitor(c.req.raw);
     if (visitor === null) {
       return say(c, 401, "Sign in first", ["Whoever links an account shows first that the link is theirs."], {
         text: "Sign in with Slack",
-        href: signInLink(`${START}?link=${link}`),
+        href: signInLink(`${start}?link=${link}`),
       });
     }
     const { provider, workspace, id } = read.owner;
     if (visitor.provider === provider && visitor.workspace === workspace && visitor.id === id) return read.owner;
     o.log("somebody opened a link that was made for another person", { visitor: visitor.id });
     return say(c, 403, "This link is somebody else's", [
-      `It was made for another person, and you are signed in as ${visitor.name}. Nothing was linked. Say "link github" in Slack for one of your own.`,
+      `It was made for another person, and you are signed in as ${visitor.name}. Nothing was linked. Say "link ${place}" in Slack for one of your own.`,
     ]);
   }
 
-  app.get(START, async (c) => {
+  app.get(start, async (c) => {
     const link = c.req.query("link") ?? "";
     const owner = await ownerOf(c, link);
     if (owner instanceof Response) return owner;
@@ -106,14 +106,14 @@ export function identityRoutes(o: IdentityRoutes): Hono {
       // Browsers hold the address that a form's answer leads to against this too.
       "content-security-policy": (PAGE_HEADERS["content-security-policy"] ?? "").replace(
         "form-action 'self'",
-        `form-action 'self' ${new URL(o.githubUrl).origin}`,
+        `form-action 'self' ${there.origin}`,
       ),
     };
-    return c.body(renderStart(owner, link, new URL(o.githubUrl).host), 200, headers);
+    return c.body(renderStart(owner, link, o), 200, headers);
   });
 
   const small = bodyLimit({ maxSize: FORM_MOST_BYTES });
-  app.post(START, csrf({ origin: home.origin }), small, async (c) => {
+  app.post(start, csrf({ origin: home.origin }), small, async (c) => {
     const { link } = await c.req.parseBody();
     const given = typeof link === "string" ? link : "";
     const owner = await ownerOf(c, given);
@@ -123,9 +123,9 @@ export function identityRoutes(o: IdentityRoutes): Hono {
     return c.redirect(url, 303);
   });
 
-  app.get(LINKED_AT, async (c) => {
+  app.get(linkedAt(place), async (c) => {
     const attempt = attempts.take(c);
-    if (attempt === null) return again(c);
+    if (attempt === null) return again(c, place);
     const owner = await ownerOf(c, attempt.link);
     if (owner instanceof Response) return owner;
     let who: Who;
@@ -133,13 +133,14 @@ export function identityRoutes(o: IdentityRoutes): Hono {
       who = await o.signIn.finish(new URL(c.req.url).search, attempt);
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
-      o.log("a link with GitHub was refused", { why: error.message });
-      return again(c);
+      o.log(`a link with ${words.name} was refused`, { why: error.message });
+      if (error instanceof SignInNoMember) return noMember(c, words.name);
+      return again(c, place);
     }
     const came = await o.link({ link: attempt.link, who, once: attempt.state });
-    if ("refused" in came) return refused(c, came, who);
-    return say(c, 200, "Your GitHub account is linked", [
-      `${who.name ?? who.id} on GitHub is ${came.linked.name} in Slack from now on. What waited for it goes on by itself. Say "unlink github" to the app in Slack to take it back.`,
+    if ("refused" in came) return refused(c, o, came, who);
+    return say(c, 200, `Your ${words.name} account is linked`, [
+      `${who.name ?? who.id} on ${words.name} is ${came.linked.name} in Slack from now on. What waited for it goes on by itself. Say "unlink ${place}" to the app in Slack to take it back.`,
       ...(came.from === null
         ? []
         : [
@@ -160,34 +161,28 @@ const say = (
 ): Response => c.body(renderNote({ title, words, ...(action && { action }) }), status, PAGE_HEADERS);
 
 /** The same words whatever was wrong: a forged address learns nothing from them. */
-const again = (c: Context): Response =>
+const again = (c: Context, place: LinkPlace): Response =>
   say(c, 400, "That did not work", [
-    'It took too long, was begun in another browser, was used before, or you said no at GitHub. Nothing was linked. Open your link again, or say "link github" in Slack for another.',
+    `It took too long, was begun in another browser, was used before, or you said no at ${PLACES[place].name}. Nothing was linked. Open your link again, or say "link ${place}" in Slack for another.`,
   ]);
 
-type Why = readonly [status: 400 | 403 | 409 | 410 | 503, why: string];
-const NOT_LINKED: Readonly<Record<Exclude<LinkRefusal, "theirs">, Why>> = {
-  code_bad: [400, "This is no link of ours, or a part of it is missing."],
-  code_late: [410, "This link has expired. A link is good for ten minutes."],
-  code_used: [410, "This link was used before, and each works once."],
-  another: [409, 'You have linked another GitHub account. Say "unlink github" in Slack first.'],
-  guest: [403, "Whoever this link is of is no full member of the Slack workspace."],
-  directory_unavailable: [503, "Slack could not tell us whose link that is. Open it again in a minute."],
-};
+const noMember = (c: Context, name: string): Response =>
+  say(c, 403, "Nothing was linked", [
+    `Whoever you are on ${name} is a guest, an app or an account that is closed there. Only accounts of full members are linked. Open your link again, and sign in there as one.`,
+  ]);
 
-/** Who has shown as much as whoever comes now: neither of them is believed more. */
-const theirs = (holder: string | null, who: Who | null): Why => [
-  409,
-  `This GitHub account is linked with ${holder ?? "somebody else"} in Slack already. They can say "unlink github" to the app there. If they do not, ask whoever runs this service for: countersign unlink github ${who?.name ?? who?.id ?? "ACCOUNT"}`,
-];
-
-function refused(c: Context, why: NotLinked, who: Who | null): Response {
-  const [status, words] = why.refused === "theirs" ? theirs(why.holder, who) : NOT_LINKED[why.refused];
-  return say(c, status, "Nothing was linked", [words, 'Say "link github" to the app in Slack for another link.']);
+function refused(c: Context, at: LinkedPlace, why: NotLinked, who: Who | null): Response {
+  const [status, words] = whyNot(at, why, who);
+  const next = `Say "link ${at.place}" to the app in Slack for another link.`;
+  return say(c, status, "Nothing was linked", why.refused === "elsewhere" ? [words] : [words, next]);
 }
 
-const renderStart = (owner: Account, link: string, host: string): string =>
-  renderPage({
-    title: "Link your GitHub account · Countersign",
-    body: h`<section class="note"><h1>Link a GitHub account with ${owner.name}</h1><p>Whoever you are on ${host} is ${owner.name} in Slack from then on: credited in commits as them, and known as an author of what they write. Go on only if you are ${owner.name} and asked for this link yourself.</p><p>We learn the account's number and name, and keep no access to it.</p><form method="post" action="${START}"><input type="hidden" name="link" value="${link}"><button class="btn">Go to ${host}</button></form></section>`,
+function renderStart(owner: Account, link: string, { place, within, placeUrl }: LinkedPlace): string {
+  const { name, does, learn } = PLACES[place];
+  const { host } = new URL(placeUrl);
+  const where = within === undefined ? host : `${host}, in ${within},`;
+  return renderPage({
+    title: `Link your ${name} account · Countersign`,
+    body: h`<section class="note"><h1>Link a ${name} account with ${owner.name}</h1><p>Whoever you are on ${where} is ${owner.name} in Slack from then on: ${does}. Go on only if you are ${owner.name} and asked for this link yourself.</p><p>We learn the account's ${learn}, and keep no access to it.</p><form method="post" action="${startAt(place)}"><input type="hidden" name="link" value="${link}"><button class="btn">Go to ${host}</button></form></section>`,
   });
+}

@@ -9,8 +9,10 @@ import type { Chat, Place } from "#ports/chat.ts";
 import type { Account } from "#ports/directory.ts";
 import { Secret } from "#ports/secret.ts";
 import { deliver } from "#runs/life/deliver.ts";
+import type { Linkable } from "#runs/linkable.ts";
 import { hear } from "#runs/request/hear.ts";
 import type { View } from "#runs/view.ts";
+import { linkPage } from "#surfaces/web/identity.ts";
 import { until } from "#test/chaos/until.ts";
 import type { LinearIssue, LinearSession, LinearUser } from "#test/doubles/linear/payloads.ts";
 import * as payloads from "#test/doubles/linear/payloads.ts";
@@ -18,6 +20,8 @@ import { freshDatabase } from "#test/postgres.ts";
 import { memoryHouse, type Script } from "#test/runs/memory-house.ts";
 
 export const SECRET = "linear-webhook-secret";
+/** Where people open the pages. */
+export const HOME = "https://agents.example.com";
 const URL = "http://127.0.0.1:3000/linear/webhooks";
 
 const user = (name: string, o: Partial<LinearUser> = {}): LinearUser => ({
@@ -30,7 +34,8 @@ const user = (name: string, o: Partial<LinearUser> = {}): LinearUser => ({
 });
 
 /** The core over memory adapters with Linear's surface in front of it; what Linear sends is signed and posted as Linear does. */
-export async function linearWorld(script: Script = {}) {
+export async function linearWorld(script: Script = {}, o: { readonly signsIn?: boolean } = {}) {
+  const clientSecret = new Secret("linear_client_secret", "unused");
   const own = await freshDatabase();
   const database = await openDatabase(own.url);
   const house = await memoryHouse(script, { database });
@@ -47,7 +52,13 @@ export async function linearWorld(script: Script = {}) {
   const ours = { organization: randomUUID(), appUser: randomUUID() };
   const core = {
     ...house.core,
-    linkable: [{ provider: "linear", workspace: ours.organization, by: "code" }] as const,
+    ...(o.signsIn ? { baseUrl: HOME } : {}),
+    linkable: [
+      {
+        ...{ provider: "linear", workspace: ours.organization },
+        ...(o.signsIn ? { by: "sign_in", page: linkPage(HOME, "linear") } : { by: "code" }),
+      },
+    ] satisfies readonly Linkable[],
     linkMac: (text: string) => createHmac("sha256", "installation").update(text).digest("base64url"),
   };
   const sender = { ...ours, now: () => Date.now() };
@@ -81,6 +92,7 @@ export async function linearWorld(script: Script = {}) {
         },
         organization: { id: ours.organization, name: "Acme" },
         appUser: ours.appUser,
+        oauth: o.signsIn ? { apiUrl: "https://api.linear.app", clientId: "unused", clientSecret } : null,
       },
       core,
       workspace: { id: "T0LOCAL", url: "https://acme.slack.com", botUserId: "U0AGENT" },
@@ -124,6 +136,10 @@ export async function linearWorld(script: Script = {}) {
       side = await open();
     },
     redrive: () => side.redrive(),
+    /** As `front.ts` has it. */
+    signedIn: <T>(by: { user: string; once: string; act: () => Promise<T> }) => side.signedIn(by),
+    drain: () => side.drain(),
+    slack,
     issue(title: string, description = "", key = "SHOP"): LinearIssue {
       issues += 1;
       const identifier = `${key}-${issues}`;

@@ -34,7 +34,7 @@ export function linkPageCard({ provider, url, until }: Of<"link_page">): Card {
   return card(`Your link to ${place} is in this message. Open it within ten minutes.`, [
     section(
       `*Show on ${place} which account is yours, until ${moment(until)}.*`,
-      `You sign in there, we learn the account's number and name, and nothing else. The link works once and is yours alone: give it to nobody.`,
+      `You sign in there, we learn the account's ${provider === "github" ? "number" : "id"} and name, and nothing else. The link works once and is yours alone: give it to nobody.`,
     ),
     actions(
       linkButton({
@@ -77,6 +77,8 @@ const WHY: Readonly<Record<Exclude<LinkRefusal, "theirs">, string>> = {
   code_bad: "it is good for another place",
   code_late: "it had expired: a code is good for ten minutes",
   code_used: "it was used before, and each works once",
+  sign_in: "accounts there are linked by signing in, and nothing that is written counts",
+  elsewhere: "that account is of another workspace there than the one I work with",
   another: "you have linked another account there, and can say unlink first",
   guest: "you are no full member here",
   directory_unavailable: "Slack could not tell us who you are",
