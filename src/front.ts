@@ -209,7 +209,6 @@ export async function openFront(o: {
           directory,
           idp,
           channelOf: channelFacts(answering.reads, now, core.log),
-          chat,
         });
   if (linear !== null) pages.route("/", linear.routes);
   const linearPages =

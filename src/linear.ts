@@ -78,8 +78,6 @@ export async function openLinear(o: {
   readonly idp: IdpFile | null;
   /** What Slack says of a channel now; `null`: it cannot be known. */
   readonly channelOf: (channel: string) => Promise<{ readonly shared: boolean } | null>;
-  /** Of the workspace, for words to one person. */
-  readonly chat: Chat<View>;
   /** When a delivery counts as left behind by a process that is gone. */
   readonly leftBehindMs?: number;
 }): Promise<LinearSide> {
@@ -122,8 +120,6 @@ export async function openLinear(o: {
     redeem: (written) => redeem(core, { ...written, proof: "code" }),
     keep: (who, words) => keepWords(core, who, words),
     waiting: (who) => waitingWords(core, who),
-    tell: (to, view) =>
-      o.chat.whisper({ provider: "slack", workspace: workspace.id, channel: to.id, thread: "" }, to, view),
   };
   const webhooks = linearWebhooks({
     verify,

@@ -3,7 +3,7 @@ import type { LinkPlace } from "#policy/linked.ts";
 import type { Chat } from "#ports/chat.ts";
 import type { Directory } from "#ports/directory.ts";
 import type { SignIn } from "#ports/sign-in.ts";
-import { codeOwner, linkSignedIn, linkWritten, type WrittenCode } from "#runs/account/redeem.ts";
+import { codeOwner, linkWritten, redeem, type WrittenCode } from "#runs/account/redeem.ts";
 import type { Core } from "#runs/core.ts";
 import type { Linkable } from "#runs/linkable.ts";
 import type { View } from "#runs/view.ts";
@@ -43,13 +43,11 @@ interface LinkSide {
   readonly directory: Directory;
   /** Whether people sign in to the pages: then a link is of use to whom it was made for alone. */
   readonly signIn: boolean;
-  /** For words to one person. */
-  readonly chat: Chat<View>;
 }
 
 /** The pages where people sign in at a place, and come back from it. */
 async function linkRoutes(
-  { core, directory, signIn, chat }: LinkSide,
+  { core, directory, signIn }: LinkSide,
   at: {
     readonly place: LinkPlace;
     readonly within?: string;
@@ -72,7 +70,7 @@ async function linkRoutes(
     owner: (link) => codeOwner(core, { text: link, provider: place, once: null }),
     link: ({ link, who, once }) => {
       const account = { ...who, name: who.name ?? null };
-      const act = () => linkSignedIn(core, chat, { provider: place, code: link, account, once });
+      const act = () => redeem(core, { text: link, account, proof: "sign_in", once });
       return around({ user: who.id, once, act });
     },
     ...(signIn ? { visitor: sessions.visitor } : {}),
@@ -86,7 +84,13 @@ export interface GithubLinks {
 }
 
 /** How people of the workspace link their accounts of GitHub. */
-export async function githubLinks(o: LinkSide & { readonly github: GithubApp | null }): Promise<GithubLinks> {
+export async function githubLinks(
+  o: LinkSide & {
+    readonly github: GithubApp | null;
+    /** For a refusal to one person. */
+    readonly chat: Chat<View>;
+  },
+): Promise<GithubLinks> {
   const { core, github, chat } = o;
   const by = githubLinkWay(github);
   if (github === null || by === null) return { routes: null, wrote: null };

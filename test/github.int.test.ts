@@ -132,10 +132,21 @@ describe.skipIf(noBubblewrap !== null)("with GitHub", { timeout: PATIENCE_MS }, 
     const back = double.oauth.consent(pressed.headers.get("location") ?? "", { id: 583231, login: "ana-at-acme" });
     const cookie = (pressed.headers.getSetCookie()[0] ?? "").split(";", 1)[0] ?? "";
     expect((await fetch(back)).status).toBe(400);
+    // Slack says who Ana is, and takes no message for a while.
+    await stage.control("fault", { method: "chat.postMessage", status: 503, times: 4 });
     expect(await (await fetch(back, { headers: { cookie } })).text()).toContain("ana-at-acme on GitHub is");
+
+    const direct = async () => {
+      const { body } = await stage.control("messages/D0ANA");
+      return body.messages as unknown as readonly { text: string }[];
+    };
+    const linked = async () =>
+      (await direct()).filter(({ text }) => /^ana-at-acme on GitHub is linked with/.test(text));
+    await until("Ana is told when Slack is back", async () => (await linked()).length > 0);
 
     await chat.approveNext("shop", thread);
     await until("its pull request", async () => (await said()).includes(`${double.url}/${repo}/pull/2`));
+    expect(await linked()).toHaveLength(1);
     const pull = (await double.as("bo")("GET", `/repos/${repo}/pulls/2`)) as Pull;
     const message = await gitText(double.git, ["log", "-1", "--format=%B", pull.head.sha], {
       gitDir: double.gitDir(repo),

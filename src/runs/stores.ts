@@ -256,7 +256,7 @@ export interface OutboxRow {
   /** `null`: it belongs to no run; a note of the same key has its facts. */
   readonly runId: RunId | null;
   readonly place: Place;
-  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "forge"; "policy" and "unlinked" belong to no run. */
+  /** "status", "approval", "reminder", "receipt", "outcome", "blocked", "forge"; "policy", "linked" and "unlinked" belong to no run. */
   readonly kind: string;
   /** What it is about: an approval id, a host; `null` for the run itself. */
   readonly subject: string | null;

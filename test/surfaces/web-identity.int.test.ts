@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type MemorySignIn, memorySignIn } from "#adapters/directory/memory-sign-in.ts";
 import type { Account } from "#ports/directory.ts";
 import { ofAccounts } from "#runs/account/link.ts";
-import { codeOwner, linkSignedIn, redeem } from "#runs/account/redeem.ts";
+import { codeOwner, redeem } from "#runs/account/redeem.ts";
 import { takeBack } from "#runs/account/unlink.ts";
 import { identityRoutes, linkedAt, linkPage } from "#surfaces/web/identity.ts";
 import { signInLink } from "#surfaces/web/sign-in.ts";
@@ -14,10 +14,10 @@ const LINKED_AT = linkedAt("github");
 const GITHUB = { provider: "github", workspace: "github.com" } as const;
 const account = (id: number, name: string) => ({ ...GITHUB, id: String(id), name });
 const OCTOCAT = account(583231, "octocat");
+const LINKED = { kind: "linked", provider: "github", name: "octocat", person: "Ana" };
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
 let github: MemorySignIn;
-let told: { to: string; name: string }[];
 /** Who has signed in to the pages in the browser; `undefined`: people do not sign in here. */
 let visitor: Account | null | undefined;
 beforeEach(async () => {
@@ -35,7 +35,6 @@ beforeEach(async () => {
     },
   );
   github = memorySignIn();
-  told = [];
   visitor = undefined;
 });
 afterEach(async () => {
@@ -48,16 +47,7 @@ function pages() {
     signIn: github,
     owner: (link) => codeOwner(core, { text: link, provider: "github", once: null }),
     link: ({ link, who, once }) =>
-      linkSignedIn(
-        core,
-        {
-          async whisper(_place, to, view) {
-            if (view.kind !== "linked") throw new Error(`${view.kind} is said here`);
-            told.push({ to: to.id, name: view.name });
-          },
-        },
-        { provider: "github", code: link, account: { ...who, name: who.name ?? null }, once },
-      ),
+      redeem(core, { text: link, account: { ...who, name: who.name ?? null }, proof: "sign_in", once }),
     ...(visitor === undefined ? {} : { visitor: async () => visitor ?? null }),
     baseUrl: HOME,
     place: "github",
@@ -102,6 +92,12 @@ const accounts = async (who: Account) => {
   return view.kind === "links" ? view.accounts : null;
 };
 
+/** What was said to one person until now. */
+async function toldSoFar() {
+  await house.show();
+  return house.whispered;
+}
+
 test("a person shows on GitHub which account is theirs, and is told in their chat", async () => {
   const path = await linkOf(ANA);
   const page = await get(path);
@@ -114,8 +110,20 @@ test("a person shows on GitHub which account is theirs, and is told in their cha
   const done = await comesBack(path);
   expect([done.status, await done.text()]).toEqual([200, expect.stringContaining("octocat on GitHub is Ana in Slack")]);
   expect(done.headers.getSetCookie().join()).toContain("Max-Age=0");
-  expect(told).toEqual([{ to: "U0ANA", name: "octocat" }]);
+  expect(await toldSoFar()).toEqual([{ to: "U0ANA", view: LINKED }]);
   expect(await accounts(ANA)).toEqual([{ provider: "github", name: "octocat" }]);
+});
+
+test("while Slack takes no words the page says that it is linked, and its owner is told once when it is back", async () => {
+  house.world.chatAway = true;
+  const done = await comesBack(await linkOf(ANA));
+  expect([done.status, await done.text()]).toEqual([200, expect.stringContaining("octocat on GitHub is Ana in Slack")]);
+  await house.show();
+  expect(house.whispered).toEqual([]);
+  house.world.chatAway = false;
+  await house.show();
+  await house.show();
+  expect(house.whispered).toEqual([{ to: "U0ANA", view: LINKED }]);
 });
 
 test("opening a link, as a preview does, uses nothing up and begins nothing", async () => {
@@ -145,7 +153,7 @@ test("an answer that comes into another browser links nobody", async () => {
     const answer = await get(`${LINKED_AT}${query}`, cookie);
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("begun in another browser")]);
   }
-  expect(told).toEqual([]);
+  expect(await toldSoFar()).toEqual([]);
   expect(await accounts(ANA)).toEqual([]);
   expect(await accounts(BO)).toEqual([]);
 });
@@ -161,7 +169,7 @@ test("a state that is forged, a code of another attempt, and a no at GitHub link
   mixed.set("state", new URL(url).searchParams.get("state") ?? "");
   expect((await get(`${LINKED_AT}?${mixed}`, cookie)).status).toBe(400);
   expect((await get(`${LINKED_AT}${github.decline(url)}`, cookie)).status).toBe(400);
-  expect(told).toEqual([]);
+  expect(await toldSoFar()).toEqual([]);
 });
 
 test("an answer and its cookie that are shown again link nobody else", async () => {
@@ -173,7 +181,7 @@ test("an answer and its cookie that are shown again link nobody else", async () 
   expect([again.status, await again.text()]).toEqual([410, expect.stringContaining("used before")]);
   expect((await get(path)).status).toBe(410);
   expect((await press(path)).status).toBe(410);
-  expect(told).toHaveLength(1);
+  expect(await toldSoFar()).toHaveLength(1);
 });
 
 test("two browsers that come back at once with one link are one link", async () => {
@@ -250,13 +258,16 @@ test("who signs in as an account takes it from whom a code gave it, who is told 
   expect(await accounts(BO)).toEqual([]);
   await house.show();
   await house.show();
-  expect(house.whispered).toEqual([
-    {
-      to: "U0BO",
-      view: { kind: "link_lost", provider: "github", account: "octocat", name: "octocat", by: { signedIn: "Ana" } },
-    },
-  ]);
-  expect(told).toEqual([{ to: "U0ANA", name: "octocat" }]);
+  expect(house.whispered).toHaveLength(2);
+  expect(house.whispered).toEqual(
+    expect.arrayContaining([
+      { to: "U0ANA", view: LINKED },
+      {
+        to: "U0BO",
+        view: { kind: "link_lost", provider: "github", account: "octocat", name: "octocat", by: { signedIn: "Ana" } },
+      },
+    ]),
+  );
 });
 
 test("an account that was signed in as is won back by the operator's word, and by no code nor another sign-in", async () => {
@@ -302,7 +313,7 @@ test("who has left the workspace since is linked with nothing, and while Slack i
   house.directory.fail(null);
   house.directory.put({ ...ANA, kind: "deactivated" });
   expect((await get(`${LINKED_AT}${github.consent(url, OCTOCAT)}`, cookie)).status).toBe(403);
-  expect(told).toEqual([]);
+  expect(await toldSoFar()).toEqual([]);
 });
 
 test("while GitHub is silent that is said, and the link stays good", async () => {

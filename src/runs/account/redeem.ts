@@ -1,4 +1,3 @@
-import type { LinkPlace } from "#policy/linked.ts";
 import type { Chat } from "#ports/chat.ts";
 import { type Account, DirectoryUnavailable, type ExternalId } from "#ports/directory.ts";
 import type { Core } from "#runs/core.ts";
@@ -8,6 +7,7 @@ import type { Person } from "#runs/run.ts";
 import type { LinkedAccount } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
 import { wakeHeld } from "./linked.ts";
+import { tellLinked } from "./tell-linked.ts";
 import { tellUnlinked } from "./unlink.ts";
 
 /** `owner`: whose code it is, where that is known and they could be told. */
@@ -48,7 +48,8 @@ export async function codeOwner(
 
 /**
  * Links the account that showed a code with the chat account that it was made for. An account of another workspace than ours uses
- * nothing up. `once`: names the telling, so that the same one after a crash is no second use. Runs that wait for it go on. Whose account it was until now, by a weaker proof, is told.
+ * nothing up. `once`: names the telling, so that the same one after a crash is no second use. Runs that wait for it go on. Both are
+ * told in their chat, once, even when it is away: whose account it is from now on, and whose it was until now, by a weaker proof.
  */
 export async function redeem(
   core: Core,
@@ -79,10 +80,11 @@ export async function redeem(
     if (link.how === "theirs") return { refused: "theirs", owner, holder: link.holder.name };
     if (link.how === "another") return { refused: "another", owner, holder: null };
     if (link.from !== null) await tellUnlinked(core, tx, account, link.from, { signedIn: person.name });
+    await tellLinked(core, tx, { use: key, account, owner });
     return { person, from: link.from };
   });
   if ("refused" in came) return came;
-  if (came.from !== null) core.nudge();
+  core.nudge();
   await wakeHeld(core, came.person);
   return { linked: owner, from: came.from?.name ?? null };
 }
@@ -92,22 +94,6 @@ type Whisper = Pick<Chat<View>, "whisper">;
 
 const tell = (chat: Whisper, to: ExternalId, view: View): Promise<void> =>
   chat.whisper({ provider: to.provider, workspace: to.workspace, channel: to.id, thread: "" }, to, view);
-
-/** Whoever owns the chat account hears of it, or a link that was read over a shoulder would go unseen. */
-const tellLinked = (chat: Whisper, owner: Account, provider: LinkPlace, name: string): Promise<void> =>
-  tell(chat, owner, { kind: "linked", provider, name, person: owner.name });
-
-/** Somebody came back from a place where they signed in, as this account. */
-export async function linkSignedIn(
-  core: Core,
-  chat: Whisper,
-  o: { readonly provider: LinkPlace; readonly code: string; readonly account: LinkedAccount; readonly once: string },
-): Promise<Linked | Refused> {
-  const { account } = o;
-  const came = await redeem(core, { text: o.code, account, proof: "sign_in", once: o.once });
-  if ("linked" in came) await tellLinked(chat, came.linked, o.provider, account.name ?? account.id);
-  return came;
-}
 
 /** A code that an account wrote on a pull request. */
 export interface WrittenCode {
@@ -123,14 +109,15 @@ export interface WrittenCode {
 
 /**
  * Somebody wrote a code on GitHub. Only on a pull request of ours: nobody is watched anywhere else. There is no answer there;
- * whoever owns the code is told in their chat what came of it. Throws when Slack does not say whose that is.
+ * whoever owns the code is told in their chat what came of it. Throws when Slack does not say whose that is, or cannot be told a
+ * refusal.
  */
 export async function linkWritten(core: Core, chat: Whisper, word: WrittenCode): Promise<void> {
   const place = core.linkable?.find(({ provider }) => provider === "github");
   if (place === undefined || (await core.stores.runs.byPullRequest(word.repo, word.number)) === null) return;
   const account = { provider: "github", workspace: place.workspace, id: String(word.id), name: word.login };
   const came = await redeem(core, { text: word.code, account, proof: "code", once: word.deliveryId });
-  if ("linked" in came) return tellLinked(chat, came.linked, "github", word.login);
+  if ("linked" in came) return;
   if (came.refused === "directory_unavailable") throw new Error("Slack did not say whose code that is");
   core.log("a code on GitHub linked nobody", { why: came.refused, repo: word.repo, number: word.number });
   const { refused: why, holder } = came;

@@ -1,5 +1,6 @@
 import { type GroupRef, groupOf } from "#policy/policy.ts";
 import { type Chat, ChatUnavailable, type Place } from "#ports/chat.ts";
+import { LINKED, linkedOf } from "#runs/account/tell-linked.ts";
 import { lostOf, UNLINKED } from "#runs/account/unlink.ts";
 import type { Core } from "#runs/core.ts";
 import { newsOf } from "#runs/decision/policy-news.ts";
@@ -92,10 +93,10 @@ async function show(
 ): Promise<number | null> {
   const { outbox } = core.stores;
   try {
-    if (row.kind === UNLINKED) {
-      const lost = await lostOf(core, row);
+    if (row.kind === UNLINKED || row.kind === LINKED) {
+      const told = await (row.kind === LINKED ? linkedOf : lostOf)(core, row);
       const { provider, workspace, channel: id } = row.place;
-      if (lost !== null) await chat.whisper(row.place, { provider, workspace, id }, lost);
+      if (told !== null) await chat.whisper(row.place, { provider, workspace, id }, told);
       return (await outbox.shown(row.key, row.version, null)) ? 0 : null;
     }
     const about = known ?? (await aboutOf(core, row));

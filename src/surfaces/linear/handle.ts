@@ -150,8 +150,6 @@ export function handler({ organization, tracker, verbs, botUrl, linkBy, log }: H
       });
     }
     const account = came.linked;
-    // Whoever owns the Slack account must hear of it, or a code that was read over a shoulder would go unseen.
-    await verbs.tell(account, { kind: "linked", provider: "linear", name: there.name, person: account.name });
     await say(delivery, delivery.session, "thought", linkedWords(account));
     if ((await goOn(user, account)) === 0 && (await verbs.runAt(placeOf(delivery))) === null)
       await post(delivery, delivery.session, "next", {

@@ -17,6 +17,7 @@ export interface LinearVerbs {
   runAt(place: Place): Promise<Run | null>;
   /** Runs that were asked for on a ticket and are not over. */
   runsOn(ticket: string): Promise<readonly Run[]>;
+  /** Whoever owns the chat account is told of it in their chat. */
   redeem(o: {
     readonly text: string;
     readonly account: LinkedAccount;
@@ -25,6 +26,4 @@ export interface LinearVerbs {
   /** `false`: too much waits already. */
   keep(who: ExternalId, words: Words): Promise<boolean>;
   waiting(who: ExternalId): Promise<readonly { readonly words: Words; settle(): Promise<void> }[]>;
-  /** Says something to one person in their chat. Rejects when it could not be said. */
-  tell(to: Account, view: View): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { githubLinks } from "#links.ts";
 import type { Account } from "#ports/directory.ts";
 import { Secret } from "#ports/secret.ts";
 import { ofAccounts } from "#runs/account/link.ts";
+import { linkWritten } from "#runs/account/redeem.ts";
 import { pullRequestChanged } from "#runs/result/review.ts";
 import type { Run } from "#runs/run.ts";
 import type { View } from "#runs/view.ts";
@@ -13,6 +14,9 @@ import { ANA, BO, CY, memoryHouse } from "#test/runs/memory-house.ts";
 
 const SECRET = "webhook-secret";
 const OCTOCAT = { id: 583231, login: "octocat", type: "User" };
+
+/** What is said of a refusal is said to one person. */
+const NOBODY_TOLD = { whisper: () => Promise.reject(new Error("nothing is refused here")) };
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
 let hooks: GithubWebhooks;
@@ -121,7 +125,10 @@ const accounts = async (who: Account) => {
 
 test("a code in a review of a pull request of ours links the account that wrote it, and its owner is told", async () => {
   expect(await send("pull_request_review", review(`${await codeOf(ANA)}\n`))).toBe(202);
-  expect(told).toEqual([{ to: "U0ANA", view: { kind: "linked", provider: "github", name: "octocat", person: "Ana" } }]);
+  await house.show();
+  expect(house.whispered).toEqual([
+    { to: "U0ANA", view: { kind: "linked", provider: "github", name: "octocat", person: "Ana" } },
+  ]);
   expect(await accounts(ANA)).toEqual(["octocat"]);
   const on = { provider: "slack", workspace: "T0LOCAL" };
   const account = { provider: "github", workspace: "github.com", id: "583231" };
@@ -185,21 +192,52 @@ test("a late code, a forged one and an account that is somebody's link nobody", 
 });
 
 test("a delivery that is handled twice, as after a crash, is no second use", async () => {
-  slackAway = true;
   const code = await codeOf(ANA);
-  await send("pull_request_review", review(code), { delivery: "d-1" });
-  expect(told).toEqual([]);
+  for (let times = 0; times < 2; times += 1) {
+    await linkWritten(house.core, NOBODY_TOLD, {
+      deliveryId: "d-1",
+      repo: run.repo,
+      number: run.pullRequest?.number ?? 0,
+      id: OCTOCAT.id,
+      login: OCTOCAT.login,
+      code,
+    });
+  }
+  await house.show();
+  expect(house.whispered).toHaveLength(1);
+  expect(await accounts(ANA)).toEqual(["octocat"]);
+});
+
+test("while Slack is away an account is linked all the same, and its owner is told once when it is back", async () => {
+  slackAway = true;
+  house.world.chatAway = true;
+  expect(await send("pull_request_review", review(await codeOf(ANA)))).toBe(202);
+  expect(await accounts(ANA)).toEqual(["octocat"]);
+  await house.show();
+  expect(house.whispered).toEqual([]);
+  house.world.chatAway = false;
+  await house.show();
+  await house.show();
+  expect(house.whispered).toMatchObject([{ to: "U0ANA", view: { kind: "linked" } }]);
+});
+
+test("a refusal that cannot be said is said when the delivery is taken up again", async () => {
+  const late = await codeOf(ANA);
+  house.world.offset += 11 * 60_000;
+  slackAway = true;
+  await send("pull_request_review", review(late), { delivery: "d-1" });
   slackAway = false;
   hooks = await opened();
   await hooks.redrive();
-  await send("pull_request_review", review(code), { delivery: "d-1" });
-  expect(told).toHaveLength(1);
-  expect(await accounts(ANA)).toEqual(["octocat"]);
+  await send("pull_request_review", review(late), { delivery: "d-1" });
+  expect(told).toMatchObject([{ to: "U0ANA", view: { kind: "link_refused", why: "code_late" } }]);
 });
 
 test("a code reaches neither the log nor the record", async () => {
   const code = await codeOf(ANA);
   await send("pull_request_review", review(code));
+  await house.show();
   const record = JSON.stringify(await house.core.stores.events.after(run.id, 0, 1_000));
-  for (const text of [record, house.logged.join("\n"), JSON.stringify(told)]) expect(text).not.toContain("cslink_");
+  for (const text of [record, house.logged.join("\n"), JSON.stringify(house.whispered)])
+    expect(text).not.toContain("cslink_");
 });

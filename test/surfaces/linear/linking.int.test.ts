@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { TicketUnavailable } from "#ports/ticket.ts";
 import { ANA, BO, DEE } from "#test/runs/memory-house.ts";
 import { type LinearWorld, linearWorld } from "./world.ts";
 
@@ -28,6 +29,7 @@ test("whoever is not linked starts nothing, is told how, and what they asked for
 
   await world.prompt(session, ana, `Here it is: ${await world.code(ANA)}`);
   expect(world.said(session).join("\n")).toContain("Your account is linked with Ana in Slack");
+  await world.show();
   expect(world.told).toEqual([
     { to: "U0ANA", view: { kind: "linked", provider: "linear", name: "Ana", person: "Ana" } },
   ]);
@@ -46,21 +48,37 @@ test("a code works once: another account that writes it is told so, and is nobod
   expect(world.said(second).at(-1)).toContain("That code was used before");
   await world.created(second);
   expect(await runs()).toEqual([]);
-  // The same delivery again, as after a crash, is no second use.
+  await world.show();
   expect(world.told).toHaveLength(1);
 });
 
 test("a delivery of a code that is handled twice links once, and meets no used code", async () => {
   const code = await world.code(ANA);
   const session = world.session(world.issue(TASK), world.people.ana);
-  world.world.slackAway = true;
+  // Linked, and then the process dies before it can say so.
+  const away = new TicketUnavailable("unreachable", "Linear is away");
+  for (let posts = 0; posts < 2; posts += 1) world.tracker.fail(away, "post");
   await world.prompt(session, world.people.ana, code);
-  world.world.slackAway = false;
+  expect(world.said(session)).toEqual([]);
   await world.restart();
   await world.redrive();
   expect(world.said(session).join("\n")).toContain("Your account is linked with Ana");
   expect(world.said(session).join("\n")).not.toContain("used before");
+  await world.show();
   expect(world.told).toHaveLength(1);
+});
+
+test("while Slack is away an account is linked all the same, and its owner is told once when it is back", async () => {
+  const session = world.session(world.issue(TASK), world.people.ana);
+  world.world.slackAway = true;
+  await world.prompt(session, world.people.ana, await world.code(ANA));
+  expect(world.said(session).join("\n")).toContain("Your account is linked with Ana");
+  await world.showOnce();
+  expect(world.told).toEqual([]);
+  world.world.slackAway = false;
+  await world.show();
+  await world.show();
+  expect(world.told).toMatchObject([{ to: "U0ANA", view: { kind: "linked" } }]);
 });
 
 test("a late code, a changed one and one of another installation link nobody", async () => {
@@ -88,6 +106,7 @@ test("an account that is somebody's already, and a second account of the same pe
   expect(world.said(session).at(-1)).toContain(`countersign unlink linear ${ana.id}`);
   await world.prompt(session, mallory, await world.code(ANA));
   expect(world.said(session).at(-1)).toContain("has linked another account here");
+  await world.show();
   expect(world.told).toHaveLength(1);
 });
 
@@ -112,6 +131,7 @@ test("unlink takes it back at once, and somebody else may then link the account"
   await world.created(world.session(world.issue(TASK), ana));
   expect(await runs()).toEqual([]);
   await world.prompt(session, ana, await world.code(BO));
+  await world.show();
   expect(world.told.at(-1)).toMatchObject({ to: "U0BO", view: { kind: "linked", person: "Bo" } });
 });
 

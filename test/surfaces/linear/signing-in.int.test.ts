@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type MemorySignIn, memorySignIn } from "#adapters/directory/memory-sign-in.ts";
 import type { Account } from "#ports/directory.ts";
 import { SignInNoMember } from "#ports/sign-in.ts";
-import { codeOwner, linkSignedIn, redeem } from "#runs/account/redeem.ts";
+import { codeOwner, redeem } from "#runs/account/redeem.ts";
 import { identityRoutes, linkedAt } from "#surfaces/web/identity.ts";
 import { signInLink } from "#surfaces/web/sign-in.ts";
 import type { LinearUser } from "#test/doubles/linear/payloads.ts";
@@ -36,7 +36,7 @@ const pages = () =>
     owner: (link) => codeOwner(world.core, { text: link, provider: "linear", once: null }),
     link: ({ link, who, once }) => {
       const account = { ...who, name: who.name ?? null };
-      const act = () => linkSignedIn(world.core, world.slack, { provider: "linear", code: link, account, once });
+      const act = () => redeem(world.core, { text: link, account, proof: "sign_in", once });
       return world.signedIn({ user: who.id, once, act });
     },
   });
@@ -92,6 +92,7 @@ test("who signs in at Linear is linked, is told so in Slack and on the ticket, a
   const done = await comesBack(path, at(ana));
   expect([done.status, done.text]).toEqual([200, expect.stringContaining("Ana on Linear is Ana in Slack")]);
   expect(await accounts(ANA)).toEqual([{ provider: "linear", name: "Ana" }]);
+  await world.show();
   expect(world.told).toEqual([
     { to: "U0ANA", view: { kind: "linked", provider: "linear", name: "Ana", person: "Ana" } },
   ]);
@@ -110,8 +111,8 @@ test("a process that ends between the link and what waited for it leaves that to
     user: ana.id,
     once: "attempt",
     async act() {
-      const way = { provider: "linear", code, account: at(ana), once: "attempt" } as const;
-      expect(await linkSignedIn(world.core, world.slack, way)).toMatchObject({ linked: { id: "U0ANA" } });
+      const way = { text: code, account: at(ana), proof: "sign_in", once: "attempt" } as const;
+      expect(await redeem(world.core, way)).toMatchObject({ linked: { id: "U0ANA" } });
       linked.resolve();
       // It comes no further.
       return new Promise(() => undefined);
@@ -130,6 +131,7 @@ test("an account of another workspace is refused by name, and the link stays goo
   const other = await comesBack(path, at(ana, "another-workspace"));
   expect([other.status, other.text]).toEqual([403, expect.stringContaining("somebody of another workspace of Linear")]);
   expect(other.text).toContain("accounts are linked here of Acme alone");
+  await world.show();
   expect([await accounts(ANA), world.told]).toEqual([[], []]);
   expect((await comesBack(path, at(ana))).status).toBe(200);
 });
@@ -147,6 +149,7 @@ test("an answer that is shown again, and its cookie with it, links nobody else",
   const replayed = new URLSearchParams({ code: new URLSearchParams(query).get("code") ?? "", state });
   const theirs = await get(`${BACK}?${replayed}`, bos.cookie);
   expect([theirs.status, await theirs.text()]).toEqual([400, expect.stringContaining("was used before")]);
+  await world.show();
   expect([await accounts(BO), world.told.length]).toEqual([[], 1]);
 });
 
@@ -172,6 +175,7 @@ test("a foreign state, another browser, a no at Linear and its silence are each 
     503,
     expect.stringContaining("Linear or Slack does not answer"),
   ]);
+  await world.show();
   expect([await accounts(ANA), await accounts(BO), world.told]).toEqual([[], [], []]);
 });
 
@@ -186,6 +190,7 @@ test("a guest of Linear's is told that only members are linked", async () => {
     403,
     expect.stringContaining("is a guest, an app or an account that is closed"),
   ]);
+  await world.show();
   expect(world.told).toEqual([]);
 });
 
@@ -195,6 +200,7 @@ test("a link that somebody writes on the ticket links nobody, and is good for no
   const session = world.session(world.issue(TASK), mallory);
   await world.prompt(session, mallory, `Here it is: ${codeIn(path)}`);
   expect(world.said(session).at(-1)).toMatch(/by signing in to Linear here.*good for nothing any more.*You get a link/);
+  await world.show();
   expect([await accounts(ANA), await runs(), world.told]).toEqual([[], [], []]);
   const late = await get(path);
   expect([late.status, await late.text()]).toEqual([410, expect.stringContaining("used before")]);

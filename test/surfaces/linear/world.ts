@@ -99,7 +99,6 @@ export async function linearWorld(script: Script = {}, o: { readonly signsIn?: b
       directory: house.directory,
       idp: null,
       channelOf: async (channel) => (world.unknownChannels ? null : { shared: world.sharedChannels.includes(channel) }),
-      chat: slack,
       leftBehindMs: 0,
     });
   let side = await open();
@@ -117,6 +116,12 @@ export async function linearWorld(script: Script = {}, o: { readonly signsIn?: b
   const post = (payload: unknown, o: { delivery?: string } = {}) =>
     send(payloads.signedRequest(URL, SECRET, payload, o));
   let issues = 0;
+
+  /** Shows what is due now, and what is due at once because of it. */
+  async function showOnce(): Promise<void> {
+    const done = new AbortController();
+    await deliver(core, chat, async () => done.abort(), done.signal);
+  }
 
   return {
     house,
@@ -139,7 +144,6 @@ export async function linearWorld(script: Script = {}, o: { readonly signsIn?: b
     /** As `front.ts` has it. */
     signedIn: <T>(by: { user: string; once: string; act: () => Promise<T> }) => side.signedIn(by),
     drain: () => side.drain(),
-    slack,
     issue(title: string, description = "", key = "SHOP"): LinearIssue {
       issues += 1;
       const identifier = `${key}-${issues}`;
@@ -188,11 +192,11 @@ export async function linearWorld(script: Script = {}, o: { readonly signsIn?: b
             ? `${activity.action} ${activity.parameter}: ${activity.result}`
             : `${activity.kind}: ${activity.body}`,
         ),
+    showOnce,
     /** Shows everything that is wanted, and what is wanted because of it. */
     async show(): Promise<void> {
       await until("everything is shown", async () => {
-        const done = new AbortController();
-        await deliver(core, chat, async () => done.abort(), done.signal);
+        await showOnce();
         const wanted = await database.db.execute(sql`select key from outbox where version > shown_version`);
         return rows(wanted).length === 0;
       });
