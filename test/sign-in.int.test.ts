@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { playgroundSeed } from "#playground/seed.ts";
-import { TOKEN_HEADER } from "#playground/slack/paths.ts";
 import type { SeedUser } from "#playground/slack/world.ts";
 import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
 import { chatOf } from "#test/chaos/chat.ts";
 import { until } from "#test/chaos/until.ts";
 import { type Command, command, freePort } from "#test/command.ts";
+import { cookiesOf, SIGN_IN, signIn, signInApp } from "#test/doubles/slack/sign-in.ts";
 import { openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
 
 /**
@@ -70,7 +70,7 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
       seed: seed(),
       eventsUrl: `${home}/slack/events`,
       interactivityUrl: `${home}/slack/interactivity`,
-      openid: { clientId: "1.2", clientSecret: "client-secret-for-tests", redirectUrls: [`${home}/signin/slack`] },
+      openid: signInApp(home),
     });
     env = {
       PORT: String(port),
@@ -78,8 +78,7 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
       COUNTERSIGN_DATA: path.join(dir, "data"),
       SLACK_BOT_TOKEN: "xoxb-for-tests",
       SLACK_SIGNING_SECRET: "signing-secret-for-tests",
-      SLACK_CLIENT_ID: "1.2",
-      SLACK_CLIENT_SECRET: "client-secret-for-tests",
+      ...SIGN_IN,
       SLACK_API_URL: `${stage.url}/slack-api/`,
     };
     // The sample repositories come with the sample policy; the one with auditors is put in force after that.
@@ -104,26 +103,8 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
   });
 
   const ask = (where: string, cookie = "") => fetch(`${home}${where}`, { redirect: "manual", headers: { cookie } });
-  const cookiesOf = (answer: Response): string =>
-    answer.headers
-      .getSetCookie()
-      .map((line) => line.split(";", 1)[0] ?? "")
-      .filter((pair) => !pair.endsWith("="))
-      .join("; ");
-  const atSlack = (url: string) => fetch(url, { redirect: "manual", headers: { [TOKEN_HEADER]: TOKEN } });
-
-  /** What a browser does: our link, Slack's page of names, back to us. */
-  async function signIn(name: string): Promise<{ answer: Response; cookie: string; back: string; attempt: string }> {
-    const begun = await ask(`/signin?to=${run}`);
-    const attempt = cookiesOf(begun);
-    const names = await (await atSlack(begun.headers.get("location") ?? "")).text();
-    const [, href = ""] = new RegExp(`href="([^"]+)">${name}<`).exec(names) ?? [];
-    const consented = await atSlack(new URL(href.replaceAll("&amp;", "&"), stage.url).href);
-    const back = consented.headers.get("location") ?? "";
-    const answer = await ask(back.slice(home.length), attempt);
-    return { answer, cookie: cookiesOf(answer), back, attempt };
-  }
-  const cookieOf = async (name: string) => (await signIn(name)).cookie;
+  const signInAs = (name: string) => signIn({ home, slack: stage.url, name, to: run });
+  const cookieOf = async (name: string) => (await signInAs(name)).cookie;
 
   test("the start link opens no run, and who is not signed in learns nothing", async () => {
     const token = readFileSync(path.join(dir, "data", "keys", "start.txt"), "utf8");
@@ -136,7 +117,7 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
   });
 
   test.each(["Ana", "Cy"])("%s, who is in the channel, sees the run, its list and its live changes", async (name) => {
-    const { answer, cookie } = await signIn(name);
+    const { answer, cookie } = await signInAs(name);
     expect([answer.status, answer.headers.get("location")]).toEqual([303, run]);
     const page = await ask(run, cookie);
     expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("Orders are shipped from Lyon.")]);
@@ -169,12 +150,12 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
   });
 
   test("Dee, a guest of that very channel, is not let in", async () => {
-    const { answer, cookie } = await signIn("Dee");
+    const { answer, cookie } = await signInAs("Dee");
     expect([answer.status, cookie]).toEqual([403, ""]);
   });
 
   test("a replayed address and a forged state sign nobody in", async () => {
-    const { back, attempt } = await signIn("Ana");
+    const { back, attempt } = await signInAs("Ana");
     const where = back.slice(home.length);
     for (const forged of [where, where.replace(/state=[^&]+/, "state=forged"), where.replace(/code=[^&]+/, "code=1")]) {
       const answer = await ask(forged, attempt);
@@ -204,7 +185,7 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
   test("neither the client's secret nor a session is in what the product says", async () => {
     const cookie = await cookieOf("Ana");
     const [, value = "nothing"] = /countersign_session=([^;]+)/.exec(cookie) ?? [];
-    expect(product.words()).not.toContain("client-secret-for-tests");
+    expect(product.words()).not.toContain(SIGN_IN.SLACK_CLIENT_SECRET);
     expect(product.words()).not.toContain(value);
   });
 });

@@ -30,16 +30,8 @@ export interface Page {
   close(): Promise<void>;
 }
 
-/** Where the pages are and what opens them. Beside a real workspace that is the cookie of the start link (`entered`). */
+/** Where the pages are and what opens them: of somebody who has signed in, the cookie of their session. */
 export type Visitor = Pick<Installation, "url" | "token"> & { readonly cookie?: string };
-
-/** Opens the start link, as once in a browser. */
-export async function entered(house: Pick<Installation, "url" | "token">): Promise<Visitor> {
-  const answer = await fetch(`${house.url}/runs?token=${house.token()}`, { redirect: "manual" });
-  const [cookie = ""] = (answer.headers.get("set-cookie") ?? "").split(";");
-  if (cookie === "") throw new Error(`the start link was answered ${answer.status} without a cookie`);
-  return { url: house.url, token: house.token, cookie };
-}
 
 export const headersOf = ({ token, cookie }: Visitor): Record<string, string> =>
   cookie === undefined ? { [TOKEN_HEADER]: token() } : { cookie };

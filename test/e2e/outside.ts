@@ -16,6 +16,7 @@ import { type LinearDouble, linearDouble } from "#test/doubles/linear/double.ts"
 import { linearSchemaFile } from "#test/doubles/linear/schema.ts";
 import { type NeonDouble, neonDouble } from "#test/doubles/neon/proxy.ts";
 import { unknownArguments } from "#test/doubles/slack/arguments.ts";
+import { SIGN_IN, signInApp } from "#test/doubles/slack/sign-in.ts";
 import { APP_TOKEN, openStage, type Stage, TOKEN } from "#test/playground/stage.ts";
 import { administer, withDatabase } from "#test/postgres.ts";
 import { frontDoor } from "./front-door.ts";
@@ -70,7 +71,12 @@ export async function outside(o: { readonly server: string; readonly name: strin
   const door = opening.use(await frontDoor());
   // No address of ours: Slack's requests come over the sockets that both replicas hold.
   const slack = opening.adopt(
-    await openStage({ over: "socket", eventsUrl: "http://127.0.0.1:1/unused", seed: playgroundSeed([DIRECT]) }),
+    await openStage({
+      over: "socket",
+      eventsUrl: "http://127.0.0.1:1/unused",
+      seed: playgroundSeed([DIRECT]),
+      openid: signInApp(door.url),
+    }),
     (one) => one.close(),
   );
   const linear = opening.adopt(
@@ -99,6 +105,7 @@ export async function outside(o: { readonly server: string; readonly name: strin
         SLACK_BOT_TOKEN: "xoxb-for-tests",
         SLACK_APP_TOKEN: APP_TOKEN,
         SLACK_API_URL: `${slack.url}/slack-api/`,
+        ...SIGN_IN,
         ...github.settings(path.join(keys, "app.pem")),
         ...linear.settings,
         ...platform.settings,

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { z } from "zod";
 import { CHECK_NAME } from "#adapters/repo-host/github/checks.ts";
 import type { Message } from "#test/chaos/chat.ts";
-import { entered, headersOf, openPage, type Page, type Visitor } from "#test/chaos/page.ts";
+import { headersOf, openPage, type Page, type Visitor } from "#test/chaos/page.ts";
 import type { Published } from "#test/chaos/places.ts";
 import { REACHED } from "#test/chaos/points.ts";
 import type { Ended } from "#test/chaos/story.ts";
@@ -13,6 +13,7 @@ import { until } from "#test/chaos/until.ts";
 import { anaSignsIn } from "#test/doubles/linear/sign-in.ts";
 import { type Outside, REPO } from "./outside.ts";
 import { countersign } from "./product.ts";
+import { signedIn } from "./signed-in.ts";
 
 /** The moments of a ticket's way at which every surface is looked at, and something may be killed after that. */
 export const STEPS = ["asked", "approved", "at work", "checking", "in review"] as const;
@@ -85,7 +86,7 @@ export async function ticketStory(
     until(`the thread says ${fits}`, async () =>
       (await chat.messages("shop")).some((one) => one.ts === thread && fits.test(one.text)),
     );
-  const visitor = await entered(house);
+  const visitor = await signedIn(at, "Ana", runId);
   const page = openPage(visitor, runId);
   try {
     await page.until("it waits", ({ state }) => state === "waiting");
