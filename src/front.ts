@@ -5,7 +5,6 @@ import { idpFile } from "#adapters/directory/idp.ts";
 import { joinedDirectory } from "#adapters/directory/joined.ts";
 import { slackAccess, slackHmac } from "#adapters/directory/slack-access.ts";
 import { githubVerifier } from "#adapters/repo-host/github/verifier.ts";
-import { localHostPages } from "#adapters/repo-host/local/pages.ts";
 import type { Keys } from "#adapters/secrets/keys.ts";
 import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
 import { localGate } from "#playground/slack/guard.ts";
@@ -16,7 +15,6 @@ import type { Directory, ExternalId } from "#ports/directory.ts";
 import type { Secret } from "#ports/secret.ts";
 import { ofAccounts } from "#runs/account/link.ts";
 import type { Core } from "#runs/core.ts";
-import { authorsOfPull } from "#runs/record/authors.ts";
 import { askAgain } from "#runs/request/ask-again.ts";
 import { choose } from "#runs/request/choose.ts";
 import { hear } from "#runs/request/hear.ts";
@@ -30,7 +28,7 @@ import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.t
 import { slackSurface } from "#surfaces/slack/app.ts";
 import { channelFacts } from "#surfaces/slack/channel-facts.ts";
 import { ownName, startGate } from "#surfaces/web/gate.ts";
-import { pageLook } from "#surfaces/web/look.ts";
+import { codeRoutes } from "./code-pages.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
 import { type LinearApp, openLinear } from "./linear.ts";
@@ -65,7 +63,7 @@ export interface Front {
 
 /** Where repositories of `--repo` are asked about; `policies/org.yaml` maps it to the team "yours". */
 const OWN_CHANNEL = "C0YOURS";
-/** With a real workspace the start link is the operator's: whoever has it may merge on the local git host. */
+/** Beside a real workspace where nobody signs in the start link is the operator's: whoever has it may merge on the local git host. */
 const OPERATOR = { id: "operator", name: "Operator (start link)" };
 
 /** Builds the Slack surface over real Slack or over the local page: the same code, another address. */
@@ -165,24 +163,15 @@ export async function openFront(o: {
   pages.route("/", runRoutes({ core, elsewhere, gate, signIn, directory, ...whose }));
   const { local: localHost, github } = o.forge;
   if (localHost !== null) {
-    pages.use("/code/*", ...gate);
-    pages.route(
-      "/code",
-      localHostPages(localHost, {
-        look: pageLook,
-        people: local
-          ? world.users.filter((one) => !one.isBot && !one.isGuest).map((one) => ({ id: one.id, name: one.realName }))
-          : [OPERATOR],
-        authors: (repo, number) => authorsOfPull(core, repo, number),
-        mayView: () => true,
-        viewer: (request) => {
-          if (!local) return OPERATOR;
-          const id = parse(request.headers.get("cookie") ?? "", PERSON_COOKIE)[PERSON_COOKIE];
-          const user = playground ? world.users.find((one) => one.id === id && !one.isBot && !one.isGuest) : undefined;
-          return user ? { id: user.id, name: user.realName } : null;
-        },
-      }),
-    );
+    const people = world.users
+      .filter((one) => !one.isBot && !one.isGuest)
+      .map((one) => ({ id: one.id, name: one.realName }));
+    const chosen = (request: Request) => {
+      const id = parse(request.headers.get("cookie") ?? "", PERSON_COOKIE)[PERSON_COOKIE];
+      return (playground && people.find((one) => one.id === id)) ?? null;
+    };
+    const at = local ? { people, viewer: chosen } : { people: [OPERATOR], viewer: () => OPERATOR };
+    pages.route("/", codeRoutes({ core, host: localHost, gate, directory, signIn: signIn !== null, at }));
   }
   const linkSide = { core, directory, signIn: signIn !== null, chat };
   const links = await githubLinks({ ...linkSide, github });

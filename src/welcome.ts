@@ -37,7 +37,7 @@ export function welcomeOf(
     `  agent     ${agent}`,
     `  chat      ${chatOf(config.slack, baseUrl, token)}`,
     ...(forge.github === null ? [] : [`  code      GitHub, as App ${forge.github.appId}`]),
-    ...(config.signIn !== null && forge.local !== null ? [`  code      ${baseUrl}/code?token=${token}`] : []),
+    ...(config.signIn !== null && forge.local !== null ? [`  code      ${baseUrl}/code`] : []),
     ...(linear === null ? [] : [`  tickets   Linear, in ${linear.organization.name}`]),
     ...(own.length > 0 ? [`  yours     ${own.join(", ")}: ask in #yours`] : []),
     `  data      ${config.dataDir}`,

@@ -68,6 +68,7 @@ export const ROOTS = [
   "tenants",
   "welcome",
   "run-pages",
+  "code-pages",
   "gateway-role",
   "places",
   "config",

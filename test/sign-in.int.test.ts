@@ -28,12 +28,13 @@ const another = (id: string, realName: string): SeedUser => ({
   can: "",
 });
 
-/** The sample workspace, with Eve, who is in no channel and audits, Fin of another team, and Bo who leads from outside. */
+/** The sample workspace, with Eve, who is in no channel and audits, Fin of another team, and Bo who leads from outside, as Cy does from within. */
 function seed() {
   const sample = playgroundSeed();
   return {
     ...sample,
     users: [...sample.users, another("U0EVE", "Eve"), another("U0FIN", "Fin")],
+    groups: sample.groups.map((group) => (group.id === "S0LEADS" ? { ...group, users: ["U0BO", "U0CY"] } : group)),
     channels: sample.channels.map((channel) => ({
       ...channel,
       members: channel.members
@@ -51,6 +52,7 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
   let product: Command;
   let env: Record<string, string>;
   let run = "";
+  let thread = "";
 
   const start = async (more: Record<string, string> = { COUNTERSIGN_POLICIES: policies }) => {
     product = command(["serve"], { ...env, ...more });
@@ -84,7 +86,7 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
     // The sample repositories come with the sample policy; the one with auditors is put in force after that.
     await start({});
     const chat = chatOf({ url: stage.url, token: () => TOKEN });
-    await chat.ask("shop", 'append "Orders are shipped from Lyon." to README.md');
+    thread = await chat.ask("shop", 'append "Orders are shipped from Lyon." to README.md');
     run = await until("Bo is asked, and the run's page is linked", async () => {
       const said = JSON.stringify(await chat.messages("shop"));
       if (!said.includes('"text":"Approve"')) return null;
@@ -180,6 +182,67 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
     expect((await ask(run, cookie)).status).toBe(200);
     expect((await press(home)).status).toBe(303);
     expect((await ask(run, cookie)).status).toBe(401);
+  });
+
+  test("the pull request on the local host is read as its run is, and merged by who is neither author nor auditor", async () => {
+    const chat = chatOf({ url: stage.url, token: () => TOKEN });
+    await until(
+      "Cy approves, as Bo is in no channel where he could press",
+      async () => (await chat.approve("shop", thread, "U0CY")) > 0,
+    );
+    const said = async () => JSON.stringify(await chat.messages("shop"));
+    const pull = await until("its pull request", async () =>
+      new RegExp(`${home}(/code/[\\w/-]+/pull/1)`).exec(await said()),
+    );
+    const where = pull[1] ?? "";
+    const repository = where.replace("/pull/1", "");
+    const token = readFileSync(path.join(dir, "data", "keys", "start.txt"), "utf8");
+    for (const page of ["/code", repository, where, `${where}?token=${token}`]) {
+      const answer = await ask(page);
+      expect([page, answer.status]).toEqual([page, 401]);
+      expect(await answer.text()).toContain(`/signin?to=${encodeURIComponent(page.split("?", 1)[0] ?? "")}`);
+    }
+    /** What this person's browser is shown, and what comes of its press. */
+    const browser = async (name: string) => {
+      const cookie = await cookieOf(name);
+      const answer = await ask(where, cookie);
+      const page = await answer.text();
+      const [, formToken = "", head = ""] =
+        /\/close">.*?name="token" value="([^"]+)".*?name="head" value="([^"]+)"/.exec(page) ?? [];
+      const press = (act: string, given = formToken) =>
+        fetch(`${home}${where}/${act}`, {
+          method: "POST",
+          redirect: "manual",
+          headers: { cookie: `${cookie}; ${cookiesOf(answer)}`, origin: home },
+          body: new URLSearchParams({ token: given, head }),
+        });
+      const mergeToken = /\/merge">.*?name="token" value="([^"]+)"/.exec(page)?.[1] ?? null;
+      return { cookie, status: answer.status, page, press, mergeToken };
+    };
+    const fin = await browser("Fin");
+    const none = await ask(`${repository}/pull/99`, fin.cookie);
+    expect([fin.status, fin.page]).toEqual([404, await none.text()]);
+    expect((await fin.press("merge")).status).toBe(404);
+    expect(await (await ask("/code", fin.cookie)).text()).not.toContain(repository);
+    expect((await ask(repository, fin.cookie)).status).toBe(404);
+
+    const eve = await browser("Eve");
+    expect([eve.status, eve.mergeToken]).toEqual([200, null]);
+    expect(eve.page).toContain("It is merged and closed by members of the channel");
+    for (const act of ["merge", "close"]) {
+      const refused = await eve.press(act, "anything");
+      expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining("not decide it")]);
+    }
+
+    const ana = await browser("Ana");
+    expect([ana.status, ana.mergeToken]).toEqual([200, null]);
+    expect(ana.page).toContain("You asked for this change or added to it, so somebody else has to merge it.");
+    expect(await (await ask("/code", ana.cookie)).text()).toContain(`href="${repository}"`);
+    expect(await (await ask(repository, ana.cookie)).text()).toContain(`href="${where}"`);
+
+    const cy = await browser("Cy");
+    expect((await cy.press("merge", cy.mergeToken ?? "")).status).toBe(303);
+    await until("the thread says who merged", async () => /Cy merged pull request/.test(await said()));
   });
 
   test("neither the client's secret nor a session is in what the product says", async () => {

@@ -8,7 +8,7 @@ import { gitText } from "#adapters/git.ts";
 import { branchOid, gitDirOf } from "#adapters/repo-host/local/ground.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { localRepoHost } from "#adapters/repo-host/local/host.ts";
-import { localHostPages } from "#adapters/repo-host/local/pages.ts";
+import { localHostPages, type Sight } from "#adapters/repo-host/local/pages.ts";
 import { systemClock } from "#ports/clock.ts";
 import type { PullRequestChange } from "#ports/repo-host.ts";
 import { pageLook } from "#surfaces/web/look.ts";
@@ -26,6 +26,8 @@ let app: Hono;
 let told: PromiseWithResolvers<PullRequestChange>;
 /** Whose words the pull request came of. */
 let authors: readonly { id: string }[];
+/** Of a host that does not show everything to everybody. */
+let sight: Sight | undefined;
 
 beforeEach(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), "host-pages-"));
@@ -45,7 +47,13 @@ beforeEach(async () => {
     description: "a <b>shop</b>",
     commits: [{ message: "Begin", author, at: "2026-01-05T09:00:00Z", files }],
   });
-  const pages = localHostPages(host, {
+  sight = undefined;
+  app = new Hono().route("/code", pages());
+});
+
+const pages = () =>
+  localHostPages(host, {
+    ...(sight === undefined ? {} : { sight }),
     look: pageLook,
     people: [...people.values()],
     authors: async (repo, number) => (repo === "acme/shop" && number === 1 ? authors : []),
@@ -53,8 +61,6 @@ beforeEach(async () => {
     viewer: (request) =>
       people.get(/playground_user=(\w+)/.exec(request.headers.get("cookie") ?? "")?.[1] ?? "") ?? null,
   });
-  app = new Hono().route("/code", pages);
-});
 afterEach(async () => {
   await host.stop();
   await rm(dir, { recursive: true, force: true });
@@ -286,6 +292,57 @@ test("the repository page lists branches and pull requests and escapes its descr
   expect(page).toContain('href="/code/acme/shop/pull/1"');
   expect(page).toContain("agent/1");
   expect(await (await get("/code", "U0BO")).text()).toContain('href="/code/acme/shop"');
+});
+
+test("where a sight is given, what it does not show is like what is not there, and a spectator decides nothing", async () => {
+  await openPull({ "a.txt": "x\n" });
+  const head = await commit("main", { "b.txt": "b\n" });
+  await host.push({ repo, branch: "agent/2", oid: head, expected: null, gitDir: gitDirOf(host.ground, repo) });
+  await host.openPullRequest({ repo, branch: "agent/2", base: "main", draft: true, title: "Of others", body: "" });
+  const empty = { defaultBranch: "main", description: "", commits: [] };
+  await host.createRepository("acme/secret", empty);
+  let decides = false;
+  const of = (request: Request) => (request.headers.get("cookie") ?? "").includes("U0BO");
+  sight = {
+    all: async (request) => new Map(of(request) ? [[repo, new Set([1])]] : []),
+    pull: async (request, name, number) => of(request) && name === repo && number === 1,
+    mayDecide: async () => decides,
+    readers: "those of its channel",
+    deciders: "those who may",
+    others: "Anybody else of them",
+  };
+  app = new Hono().route("/code", pages());
+  const text = async (url: string, who = "U0BO") => (await get(url, who)).text();
+  expect(await text("/code")).toMatch(/acme\/shop(?![\s\S]*acme\/secret)/);
+  expect(await text("/code", "U0ANA")).not.toContain("acme/shop");
+  const shown = await text("/code/acme/shop");
+  expect(shown).toContain("agent/1");
+  expect(shown).not.toMatch(/agent\/2|Of others/);
+  const hidden = await text("/code/acme/none");
+  for (const [url, who] of [
+    ["/code/acme/secret", "U0BO"],
+    ["/code/acme/shop/pull/2", "U0BO"],
+    ["/code/acme/shop/pull/9", "U0BO"],
+    ["/code/acme/shop", "U0ANA"],
+    ["/code/acme/shop/pull/1", "U0ANA"],
+  ] as const) {
+    const answer = await get(url, who);
+    expect([url, answer.status, await answer.text()]).toEqual([url, 404, hidden]);
+  }
+  expect((await press("merge", "U0ANA", { token: "x" })).response.status).toBe(404);
+  const spectator = await text("/code/acme/shop/pull/1");
+  expect(spectator).toContain("It is merged and closed by those who may.");
+  expect(spectator).not.toContain("<form");
+  const refused = (await press("close", "U0BO")).response;
+  expect([refused.status, await refused.text()]).toEqual([
+    403,
+    expect.stringContaining("You may read this and not decide"),
+  ]);
+  decides = true;
+  authors = [{ id: "U0BO" }];
+  expect(await text("/code/acme/shop/pull/1")).toContain("Anybody else of them can.");
+  authors = [];
+  expect((await press("merge", "U0BO")).response.status).toBe(303);
 });
 
 test("what does not exist is a page that says so", async () => {

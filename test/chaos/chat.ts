@@ -22,8 +22,8 @@ export type Message = z.infer<typeof Message>;
 /** A team's channel in the sample workspace; Ana asks there and Bo leads. `yours` is there with `--repo`. */
 export const CHANNELS = { shop: "C0SHOP", data: "C0DATA", website: "C0SITE", yours: "C0YOURS" } as const;
 export type Team = keyof typeof CHANNELS;
-const [ANA, BO] = ["U0ANA", "U0BO"] as const;
-export type Person = typeof ANA | typeof BO;
+const [ANA, BO, CY] = ["U0ANA", "U0BO", "U0CY"] as const;
+export type Person = typeof ANA | typeof BO | typeof CY;
 const AGENT = "U0AGENT";
 
 /** What people do in the chat, over the local page's control API. All of it waits until the product is there again. */

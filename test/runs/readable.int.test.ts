@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
-import { readable } from "#runs/account/readable.ts";
+import { readable, takesPart } from "#runs/account/readable.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";
 
@@ -61,12 +61,14 @@ test("somebody who was named to answer reads what they are to answer for", async
   expect(await reads(FIN)).toBe(false);
 });
 
-test("an auditor reads every run, as policy says now", async () => {
+test("an auditor reads every run, as policy says now, and takes part in none", async () => {
   expect(await reads(EVE)).toBe(false);
   house.policy.edit("org.yaml", "routing:", "  audit: { people: [U0EVE] }\nrouting:");
   house.policy.edit("org.yaml", "owners:", "auditors: group:audit\nowners:");
   expect(await reads(EVE)).toBe(true);
   expect(await reads({ ...EVE, kind: "guest" })).toBe(false);
+  const part = [ANA, BO, CY, EVE, FIN].map((who) => takesPart(house.core, who, run));
+  expect(await Promise.all(part)).toEqual([true, true, true, false, false]);
   house.policy.current = { ok: false, problem: "broken" };
   expect(await reads(EVE)).toBe(false);
 });

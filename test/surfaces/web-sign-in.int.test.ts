@@ -99,6 +99,14 @@ test("both cookies are for this host alone, over https, not for scripts, and not
   expect(plain.headers.getSetCookie().join()).toMatch(/^countersign_attempt=(?!.*Secure).*HttpOnly/);
 });
 
+test.each(["/code", "/code/acme/shop", "/code/acme/shop.js/pull/12"])(
+  "a sign-in leads back to %s of the local git host",
+  async (to) => {
+    const { answer } = await signedIn(pages().app, ANA, signInLink(to));
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, to]);
+  },
+);
+
 test("a sign-in leads to pages of ours only", async () => {
   for (const to of [
     "https://evil.example.com",
@@ -106,6 +114,10 @@ test("a sign-in leads to pages of ours only", async () => {
     "/runs/../code",
     "/runs/a/b",
     "/runs\\evil",
+    "/code/../signin",
+    "/code/acme/..",
+    "/code//evil.example.com",
+    "/code/acme/shop/pull/1/merge",
   ]) {
     expect(signInLink(to)).toBe("/signin");
     const { answer } = await signedIn(pages().app, ANA, `/signin?to=${encodeURIComponent(to)}`);

@@ -13,7 +13,19 @@ import { askedOf } from "#runs/seat.ts";
  * Which of these runs this person may read, in the same order. Channels and groups are asked live; one that does not
  * answer lets nobody in, and is logged.
  */
-export async function readable(core: Core, viewer: Account, runs: readonly Run[]): Promise<readonly Run[]> {
+export const readable = (core: Core, viewer: Account, runs: readonly Run[]): Promise<readonly Run[]> =>
+  sift(core, viewer, runs, { auditors: true });
+
+/** Whether this person may act on what came of a run: who may read it, but for auditors, who do nothing else. */
+export const takesPart = async (core: Core, person: Account, run: Run): Promise<boolean> =>
+  (await sift(core, person, [run], { auditors: false })).length > 0;
+
+async function sift(
+  core: Core,
+  viewer: Account,
+  runs: readonly Run[],
+  o: { readonly auditors: boolean },
+): Promise<readonly Run[]> {
   if (viewer.kind !== "member" || runs.length === 0) return [];
   const silent = new Set<string>();
   /** `null`: nobody could say. */
@@ -40,7 +52,7 @@ export async function readable(core: Core, viewer: Account, runs: readonly Run[]
   };
   const current = core.policy();
   const policy = current.ok ? current.policy : null;
-  const auditors = await asked("auditors", () => auditorsNow(core, policy, viewer.workspace));
+  const auditors = o.auditors ? await asked("auditors", () => auditorsNow(core, policy, viewer.workspace)) : null;
   // Nothing else is asked for those who may read all of them.
   if (mayRead({ viewer, place: null, asked: [], auditors }) !== null) return runs;
 

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
+import { DirectoryUnavailable } from "#ports/directory.ts";
 import { PAGE_HEADERS, renderNote } from "./frame.ts";
 
 const COOKIE = "countersign_pages";
@@ -19,6 +20,39 @@ export function ownName(baseUrl: string): MiddlewareHandler {
     const words = `This was opened as "${host}". Countersign answers as ${home.host}; PUBLIC_URL names another address.`;
     return c.body(renderNote({ title: "Not at this address", words: [words] }), 403, PAGE_HEADERS);
   };
+}
+
+const NOBODY_SAYS = {
+  title: "Slack does not answer",
+  words: ["Who you are is asked of Slack, and it does not answer right now. Nothing is shown until it does."],
+};
+
+/**
+ * Who opens a page, else the page that says how to show it. `why`: why it is not for everybody. `signIn`: where a person goes who
+ * is not signed in, from a path; `null` when the way in is the link printed at the start.
+ */
+export async function visitorOr<V extends object | string>(
+  c: Context,
+  o: {
+    readonly visitor: (request: Request) => Promise<V | null>;
+    readonly why: string;
+    readonly signIn: ((path: string) => { text: string; href: string }) | null;
+  },
+): Promise<V | Response> {
+  let visitor: V | null;
+  try {
+    visitor = await o.visitor(c.req.raw);
+  } catch (error) {
+    if (!(error instanceof DirectoryUnavailable)) throw error;
+    return c.body(renderNote(NOBODY_SAYS), 503, PAGE_HEADERS);
+  }
+  if (visitor !== null) return visitor;
+  const open = "Open the link that was printed where Countersign was started. This page opens after that.";
+  const page =
+    o.signIn === null
+      ? renderNote({ title: "This page needs the start link", words: [o.why, open] })
+      : renderNote({ title: "Sign in to see this page", words: [o.why], action: o.signIn(c.req.path) });
+  return c.body(page, 401, PAGE_HEADERS);
 }
 
 /**

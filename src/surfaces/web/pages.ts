@@ -6,6 +6,7 @@ import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import type { Unpublished } from "#runs/result/unpublished.ts";
 import { isFinal } from "#runs/state.ts";
 import { PAGE_HEADERS, renderNote } from "./frame.ts";
+import { visitorOr } from "./gate.ts";
 import { renderRunIndex } from "./run-index.ts";
 import { renderRunFragment, renderRunPage } from "./run-page.ts";
 import type { RunLine, RunPage } from "./run-view.ts";
@@ -64,29 +65,10 @@ export function webPages(o: RunPages): Hono<Visited> {
   });
 
   app.use("/runs/*", async (c, next) => {
-    let visitor: Visitor | null;
-    try {
-      visitor = await o.visitor(c.req.raw);
-    } catch (error) {
-      if (!(error instanceof DirectoryUnavailable)) throw error;
-      return c.body(renderNote(NOBODY_SAYS), 503, PAGE_HEADERS);
-    }
-    if (visitor !== null) {
-      c.set("visitor", visitor);
-      return next();
-    }
-    const words = ["Runs show what people asked for and what the agent did, so they are not public."];
-    const page =
-      o.signIn === null
-        ? renderNote({
-            title: "This page needs the start link",
-            words: [
-              ...words,
-              "Open the link that was printed where Countersign was started. This page opens after that.",
-            ],
-          })
-        : renderNote({ title: "Sign in to see this page", words, action: o.signIn(c.req.path) });
-    return c.body(page, 401, PAGE_HEADERS);
+    const visitor = await visitorOr(c, { visitor: o.visitor, why: NOT_PUBLIC, signIn: o.signIn });
+    if (visitor instanceof Response) return visitor;
+    c.set("visitor", visitor);
+    return next();
   });
 
   app.get("/runs", async (c) => {
@@ -223,10 +205,7 @@ const NOT_YOURS = [
   "Either there is none, or it is not yours to see. A run is shown to the members of the channel it was asked or is answered in, to whoever is asked about it, and to auditors.",
   "While Slack does not say who is in a channel, its runs are shown to nobody. Try again in a minute if this one was yours.",
 ];
-const NOBODY_SAYS = {
-  title: "Slack does not answer",
-  words: ["Who you are is asked of Slack, and it does not answer right now. Nothing is shown until it does."],
-};
+const NOT_PUBLIC = "Runs show what people asked for and what the agent did, so they are not public.";
 
 const noRun = (): string =>
   renderNote({

@@ -16,7 +16,7 @@ export const SIGNED_IN_AT = "/signin/slack";
 
 /** Where a sign-in may lead: to pages of ours, never to an address that somebody wrote into a link. */
 const TO =
-  /^\/runs(?:\/[A-Za-z0-9_-]{1,64})?$|^\/identity\/(?:github|linear)\/start\?link=cslink_[A-Za-z0-9_-]{20,600}\.[A-Za-z0-9_-]{20,100}$/;
+  /^\/code(?:(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){2}(?:\/pull\/[1-9][0-9]{0,8})?)?$|^\/runs(?:\/[A-Za-z0-9_-]{1,64})?$|^\/identity\/(?:github|linear)\/start\?link=cslink_[A-Za-z0-9_-]{20,600}\.[A-Za-z0-9_-]{20,100}$/;
 const FORM_MOST_BYTES = 4_096;
 
 const Attempt = z.strictObject({ state: z.string().max(200), nonce: z.string().max(200), to: z.string().regex(TO) });

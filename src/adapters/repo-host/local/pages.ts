@@ -7,7 +7,7 @@ import { gitDirOf, repositoryRecord, repositoryRecords } from "./ground.ts";
 import { formGuard } from "./guard.ts";
 import type { LocalRepoHost } from "./host.ts";
 import type { HostLook } from "./look.ts";
-import type { Seat } from "./pull-view.ts";
+import type { Seat, Spectator } from "./pull-view.ts";
 import { pullPage, refusalBanner } from "./pull-view.ts";
 import { readPulls } from "./pulls.ts";
 import type { Person } from "./records.ts";
@@ -15,6 +15,21 @@ import type { Branch } from "./repository-view.ts";
 import { hostPage, repositoryPage } from "./repository-view.ts";
 import type { Review } from "./review.ts";
 import { readReview } from "./review.ts";
+
+/** Who sees what of the host, where not everybody sees all of it. Asked anew with each request; `false`, and nothing, in doubt. */
+export interface Sight {
+  /** Repositories that are shown, each with the numbers of its pull requests that are. */
+  all(request: Request): Promise<ReadonlyMap<string, ReadonlySet<number>>>;
+  pull(request: Request, repo: string, number: number): Promise<boolean>;
+  /** Whether they may merge and close what they see. */
+  mayDecide(request: Request, repo: string, number: number): Promise<boolean>;
+  /** In words, after "shown to": who may see a pull request. */
+  readonly readers: string;
+  /** In words, after "merged by": who of them decide. */
+  readonly deciders: string;
+  /** In words, before "can": who may merge it in an author's place. */
+  readonly others: string;
+}
 
 /**
  * The stand-in's own pages: repositories, pull requests, and the only place where a merge can be made, by a person who
@@ -28,14 +43,16 @@ export function localHostPages(
     viewer: (request: Request) => Person | null;
     /** Whether anything is shown at all. */
     mayView: (request: Request) => boolean | Promise<boolean>;
-    /** Everybody who can be signed in, for the sentence that says who may merge what an author may not. */
+    /** Absent: everybody sees everything. */
+    sight?: Sight;
+    /** Everybody who can be signed in, for the sentence that says who may merge what an author may not; `sight` has its own. */
     people: readonly Person[];
     /** Whose words a pull request came of. They may close it and not merge it, as a forge's branch protection has it. */
     authors: (repo: string, number: number) => Promise<readonly Pick<Person, "id">[]>;
   },
 ): Hono {
   const { ground } = host;
-  const { look } = o;
+  const { look, sight } = o;
   const home = new URL(ground.baseUrl).pathname.replace(/\/$/, "");
   const guard = formGuard();
   const app = new Hono();
@@ -49,7 +66,9 @@ export function localHostPages(
       c,
       note(
         "There is no such page",
-        "The repository or pull request is not on this host. The address may be cut short.",
+        sight === undefined
+          ? "The repository or pull request is not on this host. The address may be cut short."
+          : `Either there is none, or it is not yours to see. A pull request is shown to ${sight.readers}; a repository to who may see a run in it.`,
       ),
       404,
     );
@@ -68,29 +87,38 @@ export function localHostPages(
 
   app.get("/", async (c) => {
     const described = new Map((await repositoryRecords(ground)).map((record) => [record.name, record.description]));
-    const repositories = (await host.repositories()).map((repository) => ({
-      ...repository,
-      description: described.get(repository.name) ?? "",
-    }));
+    const seen = await sight?.all(c.req.raw);
+    const repositories = (await host.repositories())
+      .filter(({ name }) => seen === undefined || seen.has(name))
+      .map((repository) => ({ ...repository, description: described.get(repository.name) ?? "" }));
     return send(c, hostPage(look, home, repositories));
   });
 
   app.get("/:owner/:name", async (c) => {
     const repo = `${c.req.param("owner")}/${c.req.param("name")}`;
+    const numbers = sight === undefined ? null : ((await sight.all(c.req.raw)).get(repo) ?? "hidden");
+    if (numbers === "hidden") return nothing(c);
     const [record, repository] = [await repositoryRecord(ground, repo), await host.repository(repo)];
     if (record === null || repository === null) return nothing(c);
-    const [pulls, branches, commits] = await Promise.all([
+    const [all, everyBranch, commits] = await Promise.all([
       readPulls(ground, repo),
       branchesOf(host, repo),
       readCommits(ground, repo, [`refs/heads/${repository.defaultBranch}`], 10),
     ]);
     const { description, source } = record;
+    const pulls = all.filter(({ pull }) => numbers === null || numbers.has(pull.number));
+    // A branch says what was done on it.
+    const shown = new Set([repository.defaultBranch, ...pulls.map(({ pull }) => pull.branch)]);
+    const branches = everyBranch.filter(({ name }) => numbers === null || shown.has(name));
     return send(c, repositoryPage(look, home, { repository, description, source, pulls, branches, commits }));
   });
 
   const PULL = "/:owner/:name/pull/:number{[1-9][0-9]{0,8}}";
-  const find = async (c: Context): Promise<Review | null> =>
-    readReview(ground, `${c.req.param("owner")}/${c.req.param("name")}`, Number(c.req.param("number")));
+  async function find(c: Context): Promise<Review | null> {
+    const [repo, number] = [`${c.req.param("owner")}/${c.req.param("name")}`, Number(c.req.param("number"))];
+    if (sight !== undefined && !(await sight.pull(c.req.raw, repo, number))) return null;
+    return readReview(ground, repo, number);
+  }
 
   /** What the token of an act is made for: it opens this button and no other. */
   const actOf = ({ pull }: Review, act: string): string => `${act} ${pull.repo}#${pull.number}`;
@@ -98,12 +126,18 @@ export function localHostPages(
   /** Who can merge it instead of this author of it; `null`: this person may. */
   async function insteadOf(viewer: Person, { pull }: Review): Promise<readonly string[] | null> {
     const authors = new Set((await o.authors(pull.repo, pull.number)).map(({ id }) => id));
-    return authors.has(viewer.id) ? o.people.filter(({ id }) => !authors.has(id)).map(({ name }) => name) : null;
+    if (!authors.has(viewer.id)) return null;
+    if (sight !== undefined) return [sight.others];
+    return o.people.filter(({ id }) => !authors.has(id)).map(({ name }) => name);
   }
 
-  async function seatOf(c: Context, review: Review): Promise<Seat | null> {
+  const mayDecide = async (c: Context, { pull }: Review): Promise<boolean> =>
+    sight === undefined || (await sight.mayDecide(c.req.raw, pull.repo, pull.number));
+
+  async function seatOf(c: Context, review: Review): Promise<Seat | Spectator | null> {
     const viewer = o.viewer(c.req.raw);
     if (viewer === null) return null;
+    if (sight !== undefined && !(await mayDecide(c, review))) return { deciders: sight.deciders };
     const { id, setCookie } = guard.session(c.req.raw);
     if (setCookie !== null) c.header("set-cookie", setCookie);
     return {
@@ -133,6 +167,7 @@ export function localHostPages(
     };
     const viewer = o.viewer(c.req.raw);
     if (viewer === null) return refuse("signed_out", 403);
+    if (!(await mayDecide(c, review))) return refuse("reads", 403);
     const act = c.req.param("act") === "merge" ? "merge" : "close";
     const form = await c.req.parseBody();
     const refusal = guard.check(c.req.raw, form.token, viewer.id, actOf(review, act));

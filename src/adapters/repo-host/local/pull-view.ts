@@ -17,8 +17,19 @@ export interface Seat {
   readonly closeToken: string;
 }
 
+/** Somebody who is known, may read it and decides nothing of it. `deciders`: who does, in words. */
+export interface Spectator {
+  readonly deciders: string;
+}
+
 /** The page of a pull request. `home` is the path the host's pages are under. `banner`: what a press led to. */
-export function pullPage(look: HostLook, home: string, review: Review, seat: Seat | null, banner: Html | null): string {
+export function pullPage(
+  look: HostLook,
+  home: string,
+  review: Review,
+  seat: Seat | Spectator | null,
+  banner: Html | null,
+): string {
   const { h } = look;
   const { pull, text, opened, change } = review;
   const here = `${home}/${pull.repo}/pull/${pull.number}`;
@@ -36,7 +47,7 @@ export function pullPage(look: HostLook, home: string, review: Review, seat: Sea
   return look.page({ title: `${text.title} · ${pull.repo}#${pull.number}`, body });
 }
 
-function decisionBox(look: HostLook, here: string, review: Review, seat: Seat | null): Html {
+function decisionBox(look: HostLook, here: string, review: Review, seat: Seat | Spectator | null): Html {
   const { h } = look;
   const { pull, decision } = review;
   if (decision !== null) {
@@ -51,6 +62,8 @@ function decisionBox(look: HostLook, here: string, review: Review, seat: Seat | 
   if (seat === null) {
     return h`<section><h2>Decide</h2>${hint}<p class="who">Merging and closing are acts of a person. Open the start link, choose who you are, and come back.</p></section>`;
   }
+  if ("deciders" in seat)
+    return h`<section><h2>Decide</h2>${hint}<p class="who">It is merged and closed by ${seat.deciders}.</p></section>`;
   const { instead } = seat;
   const able = review.trial?.kind === "clean" || review.trial?.kind === "contained";
   const form = (act: "merge" | "close", token: string, button: Html): Html =>
@@ -121,7 +134,7 @@ const ownWords = (instead: readonly string[]): string =>
     instead.length === 0 ? "Everybody here did, so nobody here can. It can be closed." : `${listed(instead)} can.`
   }`;
 
-type Refused = Exclude<Decided["kind"], "merged" | "closed"> | FormRefusal | "signed_out" | "own";
+type Refused = Exclude<Decided["kind"], "merged" | "closed"> | FormRefusal | "signed_out" | "own" | "reads";
 
 const REFUSALS: Record<Refused, (base: string, names: readonly string[]) => string> = {
   own: (_base, instead) => ownWords(instead),
@@ -134,5 +147,6 @@ const REFUSALS: Record<Refused, (base: string, names: readonly string[]) => stri
   unmergeable: () => "git cannot merge these two histories.",
   elsewhere: () => "The press did not come from this page.",
   outdated: () => "The page was from another session. It is fresh now: press again.",
+  reads: () => "You may read this and not decide it.",
   signed_out: () => "Nobody is signed in. Open the start link and choose who you are.",
 };
