@@ -130,6 +130,9 @@ export function linearRecords(o: {
       }
       case "issueUpdate": {
         const issue = must(issues.get(id), "Issue");
+        // We move a ticket, and take it from nobody: people delegate.
+        const others = Object.keys(input).filter((key) => key !== "stateId");
+        if (others.length > 0) throw new LinearRefusal(`nobody asked for ${others.join(", ")} to be changed`);
         const state = must(
           (states.get(issue.team.key) ?? []).find((one) => one.id === input.stateId),
           "WorkflowState",
