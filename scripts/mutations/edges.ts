@@ -148,10 +148,19 @@ export const EDGES: readonly Mutation[] = [
     red: pages("a branch that moved under the reader is not merged unseen"),
   },
   {
+    name: "a pull request of the local host is shown to everybody who has signed in",
+    file: "src/adapters/repo-host/local/pages.ts",
+    find: "if (sight !== undefined && !(await sight.pull(c.req.raw, repo, number))) return null;",
+    replace: "",
+    red: pages(
+      "where a sight is given, what it does not show is like what is not there, and a spectator decides nothing",
+    ),
+  },
+  {
     name: "run pages are shown to anybody",
-    file: "src/surfaces/web/pages.ts",
-    find: "if (visitor !== null) {",
-    replace: "if (visitor !== undefined) {",
+    file: "src/surfaces/web/gate.ts",
+    find: "if (visitor !== null) return visitor;",
+    replace: "if (visitor !== undefined) return visitor as V;",
     red: {
       file: "test/surfaces/web-pages.test.ts",
       test: "nothing is shown without access, and no answer tells whether a run exists",
