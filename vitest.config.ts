@@ -35,7 +35,6 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts", "test/chaos/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],
