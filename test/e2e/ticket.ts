@@ -11,6 +11,7 @@ import { REACHED } from "#test/chaos/points.ts";
 import type { Ended } from "#test/chaos/story.ts";
 import { until } from "#test/chaos/until.ts";
 import { anaSignsIn } from "#test/doubles/linear/sign-in.ts";
+import { signIn } from "#test/doubles/slack/sign-in.ts";
 import { type Outside, REPO } from "./outside.ts";
 import { countersign } from "./product.ts";
 import { signedIn } from "./signed-in.ts";
@@ -64,7 +65,9 @@ export async function ticketStory(
   const linked = async () => linear.outlineOf(session.id) !== null;
   await until("the ticket is followed, or asks who Ana is", async () => (await linked()) || (await asksWho()));
   if (await asksWho()) {
-    await anaSignsIn(chat, linear);
+    const enter = async (to: string) =>
+      (await signIn({ home: house.url, slack: at.slack.url, name: "Ana", to })).cookie;
+    await anaSignsIn(chat, linear, enter);
     await heard(/linked with Ana in Slack/);
     await until("Ana hears of it in Slack, where nobody else does", async () =>
       /on Linear is linked with you/.test(JSON.stringify((await at.slack.control("messages/D0ANA")).body)),
