@@ -5,7 +5,7 @@
 //   node scripts/run.mjs [--for-tests] (FILE.ts | --bin NAME) [arguments...]
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -29,29 +29,84 @@ function works(command, ...args) {
   return ran.error === undefined && ran.status === 0;
 }
 
+const mark = path.join(root, "node_modules", ".countersign-lock");
+
 /** Makes `node_modules` true to the lockfile. A mark in it says for which lockfile it was made, and whether whole. */
 function installDependencies() {
   const lock = createHash("sha256")
     .update(readFileSync(path.join(root, "package-lock.json")))
     .digest("hex");
-  const mark = path.join(root, "node_modules", ".countersign-lock");
   const part = `${lock} without dev`;
-  const marked = existsSync(mark) ? readFileSync(mark, "utf8") : "";
-  if (marked === lock || (productAlone && marked === part)) return;
+  const marked = () => (existsSync(mark) ? readFileSync(mark, "utf8") : "");
+  const enough = () => marked() === lock || (productAlone && marked() === part);
+  if (enough()) return;
   if (npmProgram === null)
     fail("npm is missing: install it (Debian, Ubuntu: `apt-get install -y npm`) and start again.");
-  // `npm ci` begins by taking everything away: what is only added to must stay, for a service may be running on it.
-  const adding = marked === part;
+  const release = alone();
+  // Another command may have done it meanwhile.
+  if (!enough()) install(lock, marked() === part);
+  release();
+}
+
+/** `adding`: all of the product is there. `npm ci` begins by taking everything away, and a service may be running on it. */
+function install(lock, adding) {
   console.error(`countersign: installing dependencies (once per lockfile${adding ? "; these are for tests" : ""})`);
-  const verb = adding ? ["install", "--no-save"] : ["ci"];
+  // Until it has succeeded nothing is known of what is there: an install that was cut short is begun from nothing.
+  rmSync(mark, { force: true });
+  const verb = adding ? ["install", "--no-save", "--package-lock"] : ["ci"];
   // Said in so many words, for npm goes by NODE_ENV otherwise.
   const which = productAlone ? "--omit=dev" : "--include=dev";
   const ran = npm([...verb, which, "--no-audit", "--no-fund", "--loglevel=error"], "inherit");
   if (ran.error || ran.status !== 0)
-    fail(`\`npm ${verb.join(" ")}\` failed: see its message above, mend it, and start again.`);
+    fail(`\`npm ${verb[0]}\` failed: see its message above, mend it, and start again.`);
   const registry = npm(["config", "get", "registry"], ["ignore", "pipe", "ignore"]);
   writeFileSync(registryFile, registry.stdout?.toString().trim() ?? "");
-  writeFileSync(mark, productAlone ? part : lock);
+  writeFileSync(mark, productAlone ? `${lock} without dev` : lock);
+}
+
+/** Waits until no other command installs here: two at once would take from under each other. Returns what ends it. */
+function alone() {
+  const file = path.join(root, ".countersign-installing");
+  const own = `${file}.${process.pid}`;
+  const free = () => rmSync(file, { force: true });
+  try {
+    writeFileSync(own, String(process.pid));
+  } catch (error) {
+    fail(`${root} cannot be written to (${error.code}), so nothing can be installed: mend that and start again.`);
+  }
+  try {
+    for (let said = false; !linked(own, file); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)) {
+      const holder = existsSync(file) ? Number(readFileSync(file, "utf8")) : null;
+      if (holder !== null && !existsProcess(holder)) free();
+      else if (!said)
+        console.error(`countersign: another command installs dependencies here: waiting. If none does, remove ${file}`);
+      said = true;
+    }
+  } finally {
+    rmSync(own);
+  }
+  process.once("exit", free);
+  return free;
+}
+
+/** A second name appears whole or not at all. */
+function linked(from, to) {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function existsProcess(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
 }
 
 /** npm's own program: as npm says it (another package manager says the same of itself), or as PATH leads to it. */

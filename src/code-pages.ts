@@ -6,12 +6,13 @@ import type { Account, Directory } from "#ports/directory.ts";
 import { readable, takesPart } from "#runs/account/readable.ts";
 import type { Core } from "#runs/core.ts";
 import { authorsOfPull } from "#runs/record/authors.ts";
+import type { Run } from "#runs/run.ts";
 import { ownName, visitorOr } from "#surfaces/web/gate.ts";
 import { pageLook } from "#surfaces/web/look.ts";
 import { webSessions } from "#surfaces/web/session.ts";
 import { signInLink } from "#surfaces/web/sign-in.ts";
 
-/** Of so many the newest runs a repository is shown to whoever may read one in it, as in the list of runs. */
+/** Of so many the newest runs a repository is shown to whoever may read a pull request in it. */
 const LOOKED_THROUGH = 500;
 const NOT_PUBLIC = "Pull requests show what people asked for and what the agent did, so they are not public.";
 
@@ -63,17 +64,27 @@ export function codeRoutes(o: {
   return app.route("/code", localHostPages(host, { ...shared, people: [], viewer, sight }));
 }
 
+/** Of the newest runs. A number that a host gave twice is of the newest run that has it, as everywhere else. */
+async function readablePulls(core: Core, visitor: Account): Promise<{ repo: string; number: number }[]> {
+  const newest = new Map<string, Run>();
+  for (const run of await core.stores.runs.recent(core.orgId, LOOKED_THROUGH)) {
+    const key = `${run.repo}#${run.pullRequest?.number}`;
+    if (run.pullRequest !== null && !newest.has(key)) newest.set(key, run);
+  }
+  const runs = await readable(core, visitor, [...newest.values()]);
+  return runs.flatMap(({ repo, pullRequest }) => (pullRequest === null ? [] : [{ repo, number: pullRequest.number }]));
+}
+
 /** A pull request is read by whoever may read the run that opened it; one that no run of ours opened, by nobody. */
 function sightOf(core: Core, visitorOf: (request: Request) => Account | null): Sight {
   return {
     async all(request) {
       const visitor = visitorOf(request);
       if (visitor === null) return new Map();
-      const runs = await readable(core, visitor, await core.stores.runs.recent(core.orgId, LOOKED_THROUGH));
       const repositories = new Map<string, Set<number>>();
-      for (const { repo, pullRequest } of runs) {
+      for (const { repo, number } of await readablePulls(core, visitor)) {
         const numbers = repositories.get(repo) ?? new Set();
-        repositories.set(repo, pullRequest === null ? numbers : numbers.add(pullRequest.number));
+        repositories.set(repo, numbers.add(number));
       }
       return repositories;
     },

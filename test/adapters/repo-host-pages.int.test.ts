@@ -294,6 +294,21 @@ test("the repository page lists branches and pull requests and escapes its descr
   expect(await (await get("/code", "U0BO")).text()).toContain('href="/code/acme/shop"');
 });
 
+test("a name of nothing but marks, which git takes of nobody, merges all the same", async () => {
+  await openPull({ "a.txt": "x\n" });
+  people.set("U0DOT", { id: "U0DOT", name: '.,"' });
+  const { response } = await press("merge", "U0DOT");
+  people.delete("U0DOT");
+  expect(response.status).toBe(303);
+  const o = { gitDir: gitDirOf(host.ground, repo) };
+  expect(await gitText(host.ground.git, ["log", "-1", "--format=%an", "main"], o)).toBe("U0DOT");
+});
+
+test("a form that is larger than any of ours is refused unread", async () => {
+  await openPull({ "a.txt": "x\n" });
+  expect((await press("merge", "U0BO", { token: "x".repeat(5_000) })).response.status).toBe(413);
+});
+
 test("where a sight is given, what it does not show is like what is not there, and a spectator decides nothing", async () => {
   await openPull({ "a.txt": "x\n" });
   const head = await commit("main", { "b.txt": "b\n" });
@@ -318,6 +333,7 @@ test("where a sight is given, what it does not show is like what is not there, a
   const shown = await text("/code/acme/shop");
   expect(shown).toContain("agent/1");
   expect(shown).not.toMatch(/agent\/2|Of others/);
+  expect([shown, await text("/code/acme/shop/pull/1")].filter((page) => page.includes(dir))).toEqual([]);
   const hidden = await text("/code/acme/none");
   for (const [url, who] of [
     ["/code/acme/secret", "U0BO"],

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
 import { ofAccounts } from "#runs/account/link.ts";
+import { redeem } from "#runs/account/redeem.ts";
 import { takeBack, takenBack } from "#runs/account/unlink.ts";
 import { ANA, BO, memoryHouse } from "./memory-house.ts";
 
@@ -112,4 +113,15 @@ test("what policy wants linked is wanted again, as when a person takes it back t
   expect(await house.answer(BO, id)).toMatchObject(refused);
   await link(BO);
   expect(await house.answer(BO, id)).toMatchObject({ kind: "noted", what: "approved" });
+});
+
+test("what its owner took back stays taken back, though the message that linked it is handled again", async () => {
+  const { core } = house;
+  const made = await ofAccounts(core, { account: BO, shared: false }, "link", "github");
+  const text = made.kind === "link_code" ? made.code : "";
+  const message = { text, account: OCTOCAT, proof: "code", once: "delivery-1" } as const;
+  for (const _ of ["first", "again"]) expect(await redeem(core, message)).toMatchObject({ linked: { id: "U0BO" } });
+  await ofAccounts(core, { account: BO, shared: false }, "unlink", "github");
+  expect(await redeem(core, message)).toMatchObject({ refused: "code_used" });
+  expect(await accounts(BO)).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { bootstrapOfFile } from "./bootstrap.ts";
 
@@ -96,8 +96,37 @@ ${does}`,
       for (const file of [["src", "main.mjs"], ["child.mjs"]]) expect((await run([at(...file)], env)).err).toBe("");
       expect(calls("npm").filter((call) => !call.startsWith("npm config"))).toEqual([
         "npm ci --omit=dev --no-audit --no-fund --loglevel=error",
-        "npm install --no-save --include=dev --no-audit --no-fund --loglevel=error",
+        "npm install --no-save --package-lock --include=dev --no-audit --no-fund --loglevel=error",
       ]);
+    });
+
+    test("are begun from nothing when those for tests did not arrive whole", async () => {
+      mkdirSync(at("src"));
+      writeFileSync(at("src", "main.mjs"), "");
+      rmSync(at("node_modules", ".countersign-lock"));
+      expect((await run([at("src", "main.mjs")], npm(""))).code).toBe(0);
+      const { code, err } = await run([at("child.mjs")], npm('if (words[0] === "install") process.exit(1);'));
+      expect([code, err]).toEqual([1, expect.stringContaining("`npm install` failed: see its message above")]);
+      expect((await run([at("child.mjs")], npm(""))).code).toBe(0);
+      expect(calls("npm").map((call) => call.split(" --", 1)[0])).toEqual([
+        ...["npm ci", "npm config get registry"],
+        "npm install",
+        ...["npm ci", "npm config get registry"],
+      ]);
+    });
+
+    test("are installed by one of two commands at once, and the lock of a dead one holds nobody up", async () => {
+      writeFileSync(at("package-lock.json"), '{ "other": true }');
+      // A process number that no Linux gives.
+      writeFileSync(at(".countersign-installing"), String(2 ** 22 + 1));
+      const env = npm("setTimeout(() => {}, 300);");
+      const ran = await Promise.all([run([at("child.mjs")], env), run([at("child.mjs")], env)]);
+      expect(ran.map(({ code, out }) => [code, out])).toEqual([
+        [0, "child\n"],
+        [0, "child\n"],
+      ]);
+      expect(calls("npm").filter((call) => call.startsWith("npm ci"))).toHaveLength(1);
+      expect(readdirSync(at(".")).filter((name) => name.startsWith(".countersign"))).toEqual([]);
     });
 
     test("that cannot be installed are one line, and are tried again the next time", async () => {

@@ -4,10 +4,11 @@ import type { Core } from "#runs/core.ts";
 import { readCode } from "#runs/link-code.ts";
 import type { LinkProof, NotLinked } from "#runs/linkable.ts";
 import type { Person } from "#runs/run.ts";
+import { sameAccount } from "#runs/seat.ts";
 import type { LinkedAccount } from "#runs/stores.ts";
 import type { View } from "#runs/view.ts";
 import { wakeHeld } from "./linked.ts";
-import { tellLinked } from "./tell-linked.ts";
+import { tellLinked, wasTold } from "./tell-linked.ts";
 import { tellUnlinked } from "./unlink.ts";
 
 /** `owner`: whose code it is, where that is known and they could be told. */
@@ -72,10 +73,16 @@ export async function redeem(
     await core.store.tx((tx) => core.stores.notes.keep(tx, key, o.once));
     return { refused: "sign_in", owner, holder: null };
   }
+  // The same telling linked it, and its owner has read so: what they took back since stays taken back.
+  const linkedBefore = again && (await wasTold(core, key));
   const came = await core.store.tx(async (tx): Promise<Refused | { person: Person; from: Person | null }> => {
     if (!again && !(await core.stores.notes.keep(tx, key, o.once)))
       return { refused: "code_used", owner, holder: null };
     const person = await core.stores.people.resolve(tx, core.orgId, owner, owner.name);
+    if (linkedBefore) {
+      const still = (await core.stores.people.accounts(tx, person.id)).some((one) => sameAccount(one, account));
+      return still ? { person, from: null } : { refused: "code_used", owner, holder: null };
+    }
     const link = await core.stores.people.link(tx, account, person.id, proof);
     if (link.how === "theirs") return { refused: "theirs", owner, holder: link.holder.name };
     if (link.how === "another") return { refused: "another", owner, holder: null };

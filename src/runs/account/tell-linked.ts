@@ -20,12 +20,18 @@ export async function tellLinked(
   o: { readonly use: string; readonly account: LinkedAccount; readonly owner: Account },
 ): Promise<void> {
   const { account, owner } = o;
-  const key = `told:${o.use}`;
+  const key = keyOf(o.use);
   const linked = { provider: account.provider, name: account.name ?? account.id, person: owner.name };
   if (!(await core.stores.notes.keep(tx, key, Linked.parse(linked)))) return;
   const place = { provider: owner.provider, workspace: owner.workspace, channel: owner.id, thread: "" };
   await core.stores.outbox.want(tx, { key, runId: null, place, kind: LINKED, subject: null });
 }
+
+const keyOf = (use: string): string => `told:${use}`;
+
+/** Whether this use of a code has linked an account, whatever became of that since. */
+export const wasTold = async (core: Pick<Core, "stores">, use: string): Promise<boolean> =>
+  (await core.stores.notes.get(keyOf(use))) !== null;
 
 /** What the owner is told. `null`: nothing is known of it. */
 export async function linkedOf(core: Pick<Core, "stores">, { key }: OutboxRow): Promise<View | null> {

@@ -166,5 +166,8 @@ async function mergeCommit(
   return { oid };
 }
 
-/** A name as git can keep it in one line. */
-const signature = (text: string): string => text.replace(/[\p{Cc}<>\n]/gu, "").trim();
+/** A name as git can keep it in one line; "" when all of it is what git cuts off a name, and it takes none that is only that. */
+const signature = (text: string): string => {
+  const line = text.replace(/[\p{Cc}<>\n]/gu, "").trim();
+  return /^[\s.,:;"'\\]*$/.test(line) ? "" : line;
+};

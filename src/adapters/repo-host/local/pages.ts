@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import type { Decided } from "./decide.ts";
 import { closePull, mergePull } from "./decide.ts";
 import { readCommits } from "./diff.ts";
@@ -15,6 +16,9 @@ import type { Branch } from "./repository-view.ts";
 import { hostPage, repositoryPage } from "./repository-view.ts";
 import type { Review } from "./review.ts";
 import { readReview } from "./review.ts";
+
+/** A token and a commit. */
+const FORM_MOST_BYTES = 4_096;
 
 /** Who sees what of the host, where not everybody sees all of it. Asked anew with each request; `false`, and nothing, in doubt. */
 export interface Sight {
@@ -68,7 +72,7 @@ export function localHostPages(
         "There is no such page",
         sight === undefined
           ? "The repository or pull request is not on this host. The address may be cut short."
-          : `Either there is none, or it is not yours to see. A pull request is shown to ${sight.readers}; a repository to who may see a run in it.`,
+          : `Either there is none, or it is not yours to see. A pull request is shown to ${sight.readers}; a repository to who may see one in it.`,
       ),
       404,
     );
@@ -106,18 +110,21 @@ export function localHostPages(
       readCommits(ground, repo, [`refs/heads/${repository.defaultBranch}`], 10),
     ]);
     const { description, source } = record;
+    const place = sight === undefined ? { cloneUrl: repository.cloneUrl, source } : null;
     const pulls = all.filter(({ pull }) => numbers === null || numbers.has(pull.number));
     // A branch says what was done on it.
     const shown = new Set([repository.defaultBranch, ...pulls.map(({ pull }) => pull.branch)]);
     const branches = everyBranch.filter(({ name }) => numbers === null || shown.has(name));
-    return send(c, repositoryPage(look, home, { repository, description, source, pulls, branches, commits }));
+    return send(c, repositoryPage(look, home, { repository, description, place, pulls, branches, commits }));
   });
 
   const PULL = "/:owner/:name/pull/:number{[1-9][0-9]{0,8}}";
   async function find(c: Context): Promise<Review | null> {
     const [repo, number] = [`${c.req.param("owner")}/${c.req.param("name")}`, Number(c.req.param("number"))];
     if (sight !== undefined && !(await sight.pull(c.req.raw, repo, number))) return null;
-    return readReview(ground, repo, number);
+    const review = await readReview(ground, repo, number);
+    // A path of the server's, which is of use to whoever runs it and to nobody else.
+    return review === null || sight === undefined ? review : { ...review, cloneUrl: null };
   }
 
   /** What the token of an act is made for: it opens this button and no other. */
@@ -153,7 +160,7 @@ export function localHostPages(
     return review === null ? nothing(c) : send(c, pullPage(look, home, review, await seatOf(c, review), null));
   });
 
-  app.post(`${PULL}/:act{merge|close}`, async (c) => {
+  app.post(`${PULL}/:act{merge|close}`, bodyLimit({ maxSize: FORM_MOST_BYTES }), async (c) => {
     const review = await find(c);
     if (review === null) return nothing(c);
     const refuse = async (

@@ -108,7 +108,7 @@ function commitsBox(h: HostLook["h"], { change, pull, cloneUrl }: Review): Html 
     (commit) =>
       h`<tr><td>${commit.subject}<br><span class="who">${commit.author}</span></td><td class="n mono">${shortOid(commit.oid)}</td></tr>`,
   );
-  return h`<section><h2>Commits</h2>${rows.length === 0 ? "" : h`<table>${rows}</table>`}<ul class="lines gap"><li><code>git fetch ${cloneUrl} ${pull.branch}</code></li></ul></section>`;
+  return h`<section><h2>Commits</h2>${rows.length === 0 ? "" : h`<table>${rows}</table>`}${cloneUrl === null ? "" : h`<ul class="lines gap"><li><code>git fetch ${cloneUrl} ${pull.branch}</code></li></ul>`}</section>`;
 }
 
 /** What a press led to, when it did not lead to a merge or a close. */

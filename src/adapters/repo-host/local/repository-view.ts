@@ -30,6 +30,19 @@ export function hostPage(
   });
 }
 
+interface Place {
+  readonly cloneUrl: string;
+  /** What it was imported from. */
+  readonly source: string | null;
+}
+
+const cloning = (h: HostLook["h"], { cloneUrl, source }: Place): Html =>
+  h`<section><h2>Clone</h2><ul class="lines"><li><code>git clone ${cloneUrl}</code></li></ul>${
+    source === null
+      ? ""
+      : h`<p class="who gap">Imported from <span class="mono">${source}</span>, which is only ever read.</p>`
+  }</section>`;
+
 /** A repository: pull requests first, then branches and the latest commits. */
 export function repositoryPage(
   look: HostLook,
@@ -37,14 +50,15 @@ export function repositoryPage(
   of: {
     repository: HostedRepository;
     description: string;
-    source: string | null;
+    /** Where it lies on the server; `null`: not to be shown. */
+    place: Place | null;
     pulls: readonly KeptPull[];
     branches: readonly Branch[];
     commits: readonly Commit[];
   },
 ): string {
   const { h } = look;
-  const { repository, description, source, branches, commits } = of;
+  const { repository, description, place, branches, commits } = of;
   const pulls = of.pulls.map(
     ({ pull, text }) =>
       h`<tr><td class="who num">${pull.number}</td><td><a href="${home}/${repository.name}/pull/${pull.number}">${text.title}</a><br><span class="who mono">${pull.branch}</span></td><td class="n">${statePill(look, pull)}</td></tr>`,
@@ -59,10 +73,8 @@ export function repositoryPage(
     (commit) =>
       h`<tr><td>${commit.subject}<br><span class="who">${commit.author}, ${when(h, commit.at)}</span></td><td class="n mono">${shortOid(commit.oid)}</td></tr>`,
   );
-  const body = h`<header class="top">${crumbs(look, home, repository.name, null)}<h1>${repository.name}</h1><p class="who">${description}</p></header><div class="grid"><div>${section("Pull requests", pulls, "There is no pull request yet.")}${section(`Latest commits on ${repository.defaultBranch}`, commitRows, "There is no commit.")}</div><aside><section><h2>Clone</h2><ul class="lines"><li><code>git clone ${repository.cloneUrl}</code></li></ul>${
-    source === null
-      ? ""
-      : h`<p class="who gap">Imported from <span class="mono">${source}</span>, which is only ever read.</p>`
-  }</section>${section("Branches", branchRows, "There is no branch.")}</aside></div>`;
+  const body = h`<header class="top">${crumbs(look, home, repository.name, null)}<h1>${repository.name}</h1><p class="who">${description}</p></header><div class="grid"><div>${section("Pull requests", pulls, "There is no pull request yet.")}${section(`Latest commits on ${repository.defaultBranch}`, commitRows, "There is no commit.")}</div><aside>${
+    place === null ? "" : cloning(h, place)
+  }${section("Branches", branchRows, "There is no branch.")}</aside></div>`;
   return look.page({ title: repository.name, body });
 }

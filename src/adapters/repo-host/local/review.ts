@@ -15,7 +15,8 @@ export interface Review extends KeptPull {
   readonly change: Change | null;
   readonly checks: readonly CheckReport[];
   /** Where git reads the repository from. */
-  readonly cloneUrl: string;
+  /** `null`: not to be shown. */
+  readonly cloneUrl: string | null;
   /** What pressing Merge would do; `null` when it is decided, or the base branch is gone. */
   readonly trial: MergeTrial | null;
 }

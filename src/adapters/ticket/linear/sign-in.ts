@@ -33,17 +33,18 @@ export function linearSignIn({ apiUrl, log, ...of }: LinearSignInOptions): SignI
     const bearer = { headers: { ...form, authorization: `Bearer ${access}` }, body: "" };
     const renewing =
       refresh === null ? [] : [{ headers: form, body: `${new URLSearchParams({ refresh_token: refresh })}` }];
-    try {
-      for (const one of [...renewing, bearer]) {
+    let ended = false;
+    for (const one of [...renewing, bearer]) {
+      try {
         const { status } = await send("that a token has ended", `${apiUrl}/oauth/revoke`, { method: "POST", ...one });
-        // 400 and 401: the one before has ended it as well.
-        if (![200, 400, 401].includes(status)) throw new SignInUnavailable(`Linear answered ${status}`);
+        // 400 and 401 after an end: the one before has ended this one as well.
+        if (status !== 200 && !(ended && [400, 401].includes(status)))
+          throw new SignInUnavailable(`Linear answered ${status}`);
+        ended = true;
+      } catch (error) {
+        if (!(error instanceof SignInUnavailable)) throw error;
+        log("a person's token of Linear could not be ended: it is kept nowhere", { error: error.message });
       }
-    } catch (error) {
-      if (!(error instanceof SignInUnavailable)) throw error;
-      log("a person's token of Linear could not be ended: it is kept nowhere", {
-        error: error.message,
-      });
     }
   }
 
