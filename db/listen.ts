@@ -59,7 +59,9 @@ const RECONNECT_MS = [100, 500, 1_000, 2_000, 5_000];
 export async function postgresHub(make: () => Client, onError: (error: Error) => void): Promise<Hub> {
   const heard = registry();
   let closed = false;
-  let client = await connect();
+  const gone = new WeakSet<Client>();
+  let client: Client | null = null;
+  client = await connect();
   let timer = setTimeout(ping, PING_MS);
 
   async function connect(): Promise<Client> {
@@ -70,6 +72,8 @@ export async function postgresHub(make: () => Client, onError: (error: Error) =>
     try {
       await next.connect();
       for (const channel of CHANNELS) await next.query(`listen ${channel}`);
+      // It may end between its last answer and this line, when nobody looks at it yet.
+      if (gone.has(next)) throw new Error("The listening connection to Postgres ended at once.");
     } catch (error) {
       next.removeAllListeners("end");
       next.end().catch(onError);
@@ -80,6 +84,7 @@ export async function postgresHub(make: () => Client, onError: (error: Error) =>
 
   function ping(): void {
     const asked = client;
+    if (asked === null) return;
     const late = setTimeout(() => lost(asked, new Error("The listening connection to Postgres is silent.")), PONG_MS);
     asked
       .query("select 1")
@@ -90,10 +95,10 @@ export async function postgresHub(make: () => Client, onError: (error: Error) =>
       .finally(() => clearTimeout(late));
   }
 
-  const gone = new WeakSet<Client>();
   function lost(which: Client, error: Error): void {
-    if (closed || which !== client || gone.has(which)) return;
+    if (closed || gone.has(which)) return;
     gone.add(which);
+    if (which !== client) return;
     clearTimeout(timer);
     onError(error);
     which.end().catch(() => {}); // it is broken already
@@ -123,8 +128,8 @@ export async function postgresHub(make: () => Client, onError: (error: Error) =>
     async close() {
       closed = true;
       clearTimeout(timer);
-      client.removeAllListeners("end");
-      await client.end().catch(onError);
+      client?.removeAllListeners("end");
+      await client?.end().catch(onError);
     },
   };
 }

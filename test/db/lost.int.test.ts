@@ -89,9 +89,12 @@ describe.each(Object.entries(BREAKS))("when %s", (_, [make, cut]) => {
     const heard = witness();
     const off = database.on("countersign_events", { notified: heard.saw, missed: () => heard.saw("missed") });
     await cut(ground);
-    await heard.until("missed");
-    await at.tx((tx) => at.events.append(tx, run.id, null, [note("after")]));
-    await heard.until(run.id);
+    // The first may be of an earlier break: then what is said next is missed as well, and that is said too.
+    for (let times = 1; heard.count(run.id) === 0; times += 1) {
+      await heard.until("missed", times);
+      await at.tx((tx) => at.events.append(tx, run.id, null, [note("after")]));
+      await Promise.race([heard.until(run.id), heard.until("missed", times + 1)]);
+    }
     off();
   });
 
