@@ -8,14 +8,22 @@ const Failure = z.object({ code: z.enum(["not_found", "unavailable", "stale", "i
 
 /** After how many lines the gateway is told that they were taken. */
 const TELL_LINES = 100;
+/** What a lease may take: it waits for nothing. One that is stuck keeps the connection and never answers. */
+const LEASE_MS = 5_000;
 /** How soon a gateway that does not answer is asked again. */
 const AGAIN_MS = 100;
 
 /**
  * The gateway over its admin socket. `GatewayError("unavailable")` when nobody answers there within `patienceMs`: a
- * gateway that was killed is back in a second or two, and every call may be made again. 0 unless told.
+ * gateway that was killed is back in a second or two, and every call may be made again. 0 unless told. `leaseMs`: what a
+ * lease may take; default 5 s.
  */
-export function gatewayClient(o: { adminSocket: string; dataSocket: string; patienceMs?: number }): Gateway {
+export function gatewayClient(o: {
+  adminSocket: string;
+  dataSocket: string;
+  patienceMs?: number;
+  leaseMs?: number;
+}): Gateway {
   async function call<T>(path: string, body: unknown, patienceMs = o.patienceMs ?? 0): Promise<T> {
     for (const until = performance.now() + patienceMs; ; await pause(AGAIN_MS)) {
       try {
@@ -27,8 +35,8 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string; pati
     }
   }
 
-  async function once<T>(path: string, body: unknown): Promise<T> {
-    const incoming = await send(o.adminSocket, "POST", path, JSON.stringify(body));
+  async function once<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    const incoming = await send(o.adminSocket, "POST", path, JSON.stringify(body), signal);
     const answer: unknown = JSON.parse(await whole(incoming));
     if (incoming.statusCode === 200) return answer as T;
     const failure = Failure.safeParse(answer);
@@ -70,7 +78,7 @@ export function gatewayClient(o: { adminSocket: string; dataSocket: string; pati
   return {
     address: `unix:${o.dataSocket}`,
     // Whoever renews the lease is who starts the gateway again.
-    lease: async () => void (await call("/lease", {}, 0)),
+    lease: async () => void (await once("/lease", {}, AbortSignal.timeout(o.leaseMs ?? LEASE_MS))),
     grant: async (grant) => void (await call("/grant", grant)),
     revoke: async (sandbox) => void (await call("/revoke", { sandbox })),
     mirror: ({ name, cloneUrl, credential }, ref) =>

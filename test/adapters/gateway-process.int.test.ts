@@ -22,11 +22,11 @@ afterEach(async () => {
 });
 
 /** A data folder, and what the control plane of it does with its gateway. */
-function installation(orphanMs: number) {
+function installation(orphanMs: number, leaseMs?: number) {
   const dataDir = mkdtempSync(path.join(tmpdir(), "countersign-gateway-"));
   open.push(() => rmSync(dataDir, { recursive: true, force: true }));
   const sockets = gatewaySockets(dataDir);
-  const gateway = gatewayClient(sockets);
+  const gateway = gatewayClient({ ...sockets, ...(leaseMs === undefined ? {} : { leaseMs }) });
   const started: ChildProcess[] = [];
   const start = (): ChildProcess => {
     const file = path.join(import.meta.dirname, "gateway-role-process.ts");
@@ -40,8 +40,10 @@ function installation(orphanMs: number) {
     });
     return child;
   };
-  const keep = async (configuration: string): Promise<GatewayProcess> => {
-    const kept = await keepGateway({ stateDir: sockets.stateDir, configuration, gateway, start, log: () => undefined });
+  const logged: string[] = [];
+  const log = (message: string): void => void logged.push(message);
+  const keep = async (configuration: string, o: { deafMs?: number } = {}): Promise<GatewayProcess> => {
+    const kept = await keepGateway({ stateDir: sockets.stateDir, configuration, gateway, start, log, ...o });
     open.push(() => kept.stop({ end: false }));
     return kept;
   };
@@ -52,6 +54,7 @@ function installation(orphanMs: number) {
     gateway,
     started,
     start,
+    logged,
     keep,
     recorded,
   };
@@ -124,4 +127,35 @@ test("a gateway that no control plane speaks to any more ends itself, and not be
     return performance.now() > heardFor;
   });
   expect(await exited).toEqual([0, null]);
+});
+
+const REPLACED = "the gateway lives but does not answer, and is replaced";
+
+test("a gateway that lives and answers nobody is replaced", async () => {
+  const { keep, configuration, started, recorded, logged, gateway } = installation(NEVER_MS, 200);
+  await keep(configuration, { deafMs: 400 });
+  const before = recorded();
+  started[0]?.kill("SIGSTOP");
+  await until("another one is there", async () => started.length === 2);
+  await until("it answers", async () =>
+    gateway
+      .lease()
+      .then(() => true)
+      .catch(() => null),
+  );
+  expect(recorded()).not.toEqual(before);
+  expect(logged).toContain(REPLACED);
+});
+
+test("a control plane that was stopped itself for a while takes nobody for deaf", async () => {
+  const { keep, configuration, recorded, logged } = installation(NEVER_MS);
+  const kept = await keep(configuration, { deafMs: 400 });
+  const before = recorded();
+  // As SIGSTOP, or a machine that sleeps, does: nothing runs here meanwhile.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
+  await new Promise((resolve) => setTimeout(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  // Its end waits for the look that is under way.
+  await kept.stop({ end: false });
+  expect([recorded(), logged]).toEqual([before, []]);
 });

@@ -42,6 +42,8 @@ const END_MS = 5_000;
 const STARTS_MOST = 5;
 /** A gateway that has not answered for so long never will: its lease is nearly over anyway. */
 const DEAF_MS = 20_000;
+/** So often at least it is asked in that time. Whoever was stopped for a while themselves heard nobody, and asks again. */
+const DEAF_ROUNDS = 4;
 
 export interface GatewayProcess {
   /**
@@ -60,6 +62,8 @@ export async function keepGateway(o: {
   configuration: string;
   gateway: Gateway;
   start: () => ChildProcess;
+  /** How long a gateway may live without an answer. Default 20 s. */
+  deafMs?: number;
   log: (message: string, fields?: { readonly [key: string]: unknown }) => void;
 }): Promise<GatewayProcess> {
   mkdirSync(o.stateDir, { recursive: true, mode: 0o700 });
@@ -95,25 +99,36 @@ export async function keepGateway(o: {
   };
   await ready();
   let stopped = false;
-  let heard = performance.now();
+  const deafMs = o.deafMs ?? DEAF_MS;
+  let silentMs = 0;
+  let asked = performance.now();
   let round: Promise<void> = Promise.resolve();
+
+  async function look(): Promise<void> {
+    const alive = running(o.stateDir);
+    if (alive && silentMs >= deafMs) {
+      o.log("the gateway lives but does not answer, and is replaced", { pid: alive.identity.pid });
+      process.kill(alive.identity.pid, "SIGKILL");
+      await hasEnded(alive.identity, END_MS);
+    }
+    try {
+      if (!running(o.stateDir)) {
+        o.log("the gateway is gone and is started again");
+        await ready();
+      } else await o.gateway.lease();
+      silentMs = 0;
+    } catch (error) {
+      silentMs += Math.min(performance.now() - asked, deafMs / DEAF_ROUNDS);
+      o.log("the gateway does not answer", { error: String(error) });
+    } finally {
+      asked = performance.now();
+    }
+  }
+
   const pulse = setInterval(() => {
     round = round
-      .then(async () => {
-        if (stopped) return;
-        const alive = running(o.stateDir);
-        if (alive && performance.now() - heard > DEAF_MS) {
-          o.log("the gateway lives but does not answer, and is replaced", { pid: alive.identity.pid });
-          process.kill(alive.identity.pid, "SIGKILL");
-          await hasEnded(alive.identity, END_MS);
-        }
-        if (!running(o.stateDir)) {
-          o.log("the gateway is gone and is started again");
-          await ready();
-        } else await o.gateway.lease();
-        heard = performance.now();
-      })
-      .catch((error: unknown) => o.log("the gateway does not answer", { error: String(error) }));
+      .then(() => (stopped ? undefined : look()))
+      .catch((error: unknown) => o.log("the gateway cannot be looked at", { error: String(error) }));
   }, PULSE_MS);
   return {
     async stop({ end }) {
