@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
@@ -80,6 +81,8 @@ interface Result {
   readonly bench: string;
   readonly claim: string;
   readonly peer: string;
+  /** The commit that was measured, with "+" where the work tree had changes. */
+  readonly commit: string;
   readonly date: string;
   readonly node: string;
   readonly cores: number;
@@ -94,6 +97,7 @@ export function keep(bench: Bench, measured: readonly Measured[]): string {
     bench: bench.name,
     claim: bench.claim,
     peer: bench.peer,
+    commit: commit(),
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
     cores: availableParallelism(),
@@ -102,6 +106,13 @@ export function keep(bench: Bench, measured: readonly Measured[]): string {
   };
   writeFileSync(path.join(FOLDER, `${bench.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
   return JSON.stringify(result);
+}
+
+/** Figures of other benches, written a moment ago in this folder, are no change of what is measured. */
+function commit(): string {
+  const git = (...words: string[]) => execFileSync("git", words, { cwd: import.meta.dirname, encoding: "utf8" }).trim();
+  const changed = git("status", "--porcelain", "--", ":/", ":(exclude,top)bench/results");
+  return git("rev-parse", "--short=12", "HEAD") + (changed === "" ? "" : "+");
 }
 
 /** Writes results/README.md from what is kept of each of these benches. */
@@ -118,7 +129,7 @@ export function summarise(benches: readonly Bench[]): void {
     ...results.flatMap(({ bench, measured }) => measured.flatMap((one) => rowsOf(bench, one))),
     "",
     ...results.flatMap(({ bench, claim, peer, ...on }) => [
-      `- **${bench}**: ${claim}. Beside: ${peer}. (${on.date}, ${on.cores} cores, ${on.memoryGiB} GiB, Node ${on.node})`,
+      `- **${bench}**: ${claim}. Beside: ${peer}. (${on.commit}, ${on.date}, ${on.cores} cores, ${on.memoryGiB} GiB, Node ${on.node})`,
     ]),
     "",
   ];

@@ -1,5 +1,5 @@
 import type { InboxStore } from "#runs/stores.ts";
-import { and, asc, eq, isNull, lt, or, sql } from "./drizzle.ts";
+import { and, asc, eq, isNull, lt, lte, or, sql } from "./drizzle.ts";
 import { inbox } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
 
@@ -68,7 +68,7 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
               eq(inbox.source, source),
               isNull(inbox.doneAt),
               or(
-                lt(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
+                lte(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
                 ...(soleSince === null ? [] : [lt(inbox.receivedAt, soleSince)]),
               ),
               or(isNull(inbox.claimedUntil), lt(inbox.claimedUntil, sql`clock_timestamp()`)),

@@ -246,7 +246,7 @@ export interface InboxStore {
   done(source: string, deliveryId: string): Promise<void>;
   /** Forgets what was done more than `olderThanMs` ago, `limit` rows at most; how many. Told again after that, it is new. */
   forget(source: string, olderThanMs: number, limit: number): Promise<number>;
-  /** Of this source, received more than `olderThanMs` ago and not done; each is claimed for a minute, so that two workers differ. */
+  /** Of this source, received `olderThanMs` ago or earlier and not done; each is claimed for a minute, so that two workers differ. */
   unfinished(source: string, olderThanMs: number, limit: number): Promise<readonly InboxRow[]>;
 }
 
