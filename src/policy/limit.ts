@@ -27,6 +27,10 @@ export const SANDBOX_LIMITS = [
 ] as const;
 export type SandboxLimit = (typeof SANDBOX_LIMITS)[number];
 
+/** Whether it is the name of a limit, of a run or of its sandbox. */
+export const isLimit = (name: string): name is LimitName | SandboxLimit =>
+  [...LIMITS, ...SANDBOX_LIMITS].some((one) => one === name);
+
 /**
  * Where each is enforced. Money of a month is decided when a run starts, and what is left of it goes to the gateway as
  * part of the run's budget. A sandbox that cannot be had is refused before anything is asked of anybody.

@@ -66,7 +66,7 @@ export const EventBody = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("policy.decided"),
-    /** "start", "command", "host", "path", "publish", "secret". */
+    /** "start", "command", "host", "path", "publish", "secret"; of a line that is no rule "sandbox", "recipe", "budget". */
     about: z.string(),
     subject: z.string(),
     outcome: z.enum(["allow", "ask", "deny"]),

@@ -20,6 +20,8 @@ export const POLICY_REASONS: Readonly<Record<string, string>> = {
   no_team: "the channel belongs to no team",
   not_a_member: "the person is not in the team's group",
   over_limit: "it is over a limit",
+  no_sandbox: "no sandbox here is held to it",
+  no_recipe: "policy has it no more for this team and repository",
   policy_unavailable: "the policy cannot be read",
   evaluator_failed: "the policy could not be evaluated, which is a fault of ours",
 };

@@ -22,18 +22,23 @@ test.each([
   [
     "another provider",
     { providers: ["daytona", "e2b"] },
-    "policy wants a sandbox at daytona or e2b, and this installation has local",
+    "sandbox.provider: policy wants a sandbox at daytona or e2b, and this installation has local",
   ],
-  ["another image", { images: ["codex"] }, "policy wants the image codex, and the agent's is opencode"],
+  ["another image", { images: ["codex"] }, "sandbox.image: policy wants the image codex, and the agent's is opencode"],
   ["the wall there is", { isolation: "process" }, null],
-  ["a stronger wall", { isolation: "container" }, "policy wants container isolation, and local gives process"],
+  [
+    "a stronger wall",
+    { isolation: "container" },
+    "sandbox.isolation: policy wants container isolation, and local gives process",
+  ],
   ["processors that are held", { cpu: 2 }, null],
   ["memory that the provider says it holds", { memoryBytes: 2 ** 30 }, null],
   [
     "a disk that nothing holds",
     { diskBytes: 1e9 },
-    "policy limits the sandbox's disk, and local cannot hold it to that",
+    "sandbox.disk: policy limits the sandbox's disk, and local cannot hold it to that",
   ],
 ] as const)("%s", (_what, needs, lack) => {
-  expect(sandboxLack({ ...NEEDS, ...needs }, OFFER)).toBe(lack);
+  const found = sandboxLack({ ...NEEDS, ...needs }, OFFER);
+  expect(found && `${found.limit}: ${found.why}`).toBe(lack);
 });

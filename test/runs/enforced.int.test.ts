@@ -79,6 +79,23 @@ test("a team that wants a stronger wall than there is gets no run, and is told w
   expect(why).toContain("policy wants microvm isolation, and memory gives none");
 });
 
+test("a sandbox that is not to be had is a decision of the record, with the line that wants it", async () => {
+  await open();
+  house.policy.edit(DATA, "limits:", "sandbox: { isolation: microvm }\nlimits:");
+  await house.say(ANA, "change the docs", { channel: "C0DATA" });
+  const run = await house.until("denied");
+  const { current } = house.policy;
+  expect((await factsOf(house.core, run.id)).decisions).toMatchObject([
+    {
+      ...{ about: "sandbox", subject: "sandbox.isolation", outcome: "deny", reason: "no_sandbox" },
+      rules: [
+        { at: expect.stringMatching(/^teams\/data\.yaml:\d+:12$/), text: "sandbox.isolation microvm", why: null },
+      ],
+      digest: current.ok && current.policy.digest,
+    },
+  ]);
+});
+
 test("a sandbox has the memory and the processors that policy says", async () => {
   await open();
   const made: unknown[] = [];

@@ -88,6 +88,23 @@ test("a recipe that is taken away before its run begins is not run", async () =>
   house.policy.edit("recipes/refresh.yaml", RECIPE, RECIPE.replace("recipe: refresh", "recipe: renew"));
   await asking;
   const run = await house.until("denied");
-  const { moves } = await factsOf(house.core, run.id);
+  const { moves, decisions } = await factsOf(house.core, run.id);
   expect(moves.at(-1)?.why).toBe("policy no longer has the recipe refresh for data and acme/reports");
+  expect(decisions).toMatchObject([
+    {
+      ...{ about: "recipe", subject: "refresh", outcome: "deny", reason: "no_recipe" },
+      rules: [{ at: "recipes/refresh.yaml:3:9", text: "recipe refresh of data" }],
+    },
+  ]);
+  const view = await house.say(ANA, "why", { in: run });
+  expect(view).toMatchObject({
+    reasons: [
+      {
+        // Its file was not kept, and what another policy has at that line is not shown in its place.
+        rules: [{ ref: { at: "recipes/refresh.yaml:3:9" }, excerpt: null }],
+        points: ["intake"],
+        remedy: { text: "policy would have to have the recipe refresh for data and acme/reports again" },
+      },
+    ],
+  });
 });

@@ -96,6 +96,23 @@ test("a blocked host says which line would open it, and what has to change first
   expect(reasonsOf(await house.say(ANA, "why not", { in: run })).length).toBeGreaterThan(1);
 });
 
+test("a run that was denied for its sandbox is explained by the line that wants it, as it stood then", async () => {
+  house.policy.edit("teams/data.yaml", "limits:", "sandbox: { disk: 10GB }\nlimits:");
+  await house.say(ANA, "mend the query", { channel: "C0DATA" });
+  const run = await house.until("denied");
+  const [lack] = reasonsOf(await house.say(ANA, "why sandbox.disk", { in: run }));
+  expect(lack).toMatchObject({
+    ...{ about: "sandbox", subject: "sandbox.disk", outcome: "deny", points: ["sandbox"] },
+    rules: [{ ref: { text: "sandbox.disk 10GB" }, commit: "edited" }],
+    remedy: { text: expect.stringMatching(/^the line at teams\/data\.yaml:\d+:12 would have to ask for a sandbox/) },
+  });
+  expect(lack && excerpts(lack)).toEqual(["sandbox: { disk: 10GB }"]);
+  house.policy.edit("teams/data.yaml", "sandbox: { disk: 10GB }\n", "");
+  const [now] = reasonsOf(await house.say(ANA, "why", { in: run }));
+  expect(now && excerpts(now)).toEqual(["sandbox: { disk: 10GB }"]);
+  expect(now?.remedy).toBeNull();
+});
+
 test("where no run is, why says which line gives this place its team and what that team may work on", async () => {
   const view = await house.say(ANA, "why", { channel: "C0DATA" });
   if (view?.kind !== "why_here") throw new Error(`it is a ${view?.kind}`);

@@ -5,6 +5,7 @@ import { shopRun } from "#test/fixtures/run.ts";
 import {
   approved,
   bo,
+  deniedForItsSandbox,
   eventsOf,
   merged,
   refusedHost,
@@ -162,6 +163,12 @@ test("the page of a run is exactly what its record says", () => {
     byHand: [],
     patch: null,
   });
+});
+
+test("the line that denied a run is among the rules of its page, also where it is no rule", () => {
+  const { rules } = runPage(shopRun({ state: "denied" }), eventsOf(deniedForItsSandbox), context);
+  const rule = { at: "teams/shop.yaml:9:12", text: "sandbox.disk 10GB", why: null };
+  expect(rules).toEqual([{ outcome: "deny", rule }]);
 });
 
 test("the timeline has a line for each thing that happened, with the whole request and what commands really printed", () => {

@@ -1,5 +1,6 @@
 import { decide } from "#policy/decide/decide.ts";
 import type { PolicyObject, RuleRef } from "#policy/decision.ts";
+import type { LimitName, SandboxLimit } from "#policy/limit.ts";
 import { loadPolicy } from "#policy/load/load.ts";
 import { type Policy, teamOf } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
@@ -32,6 +33,23 @@ export function remedyOf(policy: Policy, team: string, object: PolicyObject, fil
   const [near] = rules;
   if (near !== undefined) return { text: `the entry at ${near.at} would have to name this ${reason} too`, add: null };
   return grant(policy, team, object, files);
+}
+
+/** What would have to change about a limit that a run did not meet; `null`: the team is not held to it any more. */
+export function remedyOfLimit(policy: Policy, team: string, name: LimitName | SandboxLimit): Remedy | null {
+  const ref = teamOf(policy, team)?.limitRefs?.[name];
+  if (ref === undefined) return null;
+  const text = name.startsWith("sandbox.")
+    ? `the line at ${ref.at} would have to ask for a sandbox that is to be had here`
+    : `the limit at ${ref.at} would have to be higher${name.includes("month") ? ", or the month over" : ""}`;
+  return { text, add: null };
+}
+
+/** The same of a recipe that policy had no more; `null`: it has it. */
+export function remedyOfRecipe(policy: Policy, team: string, repo: string, name: string): Remedy | null {
+  const recipe = Object.hasOwn(policy.recipes, name) ? policy.recipes[name] : undefined;
+  if (recipe?.team === team && recipe.repo === repo) return null;
+  return { text: `policy would have to have the recipe ${name} for ${team} and ${repo} again`, add: null };
 }
 
 /** Rules said no. Without them it may still be nobody's to do. */

@@ -3,6 +3,7 @@ import type { Policy } from "#policy/policy.ts";
 import type { Scope } from "#policy/scope.ts";
 import type { Core } from "#runs/core.ts";
 import type { Run } from "#runs/run.ts";
+import type { UnmetSaid } from "./unmet.ts";
 
 /**
  * The scope held to the recipe that the run was asked with, as it stood when it was asked and as it stands now; the same
@@ -13,7 +14,7 @@ export async function asRecipe(
   current: Policy,
   run: Run,
   scope: Scope,
-): Promise<{ readonly scope: Scope } | { readonly gone: string }> {
+): Promise<{ readonly scope: Scope } | { readonly gone: UnmetSaid }> {
   const [first] = await core.stores.events.after(run.id, 0, 1);
   const named = first?.body.kind === "run.requested" ? first.body.recipe : undefined;
   if (named === undefined) return { scope };
@@ -23,7 +24,10 @@ export async function asRecipe(
   };
   const [pinned, now] = [of(await core.stores.policies.get(run.policyDigest)), of(current)];
   if (pinned === undefined || now === undefined) {
-    return { gone: `policy no longer has the recipe ${named.name} for ${run.team} and ${run.repo}` };
+    const { name, at } = named;
+    const why = `policy no longer has the recipe ${name} for ${run.team} and ${run.repo}`;
+    const ref = pinned?.ref ?? { at, text: `recipe ${name} of ${run.team}`, why: null };
+    return { gone: { about: "recipe", subject: name, reason: "no_recipe", why, ref } };
   }
   return { scope: pinned === now ? withRecipe(scope, now) : withRecipe(withRecipe(scope, pinned), now) };
 }

@@ -12,6 +12,7 @@ import { addedWords, bind } from "#runs/bind.ts";
 import { boundNow, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { type Answer, allow, decided } from "#runs/decision/allow.ts";
+import { decidedByLine } from "#runs/decision/unmet.ts";
 import { settleMoney } from "#runs/money/settle-money.ts";
 import {
   allotmentOf,
@@ -138,19 +139,9 @@ export async function monthUsedUp(core: Core, run: Run): Promise<boolean> {
 
 /** Ends a run that has nothing to spend, with the limit as a decision of its own. */
 async function noMoney(core: Core, run: Run, month: Month): Promise<void> {
-  const current = core.policy();
   const { name, ref } = month.held;
-  await handOff(core, run, monthOver(core, run, month), [
-    {
-      kind: "policy.decided",
-      about: "budget",
-      subject: name,
-      outcome: "deny",
-      reason: "over_limit",
-      rules: [{ at: ref.at, text: ref.text, why: ref.why }],
-      digest: current.ok ? current.policy.digest : run.policyDigest,
-    },
-  ]);
+  const told = decidedByLine(core, run, { about: "budget", subject: name, reason: "over_limit", ref });
+  await handOff(core, run, monthOver(core, run, month), [told]);
 }
 
 /**

@@ -1,4 +1,3 @@
-import { sandboxLack } from "#policy/decide/sandbox.ts";
 import { compileScope, startRequest } from "#policy/load/compile.ts";
 import { REPOSITORY_FILE, readRepositoryFile, withAdditions } from "#policy/load/repository-file.ts";
 import type { Scope } from "#policy/scope.ts";
@@ -13,11 +12,13 @@ import { boundNow, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { allow, decided } from "#runs/decision/allow.ts";
 import { asRecipe } from "#runs/decision/recipe.ts";
+import { sandboxUnmet } from "#runs/decision/unmet.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { move } from "#runs/record/move.ts";
 import { record } from "#runs/record/record.ts";
 import type { Run } from "#runs/run.ts";
 import { monthUsedUp } from "./admit.ts";
+import { denyUnmet } from "./deny.ts";
 
 const REPOSITORY_FILE_BYTES = 64 * 1024;
 
@@ -38,16 +39,10 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
   }
   if (await heldForLinks(core, run)) return;
   const asked = await asRecipe(core, current.policy, run, compiled.scope);
-  if ("gone" in asked) {
-    await core.store.tx((tx) => move(core, tx, run, "denied", { why: asked.gone }));
-    return core.nudge();
-  }
-  const lack = await wantedElsewhere(core, run, asked.scope);
-  if (lack !== null) {
-    await core.store.tx((tx) => move(core, tx, run, "denied", { why: lack }));
-    return core.nudge();
-  }
-  // Said before anybody is asked for a yes that would start nothing.
+  if ("gone" in asked) return denyUnmet(core, run, asked.gone);
+  // Both said before anybody is asked for a yes that would start nothing.
+  const lack = await sandboxUnmet(core, run, asked.scope.sandbox);
+  if (lack !== null) return denyUnmet(core, run, lack);
   if (await monthUsedUp(core, run)) return;
   const base = await baseOf(core, run);
   if (base === null) return;
@@ -83,14 +78,6 @@ export async function decideScope(core: Core, run: Run): Promise<void> {
     });
   }
   core.nudge();
-}
-
-/** Why the sandboxes of this installation are not what policy needs, before anything is asked of anybody. */
-async function wantedElsewhere(core: Core, run: Run, scope: Scope): Promise<string | null> {
-  const { capabilities } = await core.sandboxes.preflight();
-  const image = core.agents.get(run.agent)?.profile.image ?? run.agent;
-  const { isolation, limits } = capabilities;
-  return sandboxLack(scope.sandbox, { provider: core.sandboxes.name, image, isolation, limits });
 }
 
 /** What the repository itself says to run, at the base commit, where no run has written it. It can only add. */

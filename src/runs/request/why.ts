@@ -2,7 +2,8 @@ import type { PolicyObject, RuleRef } from "#policy/decision.ts";
 import { excerptOf } from "#policy/excerpt.ts";
 import { rulesOf } from "#policy/explain/coverage.ts";
 import { explain } from "#policy/explain/explain.ts";
-import { remedyOf } from "#policy/explain/remedy.ts";
+import { remedyOf, remedyOfLimit, remedyOfRecipe } from "#policy/explain/remedy.ts";
+import { isLimit, LIMIT_POINTS } from "#policy/limit.ts";
 import { type Policy, repositoriesOf, teamOf } from "#policy/policy.ts";
 import type { Core } from "#runs/core.ts";
 import type { HostFacts, RunFacts } from "#runs/facts.ts";
@@ -115,17 +116,40 @@ function ofDecision(
   policies: readonly (Kept | null)[],
 ): Reason {
   const objects = (decision.request?.objects ?? []) as readonly PolicyObject[];
+  const line = decision.request === undefined ? lineOf(core, run, decision) : null;
   return {
     about: decision.about,
     subject: decision.subject,
     outcome: decision.outcome,
     reason: decision.reason,
     rules: decision.rules.map((ref) => shownOf(ref, policies)),
-    points: pointsOf(policies, run.team, objects, decision.outcome),
-    remedy: decision.outcome === "allow" ? null : remedyNow(core, run.team, objects),
+    points: line?.points ?? pointsOf(policies, run.team, objects, decision.outcome),
+    remedy: line !== null ? line.remedy : decision.outcome === "allow" ? null : remedyNow(core, run.team, objects),
     trial: decision.trial ?? null,
   };
 }
+
+/** Where a line is enforced that is no rule, and what would have to change about it; `null`: it is another decision. */
+function lineOf(
+  core: Core,
+  { team, repo }: Run,
+  { about, subject }: RunFacts["decisions"][number],
+): Pick<Reason, "points" | "remedy"> | null {
+  const current = core.policy();
+  if (about === "recipe") {
+    return {
+      points: ["intake"],
+      remedy: current.ok ? remedyOfRecipe(current.policy, team, repo, subject) : UNREADABLE,
+    };
+  }
+  if (!isLimit(subject)) return null;
+  return {
+    points: LIMIT_POINTS[subject],
+    remedy: current.ok ? remedyOfLimit(current.policy, team, subject) : UNREADABLE,
+  };
+}
+
+const UNREADABLE: Reason["remedy"] = { text: "the policy would have to be readable", add: null };
 
 /** The gateway's own word about a host, which is no decision of ours and names its rule by place only. */
 function ofHost(core: Core, run: Run, host: HostFacts, policies: readonly (Kept | null)[]): Reason {
@@ -167,11 +191,18 @@ function refAt(at: string, policies: readonly (Kept | null)[]): RuleRef {
 /** The rule out of the policy that has it at this place in these words; else the place alone, in the first of them. */
 function shownOf(ref: RuleRef, policies: readonly (Kept | null)[]): ShownRule {
   const known = policies.filter((one) => one !== null);
-  const has = known.find(({ policy }) => rulesOf(policy).some(({ at, text }) => at === ref.at && text === ref.text));
+  const has = known.find(({ policy }) => linesOf(policy).some(({ at, text }) => at === ref.at && text === ref.text));
   const from = has ?? known[0];
   if (from === undefined || ref.at === "baseline") return { ref, commit: null, excerpt: null };
   return { ref, commit: from.policy.commit, excerpt: excerptOf(from.sources, ref.at) };
 }
+
+/** All that may decide: rules and grants, limits, recipes. */
+const linesOf = (policy: Policy): readonly RuleRef[] => [
+  ...rulesOf(policy),
+  ...Object.values(policy.teams).flatMap(({ limitRefs }) => Object.values(limitRefs ?? {})),
+  ...Object.values(policy.recipes).map(({ ref }) => ref),
+];
 
 /** Where what led to the outcome is enforced. */
 function pointsOf(
@@ -190,7 +221,7 @@ function pointsOf(
 /** By the policy in force, of the first object that it does not allow; `null`: it allows all of them now. */
 function remedyNow(core: Core, team: string, objects: readonly PolicyObject[]): Reason["remedy"] {
   const current = core.policy();
-  if (!current.ok) return { text: "the policy would have to be readable", add: null };
+  if (!current.ok) return UNREADABLE;
   const files = current.sources === undefined ? null : { sources: current.sources, ...siteOf(current) };
   const worst = { deny: 0, ask: 1, allow: 2 } as const;
   const refused = explain(current.policy, { team, objects })

@@ -239,8 +239,14 @@ function denied(facts: RunFacts): string {
     return `${said(vote.by.name, 60)} said no${why} Change the request as they say, then ask again.`;
   }
   const decision = facts.decisions.findLast(({ outcome }) => outcome === "deny");
-  if (decision === undefined) return "Policy does not allow it.";
+  const end = facts.moves.at(-1)?.why ?? null;
+  const spoken = end === null ? "Policy does not allow it." : `It was denied: ${said(end, 300)}.`;
+  if (decision === undefined) return spoken;
   const rules = decision.rules.map(({ text, at }) => `rule ${code(text, 240)} at ${code(at, 160)}`);
+  // What no rule denies, the run's end says in words.
+  if (decision.reason === "no_sandbox" || decision.reason === "no_recipe") {
+    return `${spoken} It is ${listed(rules)}. Whoever keeps the policy can change that.`;
+  }
   return `Policy does not allow ${code(decision.subject)}: ${POLICY_REASONS[decision.reason ?? "rule"] ?? said(decision.reason ?? "")}. ${rules.length === 0 ? "No rule allows it." : `It is ${listed(rules)}.`} Whoever keeps the policy can change that.`;
 }
 

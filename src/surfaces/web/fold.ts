@@ -57,7 +57,7 @@ export function runPage(run: Run, events: readonly RunEvent[], context: PageCont
     },
     policy: { ...all.request.policy, href: null },
     rules: all.decisions
-      .filter((decision) => decision.about === "start")
+      .filter(({ about }) => about === "start" || about === "sandbox" || about === "recipe")
       .flatMap((decision) => decision.rules.map((rule) => ({ outcome: decision.outcome, rule }))),
     startedAt: all.request.at.toISOString(),
     endedAt: done ? (all.moves.at(-1)?.at ?? all.last).toISOString() : null,

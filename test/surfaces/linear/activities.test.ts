@@ -25,6 +25,7 @@ const STORIES: Readonly<Record<string, Story>> = {
   "denied by a person": story.deniedByPerson,
   "denied by policy": story.deniedByPolicy,
   "denied without a rule": story.deniedWithoutRule,
+  "denied for its sandbox": story.deniedForItsSandbox,
   answered: story.answered,
   cancelled: story.cancelled,
   "handed off": story.handedOff,
@@ -63,6 +64,12 @@ test("a question is a link to where people answer, never a choice, and who decid
   expect(bodies(story.waiting).join("\n")).toContain("**leads**");
   expect(bodies(story.approved).join("\n")).toContain("Bo approved the start of this run in Slack.");
   expect(bodies(story.deniedByPerson).at(-1)).toMatch(/^Bo said no/);
+  expect(bodies(story.deniedForItsSandbox).at(-1)).toMatch(
+    /^It was denied: policy limits the sandbox's disk, and local cannot hold it to that\. It is rule `sandbox\.disk 10GB` at `teams\/shop\.yaml:9:12`\./,
+  );
+  expect(bodies(story.deniedWithoutDecision).at(-1)).toBe(
+    "It was denied: policy asks for more by now than was approved.",
+  );
 });
 
 test("a pull request in review is called ready for review only when it has left draft", () => {

@@ -4,7 +4,7 @@ import type { RunTitle, View } from "#runs/view.ts";
 import { policyReason } from "#surfaces/slack/words.ts";
 import { actions, type Card, card, context, section } from "./blocks.ts";
 import { changed, cost, elapsed, name, openPullRequest, openRun, ruleLine, STATES, whyButton } from "./facts.ts";
-import { code, link, quoted, said, sentence } from "./text.ts";
+import { capital, code, link, quoted, said, sentence } from "./text.ts";
 
 /** Whose doing a failure looks like. */
 const FAULTS: Readonly<Record<Fault, string>> = {
@@ -76,20 +76,37 @@ function denied(facts: RunFacts): Ending {
     };
   }
   const decision = facts.decisions.findLast((one) => one.outcome === "deny");
-  const rules = decision?.rules ?? [];
+  const why = facts.moves.at(-1)?.why ?? null;
+  const spoken = why === null ? "Policy does not allow it." : capital(sentence(why, 300));
+  if (decision === undefined) {
+    return { plain: `${spoken} The run page has the record.`, lines: [spoken, "The run page has the record."] };
+  }
+  const { subject, reason, rules } = decision;
+  const change = UNMET_NEXT[reason ?? ""];
+  if (change !== undefined) {
+    return { plain: `${spoken} The thread names the line.`, lines: [spoken, ...rules.map(ruleLine), change] };
+  }
+  const first = `Policy does not allow ${code(subject)}: ${policyReason(reason)}.`;
+  if (rules.length === 0) {
+    const next = "No rule allows it. To change that, add one to the team's policy file and have its owners review it.";
+    return { plain: "Policy does not allow it. The thread says how to change it.", lines: [first, next] };
+  }
   return {
     plain: "Policy does not allow it. The thread names the rule and how to change it.",
     lines: [
-      decision === undefined
-        ? "Policy does not allow it."
-        : `Policy does not allow ${code(decision.subject)}: ${policyReason(decision.reason)}.`,
-      ...rules.map((rule) => ruleLine(rule)),
-      rules.length === 0
-        ? "No rule allows it. To change that, add one to the team's policy file and have its owners review it."
-        : "To change that, edit the rule in the policy repository and have its owners review it. Then ask again.",
+      first,
+      ...rules.map(ruleLine),
+      "To change that, edit the rule in the policy repository and have its owners review it. Then ask again.",
     ],
   };
 }
+
+/** What a person can do when a line ended the run that is no rule: then the run's end says in words what is wrong. */
+const UNMET_NEXT: Readonly<Record<string, string>> = {
+  no_sandbox:
+    "To change that, have the policy's owners edit the line, or whoever runs this service bring a sandbox that meets it. Then ask again.",
+  no_recipe: "To go on, ask in your own words, or have the policy's owners bring the recipe back.",
+};
 
 function cancelled(facts: RunFacts): Ending {
   const end = facts.moves.at(-1);
