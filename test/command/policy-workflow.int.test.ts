@@ -8,13 +8,24 @@ import { parse } from "yaml";
 import { z } from "zod";
 
 const root = path.resolve(import.meta.dirname, "..", "..");
+const Step = z.object({ run: z.string().optional(), shell: z.string().optional() });
 const Workflow = z.object({
-  jobs: z.object({
-    policy: z.object({ steps: z.array(z.object({ name: z.string().optional(), run: z.string().optional() })) }),
-  }),
+  defaults: z.object({ run: z.object({ shell: z.string() }) }).optional(),
+  jobs: z.object({ policy: z.object({ steps: z.array(Step) }) }),
 });
-const { jobs } = Workflow.parse(parse(readFileSync(path.join(root, "docs/examples/policy-pull-request.yaml"), "utf8")));
-const commands = jobs.policy.steps.flatMap(({ run }) => run ?? []);
+const { defaults, jobs } = Workflow.parse(
+  parse(readFileSync(path.join(root, "docs/examples/policy-pull-request.yaml"), "utf8")),
+);
+const commands = jobs.policy.steps.flatMap(({ run, shell }) =>
+  run === undefined ? [] : [{ run, shell: shell ?? defaults?.run.shell }],
+);
+
+/** What GitHub starts on Linux: a shell that nobody names has no pipefail (docs.github.com, `jobs.<job_id>.steps[*].shell`). */
+function shellOf(name: string | undefined): readonly string[] {
+  if (name === undefined) return ["bash", "-e"];
+  if (name === "bash") return ["bash", "--noprofile", "--norc", "-eo", "pipefail"];
+  throw new Error(`what GitHub runs for the shell ${name} is not known here`);
+}
 
 /** What a runner's disk looks like: the policy with a pull request on top, and the product beside it. */
 let workspace = "";
@@ -45,18 +56,21 @@ function edit(from: string, to: string): void {
   git("commit", "-qam", "a change");
 }
 
-/** Runs the steps as a runner does, until one fails. Returns what each said. */
-function steps(): { readonly ran: number; readonly code: number | null; readonly said: string } {
+/** Runs the steps as a runner does, until one fails. Returns what each said. `onto`: the commit that it would be merged into. */
+function steps(onto = base): { readonly ran: number; readonly code: number | null; readonly said: string } {
   const said: string[] = [];
-  for (const [index, command] of commands.entries()) {
-    const ran = spawnSync("bash", ["-e", "-o", "pipefail", "-c", command], {
+  for (const [index, { run, shell }] of commands.entries()) {
+    const [program = "", ...options] = shellOf(shell);
+    const script = path.join(workspace, "step.sh");
+    writeFileSync(script, run);
+    const ran = spawnSync(program, [...options, script], {
       cwd: workspace,
       encoding: "utf8",
       env: {
         PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
         HOME: workspace,
         POLICY: policy(),
-        BASE: base,
+        BASE: onto,
         COUNTERSIGN_DATA: path.join(workspace, "data"),
         GITHUB_STEP_SUMMARY: path.join(workspace, "summary.md"),
       },
@@ -75,6 +89,12 @@ test("a pull request that widens a team passes, and its summary says what it wou
   expect(readFileSync(path.join(workspace, "summary.md"), "utf8")).toContain(
     "data may spend $6 in a run (was: data may spend $4 in a run)",
   );
+});
+
+test("one whose difference cannot be said fails there, though what it says goes through a pipe", () => {
+  const { ran, code, said } = steps("0".repeat(40));
+  expect([ran, code]).toEqual([3, 2]);
+  expect(said).toContain("has no commit 0000");
 });
 
 test("one that breaks a test of the policy's own fails at the tests, and says which", () => {
