@@ -202,7 +202,7 @@ async function loading(): Promise<Measured> {
     const said: string[] = [];
     const at = {
       folder,
-      site: {},
+      site: () => ({}),
       out: () => undefined,
       error: (text: string) => void said.push(text),
       recorded: async () => [],

@@ -50,8 +50,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     words: ["policy"],
-    // Only when it is asked for: reading policy is more than the gateway's process has to load.
-    help: async () => (await import("#command/policy.ts")).POLICY_HELP,
+    help: async () => (await import("#command/words.ts")).POLICY_HELP,
     run: policy,
   },
   {
@@ -132,7 +131,7 @@ async function policy(args: readonly string[]): Promise<number> {
   const { policyRepository: elsewhere } = config;
   return policyCommand(args, {
     folder: elsewhere === null ? policyFolder(config) : { repository: `${elsewhere.repo}#${elsewhere.branch}` },
-    site: siteOf(config, new Date()),
+    site: (folder) => siteOf(config, new Date(), folder),
     out: (text) => console.log(text),
     error: (text) => console.error(text),
     recorded: async (of) => (await import("./decisions.ts")).recordedBy(config)(of),

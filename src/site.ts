@@ -23,17 +23,20 @@ function below(url: string): { host: string; paths: string[] } {
 }
 
 /** The repository that holds the policy; of a folder, whatever repository it is a checkout of. */
-function policyRepos(config: Config): readonly string[] {
+function policyRepos(config: Config, folder: string): readonly string[] {
   if (config.policyRepository !== null) return [config.policyRepository.repo];
   try {
-    return remotesOf(policyFolder(config));
+    return remotesOf(folder);
   } catch (cause) {
     throw new ConfigError(`COUNTERSIGN_POLICIES: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 
-/** What the policy loader is told of this installation, by the service and by the command line alike. */
-export function siteOf(config: Config, now: Date): SiteConfig {
+/**
+ * What the policy loader is told of this installation, by the service and by the command line alike. `folder`: where the
+ * policy lies that is asked about, when it is not the service's own. Throws `ConfigError`.
+ */
+export function siteOf(config: Config, now: Date, folder = policyFolder(config)): SiteConfig {
   const { index, files } = config.pypi;
   return {
     presets: [
@@ -45,7 +48,7 @@ export function siteOf(config: Config, now: Date): SiteConfig {
     ...(config.github === null ? {} : { github: config.github }),
     pypi: index === null ? [] : [below(index), ...files.map(below)],
     secrets: keptSecrets(config).names(),
-    policyRepos: policyRepos(config),
+    policyRepos: policyRepos(config, folder),
     directories: [
       ...(config.people.githubToken !== null && config.people.idpFile !== null ? (["github"] as const) : []),
       ...(config.people.idpFile !== null ? (["idp"] as const) : []),

@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import path from "node:path";
-import { parseArgs, promisify } from "node:util";
-import { readPolicyFolder } from "#adapters/policy/folder.ts";
+import { parseArgs } from "node:util";
 import { enforcementOf, limitsEnforced, linksEnforced } from "#policy/decide/enforced.ts";
 import { capabilitiesOf, diffCapabilities } from "#policy/explain/capabilities.ts";
 import { coverageOf } from "#policy/explain/coverage.ts";
@@ -14,9 +12,10 @@ import { hint } from "#policy/match/nearest.ts";
 import { durationMs } from "#policy/match/units.ts";
 import type { Policy, PolicyProblem, Team } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
+import { filesAt, filesOf, Usage } from "./policy-files.ts";
 import { explainRun } from "./policy-run.ts";
 import {
-  ACCEPT_HELP,
+  POLICY_HELP,
   problemLines,
   sayChanges,
   sayCoverage,
@@ -30,7 +29,8 @@ import {
 export interface PolicyCommand {
   /** Where the policy lies when no folder is named: a folder, or the repository that the service takes it from. */
   readonly folder: string | { readonly repository: string };
-  readonly site: SiteConfig;
+  /** What is configured here, for the policy that lies in this folder. */
+  readonly site: (folder: string) => SiteConfig;
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
   /** Decisions that were recorded since then, of one run or of all. */
@@ -40,26 +40,12 @@ export interface PolicyCommand {
   readonly now: () => Date;
 }
 
-export const POLICY_HELP = `  countersign policy check [DIR]                 reads the files; every mistake with its place and the way out
-  countersign policy test [DIR] [--coverage]     tries tests/*.test.yaml; --coverage names the rules that no test hits
-  countersign policy explain [DIR] --team TEAM (--push REPO [--path FILE]... | --http "GET https://..." | --command TEXT
-                             | --action NAME | --model NAME | --secret NAME | --tool NAME | --preset NAME)
-  countersign policy explain [DIR] --team TEAM   what the team is held to, where that is written and who enforces it
-  countersign policy explain RUN                 every rule that was considered, by the policy that decided, and what it would be now
-  countersign policy diff A..B [DIR]             what changes between two commits, in capabilities
-  countersign policy simulate [DIR] --since 14d  what the recorded decisions would be under these files
-  countersign policy schema org|team|recipe|test JSON Schema for editors
-      All of these take --json. Exit code: 0 fine, 1 not, 2 not understood.
-${ACCEPT_HELP}`;
-
-/** A mistake in the command line: exit code 2. */
-class Usage extends Error {
-  override readonly name = "Usage";
-}
-
 const COMMANDS = { check, test, explain: explainCommand, diff, simulate: simulateCommand, schema } as const;
 
-/** Runs `countersign policy …`. 0: fine; 1: the policy is broken, a test fails, something changes; 2: not understood. */
+/**
+ * Runs `countersign policy …`. 0: done; 1: the policy is broken, a test fails, no decision of a run is there, or, asked with
+ * `--exit-code`, something changes; 2: not understood.
+ */
 export async function policyCommand(argv: readonly string[], at: PolicyCommand): Promise<number> {
   const [word, ...rest] = argv;
   const run = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word as keyof typeof COMMANDS] : undefined;
@@ -86,13 +72,8 @@ export async function policyCommand(argv: readonly string[], at: PolicyCommand):
 
 const json = { json: { type: "boolean", default: false } } as const;
 
-async function filesOf(folder: string): Promise<Map<string, string>> {
-  try {
-    return await readPolicyFolder(folder);
-  } catch (cause) {
-    throw new Usage(`${folder} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-}
+/** As git's own `diff` has it: what changes is no failure unless somebody asks for one. */
+const changing = { ...json, "exit-code": { type: "boolean", default: false } } as const;
 
 function folderOf(given: string | undefined, { folder }: PolicyCommand): string {
   if (given !== undefined) return given;
@@ -100,9 +81,9 @@ function folderOf(given: string | undefined, { folder }: PolicyCommand): string 
   throw new Usage(`the service takes its policy from ${folder.repository}: check that out, and name its folder`);
 }
 
-/** The policy of a folder, or `null` after its mistakes were said. */
-function load(files: ReadonlyMap<string, string>, at: PolicyCommand, asJson: boolean): Policy | null {
-  const loaded = loadPolicy(files, { commit: "files", site: at.site });
+/** The policy of a folder, or `null` after its mistakes were said. `files`: as they are there, or were in a commit. */
+function load(folder: string, files: ReadonlyMap<string, string>, at: PolicyCommand, asJson: boolean): Policy | null {
+  const loaded = loadPolicy(files, { commit: "files", site: at.site(folder) });
   if (loaded.ok) return loaded.policy;
   if (asJson) at.out(JSON.stringify({ ok: false, problems: loaded.problems }, null, 2));
   else at.error(problemLines(loaded.problems));
@@ -111,8 +92,9 @@ function load(files: ReadonlyMap<string, string>, at: PolicyCommand, asJson: boo
 
 async function check(args: readonly string[], at: PolicyCommand): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
-  const files = await filesOf(folderOf(positionals[0], at));
-  const loaded = loadPolicy(files, { commit: "files", site: at.site });
+  const folder = folderOf(positionals[0], at);
+  const files = await filesOf(folder);
+  const loaded = loadPolicy(files, { commit: "files", site: at.site(folder) });
   const cases = policyCases(files);
   // Of a policy that does not load it is not known which teams there are.
   const unknown = loaded.ok ? cases.cases.flatMap((one) => unknownTeam(loaded.policy, one) ?? []) : [];
@@ -140,8 +122,9 @@ async function check(args: readonly string[], at: PolicyCommand): Promise<number
 async function test(args: readonly string[], at: PolicyCommand): Promise<number> {
   const options = { ...json, coverage: { type: "boolean", default: false } } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const files = await filesOf(folderOf(positionals[0], at));
-  const policy = load(files, at, values.json);
+  const folder = folderOf(positionals[0], at);
+  const files = await filesOf(folder);
+  const policy = load(folder, files, at, values.json);
   if (policy === null) return 1;
   const { cases, problems } = policyCases(files);
   const failed = cases.flatMap((one) => tryCase(policy, one) ?? []);
@@ -179,7 +162,8 @@ async function explainCommand(args: readonly string[], at: PolicyCommand): Promi
   const options = { ...json, ...TRIED, team: { type: "string" } } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   if (values.team === undefined) return explainOfRun(positionals[0], values.json, at);
-  const policy = load(await filesOf(folderOf(positionals[0], at)), at, values.json);
+  const folder = folderOf(positionals[0], at);
+  const policy = load(folder, await filesOf(folder), at, values.json);
   if (policy === null) return 1;
   if (!Object.hasOwn(policy.teams, values.team)) {
     throw new Usage(`there is no team "${values.team}"${hint(values.team, Object.keys(policy.teams))}`);
@@ -211,7 +195,7 @@ async function explainOfRun(run: string | undefined, json: boolean, at: PolicyCo
 async function filesNow({ folder, site }: PolicyCommand): Promise<Policy | string> {
   if (typeof folder !== "string") return `the service takes its policy from ${folder.repository}`;
   try {
-    const loaded = loadPolicy(await filesOf(folder), { commit: "files", site });
+    const loaded = loadPolicy(await filesOf(folder), { commit: "files", site: site(folder) });
     return loaded.ok ? loaded.policy : `the files in ${folder} do not load`;
   } catch (error) {
     if (!(error instanceof Usage)) throw error;
@@ -219,52 +203,34 @@ async function filesNow({ folder, site }: PolicyCommand): Promise<Policy | strin
   }
 }
 
-const git = promisify(execFile);
-
-/** The policy files of a commit, without touching the work tree. */
-async function filesAt(folder: string, commit: string): Promise<Map<string, string>> {
-  const call = async (...args: string[]) => (await git("git", args, { cwd: folder, maxBuffer: 64 << 20 })).stdout;
-  try {
-    await call("rev-parse", "--verify", "--quiet", `${commit}^{commit}`);
-  } catch (cause) {
-    throw new Usage(`${folder} has no commit ${commit}`, { cause });
-  }
-  const names = (await call("ls-tree", "-r", "-z", "--name-only", commit, ".")).split("\0");
-  const files = new Map<string, string>();
-  for (const name of names.filter(
-    (one) => /\.ya?ml$/.test(one) && !one.split("/").some((part) => part.startsWith(".")),
-  )) {
-    files.set(name, await call("show", `${commit}:./${name}`));
-  }
-  return files;
-}
-
 async function diff(args: readonly string[], at: PolicyCommand): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options: json, allowPositionals: true });
+  const { values, positionals } = parseArgs({ args: [...args], options: changing, allowPositionals: true });
   const [range = "", given] = positionals;
   const [before = "", after = ""] = range.split("..");
   if (before === "" || before.startsWith("-") || !range.includes("..")) {
     throw new Usage("name two commits, like main..HEAD; main.. compares with the files as they are");
   }
   const folder = folderOf(given, at);
-  const old = load(await filesAt(folder, before), at, values.json);
-  const now = load(after === "" ? await filesOf(path.resolve(folder)) : await filesAt(folder, after), at, values.json);
+  const old = load(folder, await filesAt(folder, before), at, values.json);
+  const files = after === "" ? await filesOf(path.resolve(folder)) : await filesAt(folder, after);
+  const now = load(folder, files, at, values.json);
   if (old === null || now === null) return 1;
   const changes = diffCapabilities(old, now);
   at.out(values.json ? JSON.stringify({ changes }, null, 2) : sayChanges(changes, capabilitiesOf(now).length));
-  return 0;
+  return values["exit-code"] && changes.length > 0 ? 1 : 0;
 }
 
 async function simulateCommand(args: readonly string[], at: PolicyCommand): Promise<number> {
-  const options = { ...json, since: { type: "string", default: "14d" } } as const;
+  const options = { ...changing, since: { type: "string", default: "14d" } } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const ms = durationMs(values.since);
   if (ms === null) throw new Usage(`--since takes a duration like 14d or 12h, not "${values.since}"`);
-  const policy = load(await filesOf(folderOf(positionals[0], at)), at, values.json);
+  const folder = folderOf(positionals[0], at);
+  const policy = load(folder, await filesOf(folder), at, values.json);
   if (policy === null) return 1;
   const result = simulate(policy, await at.recorded({ since: new Date(at.now().getTime() - ms) }));
   at.out(values.json ? JSON.stringify(result, null, 2) : saySimulation(result));
-  return 0;
+  return values["exit-code"] && result.changes.length > 0 ? 1 : 0;
 }
 
 async function schema(args: readonly string[], at: PolicyCommand): Promise<number> {

@@ -11,6 +11,22 @@ import type { PolicyProblem } from "#policy/policy.ts";
 export const ACCEPT_HELP = `  countersign policy accept COMMIT
       One commit of the policy's branch is in force by the operator's word, whoever agreed to it. The mirror records it.`;
 
+/** Here and not beside the commands: who asks for help waits for none of them to be read. */
+export const POLICY_HELP = `  countersign policy check [DIR]                 reads the files; every mistake with its place and the way out
+  countersign policy test [DIR] [--coverage]     tries tests/*.test.yaml; --coverage names the rules that no test hits
+  countersign policy explain [DIR] --team TEAM (--push REPO [--path FILE]... | --http "GET https://..." | --command TEXT
+                             | --action NAME | --model NAME | --secret NAME | --tool NAME | --preset NAME)
+  countersign policy explain [DIR] --team TEAM   what the team is held to, where that is written and who enforces it
+  countersign policy explain RUN                 every rule that was considered, by the policy that decided, and what it would be now
+  countersign policy diff A..B [DIR] [--exit-code]
+      What changes between two commits, in capabilities.
+  countersign policy simulate [DIR] [--since 14d] [--exit-code]
+      What the recorded decisions would be under these files. --exit-code, of both: end with 1 when anything changes.
+  countersign policy schema org|team|recipe|test JSON Schema for editors
+      All of these take --json. Exit code: 0 fine; 1 the files do not load, a test fails, or what is asked about is not
+      there; 2 not understood.
+${ACCEPT_HELP}`;
+
 export function problemLines(problems: readonly PolicyProblem[]): string {
   return problems.map(({ at, message }) => `${at} ${message}`).join("\n");
 }

@@ -35,7 +35,7 @@ async function run(
   const error: string[] = [];
   const at: PolicyCommand = {
     folder: o.folder ?? folder,
-    site: {},
+    site: () => ({}),
     out: (text) => out.push(text),
     error: (text) => error.push(text),
     recorded: async (of) =>
@@ -251,13 +251,17 @@ test("diff says what changes in capabilities, and that moving a line changes not
   git("init", "-q", "-b", "main");
   git("add", "-A");
   git("commit", "-qm", "one");
-  expect(await run(["diff", "main.."])).toMatchObject({ code: 0, out: expect.stringMatching(/^nothing changes/) });
+  const same = { code: 0, out: expect.stringMatching(/^nothing changes/) };
+  expect(await run(["diff", "main.."])).toMatchObject(same);
+  expect(await run(["diff", "main..", "--exit-code"])).toMatchObject(same);
   edit("teams/marketing.yaml", "# policies", "\n# policies");
   expect(await run(["diff", "main.."])).toMatchObject({ out: expect.stringMatching(/^nothing changes/) });
   edit("teams/marketing.yaml", "methods: [GET]", "methods: [GET, POST]");
   edit("teams/marketing.yaml", "cost_usd: 3", "cost_usd: 4");
   git("commit", "-qam", "two");
-  const { out } = await run(["diff", "main~1..main"]);
+  const { code, out } = await run(["diff", "main~1..main"]);
+  expect(code).toBe(0);
+  expect(await run(["diff", "main~1..main", "--exit-code"])).toEqual({ code: 1, out, error: "" });
   expect(out.split("\n")).toEqual(
     [
       "~ marketing may spend $4 in a run (was: marketing may spend $3 in a run)  (teams/marketing.yaml:20:10)",
@@ -292,6 +296,11 @@ test("simulate replays recorded decisions and lists those that change", async ()
   expect(head).toBe("2 of 3 decisions change: 1 newly denied, 1 newly asked about");
   expect(lines).toHaveLength(3);
   expect(lines.at(-1)).toBe("1 decision at the relay, where something else than a path decided is not replayed");
+  expect(await run(["simulate", "--since", "7d", "--exit-code"], recorded)).toEqual({ code: 1, out, error: "" });
+  expect(await run(["simulate", "--since", "7d", "--exit-code"], [push(19, "content/a.md")])).toMatchObject({
+    code: 0,
+    out: "0 of 1 decisions change",
+  });
   expect(await run(["simulate", "--since", "a week"])).toMatchObject({ code: 2 });
 });
 

@@ -34,8 +34,8 @@ async function run(words: string): Promise<{ code: number; said: string }> {
   const said: string[] = [];
   const code = await policyCommand(words.replaceAll("../acme-policies", folder).split(" "), {
     folder,
-    // As on a machine that has its registry and no model keys.
-    site: { presets: ["model-openai", "npm-read"], secrets: [], today: "2026-11-21" },
+    // As on a machine that has its registry and no model keys; the folder is no checkout yet.
+    site: () => ({ presets: ["model-openai", "npm-read"], secrets: [], policyRepos: [], today: "2026-11-21" }),
     out: (text) => said.push(text),
     error: (text) => said.push(text),
     recorded: async () => [],
