@@ -11,6 +11,7 @@ import { DatabaseInUse } from "#db/lock.ts";
 import { lookAtWorkspaces } from "#db/look.ts";
 import { reachDatabase } from "#db/reach.ts";
 import { loadPolicy } from "#policy/load/load.ts";
+import { unnamedHome } from "#policy/load/warnings.ts";
 import type { Policy } from "#policy/policy.ts";
 import { examineIntake, examineSlack, type IntakeExamination } from "#surfaces/slack/examine.ts";
 import { examineInstalled } from "#surfaces/slack/examine-installed.ts";
@@ -75,8 +76,14 @@ async function policyOf(config: Config): Promise<{ policy: Policy | null; findin
     const what = `The policy folder ${dir} cannot be read: ${error instanceof Error ? error.message : String(error)}.`;
     return { policy: null, findings: [wrong("policy.folder", what, "Name the folder with COUNTERSIGN_POLICIES.")] };
   }
-  const loaded = loadPolicy(files, { commit: "doctor", site: siteOf(config, new Date()) });
-  if (loaded.ok) return { policy: loaded.policy, findings: [fine("policy", `The policy in ${dir} loads.`)] };
+  const site = siteOf(config, new Date());
+  const loaded = loadPolicy(files, { commit: "doctor", site });
+  if (loaded.ok) {
+    const { policy } = loaded;
+    const home = unnamedHome(policy, site);
+    const unnamed = home === null ? [] : [note("policy.repository", `${home.at} ${home.what}.`, `${home.way}.`)];
+    return { policy, findings: [fine("policy", `The policy in ${dir} loads.`), ...unnamed] };
+  }
   return {
     policy: null,
     findings: loaded.problems.map(({ at, message }) =>

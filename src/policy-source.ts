@@ -5,6 +5,7 @@ import type { PolicyChange, PolicyWatch } from "#adapters/policy/keeper.ts";
 import { watchPolicyRepository } from "#adapters/policy/repository.ts";
 import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
 import { localPolicyForge } from "#adapters/repo-host/local/backing.ts";
+import { unnamedHome } from "#policy/load/warnings.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import type { ExternalId } from "#ports/directory.ts";
@@ -70,6 +71,8 @@ export async function openPolicyFeed(config: Config, forge: Places | null, say: 
     const lines = loaded.problems.map(({ at, message }) => `${at} ${message}`);
     throw new StartError(`the policy in ${place} is broken:${lines.length === 1 ? " " : "\n  "}${lines.join("\n  ")}`);
   }
+  const home = unnamedHome(loaded.policy, site);
+  if (home !== null) say(home.what, { level: "warn", at: home.at, way: home.way });
   return {
     watch,
     async begin(standing) {

@@ -211,6 +211,23 @@ test("a database that is down and a policy that does not load are found without 
   expect(JSON.stringify(report)).not.toContain("s3cret");
 });
 
+test("a policy folder that is no checkout is a note, with the line that keeps runs out of its repository, until it has one", async () => {
+  const policies = path.join(folder, "unnamed");
+  cpSync(path.join(folder, "policies"), policies, { recursive: true });
+  const org = path.join(policies, "org.yaml");
+  const text = readFileSync(org, "utf8");
+  const findings = async () => {
+    const { report } = await doctor({ COUNTERSIGN_POLICIES: policies });
+    return report.examined.find(({ of }) => of === "Policy")?.findings.map(({ level, id, fix }) => [level, id, fix]);
+  };
+  expect(await findings()).toEqual([["ok", "policy", null]]);
+  writeFileSync(org, text.replace("- deny: { git.repo: acme/policies }", "- deny: { git.path: secret }"));
+  expect(await findings()).toEqual([
+    ["ok", "policy", null],
+    ["note", "policy.repository", 'add "- deny: { git.repo: OWNER/NAME }" under "always", with its name.'],
+  ]);
+});
+
 test("without any setting nothing is wrong, and it says so in words", async () => {
   const run = command(["doctor"], { COUNTERSIGN_DATA: path.join(folder, "fresh") });
   const code = await run.ended;

@@ -195,6 +195,24 @@ test("a group of whom nobody here can say who is in it is said, once it is known
   ]);
 });
 
+test("a policy of which nobody knows what repository it comes from is said, with the line that keeps runs out of it", () => {
+  const what = "a run may be given the repository that these files come from: they lie in no checkout with a remote";
+  const add = (way: string) => `${what} - add ${way}`;
+  const unnamed = { policyRepos: [] };
+  expect(ofOrg(ORG, unnamed)).toEqual([
+    `org.yaml:1:1 ${add('"always: [{ deny: { git.repo: OWNER/NAME } }]" with its name')}`,
+  ]);
+  expect(ofOrg(`${ORG}always:\n  - deny: {git.path: a}\n`, unnamed)).toEqual([
+    `org.yaml:11:5 ${add('"- deny: { git.repo: OWNER/NAME }" under "always", with its name')}`,
+  ]);
+  // Asking is not denying: somebody may say yes.
+  expect(ofOrg(`${ORG}always: [{ask: {git.repo: acme/policies}, from: group:leads}]\n`, unnamed)).toHaveLength(1);
+  const denied = `${ORG}always: [{ deny: { git.repo: acme/policies } }]\n`;
+  expect(ofOrg(denied, unnamed)).toEqual([]);
+  expect(ofOrg(ORG, { policyRepos: ["acme/policies"] })).toEqual([]);
+  expect(ofOrg(ORG)).toEqual([]);
+});
+
 test("auditors are read, and where nobody signs in it is said that they see no more than others", () => {
   const org = `${ORG}auditors: group:leads\n`;
   expect(ofOrg(org, { signIn: true })).toEqual([]);

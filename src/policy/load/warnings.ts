@@ -1,4 +1,5 @@
 import { unwalled } from "#policy/decide/walls.ts";
+import type { Position } from "#policy/decision.ts";
 import { LINK_ROLES, type LinkPlace } from "#policy/linked.ts";
 import { speaksOf } from "#policy/match/glob.ts";
 import { hint, nearest } from "#policy/match/nearest.ts";
@@ -124,6 +125,33 @@ function unanswerable({ routing }: Policy): PolicyProblem[] {
     }));
 }
 
+/**
+ * Files of which nobody knows what repository they come from: no run is kept out of it unless the organisation denies it by
+ * name, and whether a name that it denies is that one only people know. `null`: it is known, or one is denied.
+ */
+export function unnamedHome(
+  { always }: Policy,
+  { policyRepos }: SiteConfig,
+): { readonly at: Position; readonly what: string; readonly way: string } | null {
+  if (policyRepos === undefined || policyRepos.length > 0) return null;
+  if (always.some(({ effect, subject }) => effect === "deny" && subject === "git.repo")) return null;
+  const [first] = always;
+  const line = "deny: { git.repo: OWNER/NAME }";
+  return {
+    at: first?.ref.at ?? "org.yaml:1:1",
+    what: "a run may be given the repository that these files come from: they lie in no checkout with a remote",
+    way:
+      first === undefined
+        ? `add "always: [{ ${line} }]" with its name`
+        : `add "- ${line}" under "always", with its name`,
+  };
+}
+
+function homeWarnings(policy: Policy, site: SiteConfig): PolicyProblem[] {
+  const found = unnamedHome(policy, site);
+  return found === null ? [] : [{ at: found.at, message: `${found.what} - ${found.way}` }];
+}
+
 /** What loads and still deserves a look. */
 export function warningsOf(
   policy: Policy,
@@ -131,6 +159,7 @@ export function warningsOf(
   site: SiteConfig,
 ): PolicyProblem[] {
   return [
+    ...homeWarnings(policy, site),
     ...routingWarnings(policy),
     ...unanswerable(policy),
     ...unwalled(policy),
