@@ -80,6 +80,12 @@ test("every file and folder that the README points at exists", () => {
   for (const [, where = ""] of [...links, ...tree]) expect(existsSync(path.join(root, where)), where).toBe(true);
 });
 
+test("the tree of the README has every folder of src", () => {
+  const folders = readdirSync(path.join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const missing = folders.filter(({ name }) => !new RegExp(`^src/${name}/ {2,}\\S`, "m").test(readme));
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
 test("the request that the README shows is one that the local page offers", () => {
   const shown = /@agent (.+)$/m.exec(readme)?.[1];
   expect(read("src/playground/seed.ts")).toContain(`@agent ${shown}`);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { picture, redrawn } from "#scripts/architecture.ts";
@@ -13,6 +13,13 @@ test("the picture of the architecture is the import table: run `node scripts/run
 test("every folder of the table has its room in the page, and no room is of a folder that is not there", () => {
   const rooms = [...page.matchAll(/^\*\*`([^`]+)`\*\*/gm)].map((match) => match[1]);
   expect(rooms.toSorted()).toEqual(Object.keys(MAY_IMPORT).toSorted());
+});
+
+test("the room of the commands names each of them", () => {
+  const names = readdirSync(path.join(root, "src", "command")).map((file) => file.split(/[-.]/)[0] ?? "");
+  const commands = new Set(names.filter((name) => name !== "words"));
+  const [, said = ""] = /^\*\*`src\/command`\*\*[^(]*\(([^)]*)\)/m.exec(page) ?? [];
+  expect(said.split(", ").toSorted()).toEqual([...commands].map((name) => `\`${name}\``).toSorted());
 });
 
 test("an arrow is drawn for each folder that a row names, and a part of a folder is said on the arrow", () => {
