@@ -19,8 +19,6 @@ export interface CommandFacts {
   exitCode: number | null;
   /** The end of what it printed. */
   output: string;
-  /** Hosts refused while it ran: a failure then is the environment's. */
-  readonly blocked: string[];
 }
 
 export interface HostFacts {
@@ -271,7 +269,6 @@ function foldTool(all: RunFacts, body: Extract<EventBody, { kind: `tool.${string
       status: "running",
       exitCode: null,
       output: "",
-      blocked: [],
     });
     return;
   }
@@ -292,12 +289,7 @@ function foldHost(all: RunFacts, body: Extract<EventBody, { kind: "egress.decide
     all.hosts.push(host);
   }
   if (body.outcome === "allow") host.allowed += 1;
-  else {
-    host.refused += 1;
-    for (const command of all.commands) {
-      if (command.status === "running" && !command.blocked.includes(body.host)) command.blocked.push(body.host);
-    }
-  }
+  else host.refused += 1;
   host.reason = body.reason;
   host.rule = body.rule;
 }

@@ -7,11 +7,11 @@ import { type RunTitle, titleOf } from "#runs/view.ts";
 /** Rows read at a time; a long run's record is folded in slices. */
 const SLICE = 2_000;
 
-/** The whole record of a run, oldest first. */
-export async function eventsOf(core: Pick<Core, "stores">, runId: string): Promise<readonly RunEvent[]> {
+/** The whole record of a run, or what of it came after an event, oldest first. */
+export async function eventsOf(core: Pick<Core, "stores">, runId: string, after = 0): Promise<readonly RunEvent[]> {
   const all: RunEvent[] = [];
   for (;;) {
-    const slice = await core.stores.events.after(runId, all.at(-1)?.seq ?? 0, SLICE);
+    const slice = await core.stores.events.after(runId, all.at(-1)?.seq ?? after, SLICE);
     all.push(...slice);
     if (slice.length < SLICE) return all;
   }

@@ -3,24 +3,19 @@ import type { Check } from "#policy/scope.ts";
 import type { Changes } from "#ports/gateway.ts";
 import type { Core } from "#runs/core.ts";
 import { scopeNow } from "#runs/decision/narrow.ts";
-import type { CHECK_VERDICTS, EventBody } from "#runs/event.ts";
-import { reachEnv, shell } from "#runs/reach.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { move } from "#runs/record/move.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Run } from "#runs/run.ts";
-import { checkout, setUp } from "#runs/sandbox/prepare.ts";
-import { isGone, lost, release, sandboxFor } from "#runs/sandbox/sandbox.ts";
+import { isGone, lost, release } from "#runs/sandbox/sandbox.ts";
 import { scan } from "#runs/scan.ts";
-import { failedChecks, judgeCheck } from "./checks.ts";
+import { blockedChecks, failedChecks } from "./checks.ts";
+import { type Judged, runChecks } from "./run-checks.ts";
 
 /** How often failing checks go back to the agent. */
 const FIX_ROUNDS = 2;
 const PATCH_KEPT = 2_000_000;
-const OUTPUT_KEPT = 16_000;
-
-type Verdict = (typeof CHECK_VERDICTS)[number];
 
 /**
  * "checking": the push door is closed and the commit is recorded; the commands of policy run on base and head, each in a
@@ -88,6 +83,10 @@ export async function check(core: Core, run: Run, signal: AbortSignal): Promise<
     return core.nudge();
   }
   await release(core, bound, bound.epoch, "check");
+  if (broken.some(({ blocked }) => blocked.length > 0)) {
+    const red = broken.map(({ check: { name }, verdict, blocked }) => ({ name, verdict, blocked }));
+    return handOff(core, bound, blockedChecks(bound, red, bound.fixRounds + 1));
+  }
   const nowhere = broken.filter(({ verdict, ranOnBase }) => verdict === "not_run" && !ranOnBase);
   if (nowhere.length > 0) {
     return handOff(core, bound, {
@@ -132,107 +131,10 @@ function concerns(check: Check, { files }: Changes): boolean {
   );
 }
 
-interface Judged {
-  readonly check: Check;
-  readonly verdict: Verdict;
-  readonly output: string;
-  readonly ranOnBase: boolean;
-  readonly ranOnHead: boolean;
-}
-
 /** Somebody said more: the next turn is theirs, and what comes of it is checked as a whole. */
 async function backToWork(core: Core, run: Run, baseOid: string): Promise<void> {
   await release(core, run, run.epoch, "check");
   await core.gateway.openRepository(run.id, run.repo, run.branch, baseOid);
   await core.store.tx((tx) => move(core, tx, run, "working", { why: "somebody said more" }));
   core.nudge();
-}
-
-async function runChecks(
-  core: Core,
-  run: Run,
-  checks: readonly Check[],
-  baseOid: string,
-  headOid: string,
-  signal: AbortSignal,
-): Promise<Judged[]> {
-  const base = await onCommit(core, run, "base", baseOid, checks, signal);
-  const head = await onCommit(core, run, "head", headOid, checks, signal);
-  const doubtful = checks.filter((_, index) => {
-    const after = head[index] ?? null;
-    return base[index]?.exitCode === 0 && after !== null && after.exitCode !== 0;
-  });
-  const again = doubtful.length === 0 ? [] : await onCommit(core, run, "head_again", headOid, doubtful, signal);
-  const results: Judged[] = [];
-  for (const [index, check] of checks.entries()) {
-    const before = base[index] ?? null;
-    const after = head[index] ?? null;
-    const rerun = again[doubtful.indexOf(check)] ?? null;
-    const verdict = judgeCheck(before?.exitCode ?? null, after?.exitCode ?? null, rerun?.exitCode ?? null);
-    results.push({
-      check,
-      verdict,
-      output: after?.output ?? "",
-      ranOnBase: before !== null && before.exitCode !== null,
-      ranOnHead: after !== null && after.exitCode !== null,
-    });
-    await core.store.tx((tx) =>
-      record(core, tx, run.id, run.epoch, [
-        { kind: "check.judged", name: check.name, required: check.required, verdict },
-      ]),
-    );
-  }
-  return results;
-}
-
-interface Ran {
-  readonly exitCode: number | null;
-  readonly output: string;
-}
-
-/**
- * One commit in a sandbox of its own: setup, then each check. `null` where it could not be run. Of what another commit,
- * or an earlier try at this one, left behind there is nothing: a check could tell by it that it has run before.
- */
-async function onCommit(
-  core: Core,
-  run: Run,
-  on: "base" | "head" | "head_again",
-  oid: string,
-  checks: readonly Check[],
-  signal: AbortSignal,
-): Promise<(Ran | null)[]> {
-  await release(core, run, run.epoch, "check");
-  const { sandbox, token, env: own } = await sandboxFor(core, run, "check", "plain");
-  const env = { ...reachEnv(sandbox, token), ...own };
-  const failed = await checkout(sandbox, run.repo, run.branch, signal, oid);
-  if (failed !== null) throw new Error(`the checks' clone of ${oid} failed: ${failed}`);
-  const setup = await setUp(sandbox, run.scope?.setup ?? [], env, signal);
-  await core.store.tx((tx) => record(core, tx, run.id, run.epoch, setup.events));
-  if (setup.broken !== null) return checks.map(() => null);
-  const results: Ran[] = [];
-  for (const check of checks) {
-    const ran = await sandbox.exec(shell(check.command, { ...env, CI: "true" }), {
-      timeoutMs: check.timeoutMs,
-      signal,
-    });
-    const output = (ran.stdout + ran.stderr).slice(-OUTPUT_KEPT);
-    const event: EventBody = {
-      kind: "check.ran",
-      name: check.name,
-      command: check.command,
-      on,
-      oid,
-      exitCode: ran.timedOut ? null : ran.exitCode,
-      ms: ran.durationMs,
-      output: ran.timedOut ? `${output}\n(stopped after ${check.timeoutMs / 1000} s)` : output,
-    };
-    await core.store.tx(async (tx) => {
-      await record(core, tx, run.id, run.epoch, [event]);
-      await tell(core, tx, run, "status");
-    });
-    core.nudge();
-    results.push({ exitCode: event.exitCode, output: event.output });
-  }
-  return results;
 }

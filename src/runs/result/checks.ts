@@ -1,5 +1,6 @@
 import type { CHECK_VERDICTS } from "#runs/event.ts";
 import type { HandOff } from "#runs/record/hand-off.ts";
+import { type Refused, refusedWords } from "#runs/sandbox/refused.ts";
 
 type Verdict = (typeof CHECK_VERDICTS)[number];
 
@@ -37,6 +38,36 @@ export function failedChecks(
     tried: attempts === 1 ? run.text : `${run.text} (${attempts} attempts)`,
     failed: sentences.join(" "),
     next: "Read what the checks printed; the run page has it. Then go on by hand, or ask again with more detail.",
+  };
+}
+
+/**
+ * The same when some of them were kept from a host while they ran: no change of the code mends that, so it goes to people
+ * at once, with the host and the rule. What else is red is said too.
+ */
+export function blockedChecks(
+  run: { readonly text: string },
+  checks: readonly {
+    readonly name: string;
+    readonly verdict: Verdict | null;
+    readonly blocked: readonly Refused[];
+  }[],
+  attempts: number,
+): HandOff {
+  const others = checks.filter(({ blocked }) => blocked.length === 0);
+  const sentences = checks.flatMap(({ name, verdict, blocked }) =>
+    blocked.length === 0
+      ? []
+      : [
+          `The check "${name}" ${verdict === "broke" ? "passes without the change and fails with it" : "could not be run"}, and ${refusedWords(blocked)} while it ran.`,
+        ],
+  );
+  const { tried, failed } = failedChecks(run, others, attempts);
+  return {
+    fault: "environment",
+    tried,
+    failed: [...sentences, ...(others.length === 0 ? [] : [failed])].join(" "),
+    next: "Ask the policy's owners to allow what the check needs, or have it do without. Then ask again: the run page has the work so far.",
   };
 }
 

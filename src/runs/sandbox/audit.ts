@@ -8,6 +8,7 @@ import { record } from "#runs/record/record.ts";
 import { tellStep } from "#runs/record/tell.ts";
 import type { Run } from "#runs/run.ts";
 import { askedOf, askHost, type HostAsked } from "./hosts.ts";
+import { isHostRefused } from "./refused.ts";
 
 /** Hosts of one run that get a card of their own: an agent can name thousands, and the thread is for people. */
 const MOST_CARDS = 5;
@@ -47,16 +48,9 @@ export async function ingest(core: Core, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Refusals that are not about a host: the run is over, or a client tries without its token first. */
-const NOT_THE_HOST = new Set(["no_run", "run_over", "token_origin", "fail_closed", "client_left", "bad_authority"]);
-
 /** Worth a card in the thread: a host that somebody could allow. Money and git have cards of their own. */
 const isBlockedHost = (line: AuditLine): line is AuditLine & { kind: "egress" } =>
-  line.kind === "egress" &&
-  line.outcome === "deny" &&
-  (line.via === "connect" || line.via === "http") &&
-  line.host !== "" &&
-  !NOT_THE_HOST.has(line.reason);
+  line.kind === "egress" && isHostRefused(line) && (line.via === "connect" || line.via === "http");
 
 /** One look per host, port and method within a minute: an agent may try the same thousand times. */
 async function questionOf(

@@ -5,6 +5,7 @@ import { isRelayAway, reachEnv, repoUrl, shell } from "#runs/reach.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { move } from "#runs/record/move.ts";
 import type { Run } from "#runs/run.ts";
+import { refusalsOf, refusedWords } from "./refused.ts";
 import { sandboxFor } from "./sandbox.ts";
 import { waitsForSecrets } from "./secrets.ts";
 
@@ -56,13 +57,14 @@ export async function prepare(core: Core, run: Run, signal: AbortSignal): Promis
   }
   const { events, broken } = await setUp(sandbox, run.scope.setup, env, signal);
   if (broken !== null) {
+    const refused = await refusalsOf(core, run.id, sandbox.key)(signal);
     return handOff(
       core,
       run,
       {
         fault: "environment",
         tried: `the setup command \`${broken}\``,
-        failed: "It failed on the unchanged repository.",
+        failed: `It failed on the unchanged repository${refused.length === 0 ? "." : `, and ${refusedWords(refused)} before it did.`}`,
         next: "Mend the setup command in the team's policy, or what it needs from the network.",
       },
       events,
