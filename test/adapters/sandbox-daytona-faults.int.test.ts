@@ -32,6 +32,8 @@ describe.skipIf(noBubblewrap !== null)(
       Object.assign(bench.double.faults, {
         throttled: { times: 0, seconds: 1, name: "authenticated" },
         starting: Promise.resolve(),
+        reads: Promise.resolve(),
+        droppedCreates: 0,
         lostCreates: 0,
         cutCreates: 0,
         cutAnswers: 0,
@@ -58,12 +60,35 @@ describe.skipIf(noBubblewrap !== null)(
       },
     );
 
+    test("a create that was lost on its way is of unknown outcome, and the same key makes one when it is tried again", async () => {
+      const spec = specOf({ labels: { run: "dropped" } });
+      bench.double.faults.droppedCreates = 1;
+      await refused("unknown_outcome", bench.provider.create(spec, calm()));
+      expect(bench.double.sandboxes()).toEqual([]);
+      const sandbox = await bench.provider.create(spec, calm());
+      expect(await sandbox.exec(PROGRAMS.hello, SECOND)).toMatchObject(HELLO);
+      expect(await bench.provider.list({ run: "dropped" })).toMatchObject([{ id: sandbox.id, key: spec.key }]);
+      expect(calls("POST", /^\/api\/sandbox$/)).toHaveLength(2);
+    });
+
     test("a create that takes its time is waited for, by its notification", async () => {
-      const gate = Promise.withResolvers<void>();
-      bench.double.faults.starting = gate.promise;
-      const making = create();
-      await expect.poll(() => calls("POST", /^\/api\/sandbox$/).length).toBe(1);
-      gate.resolve();
+      const [gate, reads] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      Object.assign(bench.double.faults, { starting: gate.promise, reads: reads.promise });
+      const before = bench.double.followed();
+      // A client of its own, so that its listening is told from anybody else's.
+      const making = bench.other({}).create(specOf(), calm());
+      let made: Sandbox | null = null;
+      making.then((sandbox) => (made = sandbox)).catch(() => undefined);
+      try {
+        // The client asks too, every second, and would hear nothing: only what it is told can end its wait.
+        await expect.poll(() => calls("GET", /^\/api\/sandbox\/[^/]+$/).length, { timeout: 10_000 }).toBe(1);
+        await expect.poll(() => bench.double.followed(), { timeout: 10_000 }).toBeGreaterThan(before);
+        gate.resolve();
+        await expect.poll(() => made, { timeout: 15_000 }).not.toBeNull();
+      } finally {
+        gate.resolve();
+        reads.resolve();
+      }
       expect(await (await making).exec(PROGRAMS.hello, SECOND)).toMatchObject(HELLO);
     });
 

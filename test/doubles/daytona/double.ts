@@ -16,6 +16,10 @@ export interface Faults {
   throttled: { times: number; seconds: number; name: string };
   /** A sandbox starts when this resolves, and fails when it rejects. */
   starting: Promise<void>;
+  /** What became of one sandbox is answered when this resolves: until then its notifications alone tell. */
+  reads: Promise<void>;
+  /** So many orders are lost on their way: the connection is cut, and nothing is made. */
+  droppedCreates: number;
   /** So many sandboxes are made, and the connection is cut before anybody hears of it. */
   lostCreates: number;
   /** So many sandboxes are made, and the answer is cut in the middle. */
@@ -53,6 +57,8 @@ export interface DaytonaDouble {
   readonly seen: Seen[];
   /** Requests that the vendor's own client could not have made, and answers of ours that it could not read. */
   readonly invalid: string[];
+  /** How often a client has begun to listen for notifications. */
+  followed(): number;
   /** Sandboxes that are there now, as "name: state". */
   sandboxes(): readonly string[];
   /** Everything that the platform keeps outside of its sandboxes, as text. */
@@ -82,6 +88,8 @@ export async function daytonaDouble(o: {
   const faults: Faults = {
     throttled: { times: 0, seconds: 1, name: "authenticated" },
     starting: Promise.resolve(),
+    reads: Promise.resolve(),
+    droppedCreates: 0,
     lostCreates: 0,
     cutCreates: 0,
     cutAnswers: 0,
@@ -169,11 +177,11 @@ export async function daytonaDouble(o: {
       invalid.push(wrong);
       return refuse(res, 404, wrong);
     }
-    if (toolbox === null) return main(req, res, url, body);
+    if (toolbox === null) return await main(req, res, url, body);
     return await inside(res, sandboxes.find(toolbox[1] ?? ""), toolbox[2] ?? "", { body, raw, headers: req.headers });
   }
 
-  function main(req: IncomingMessage, res: ServerResponse, url: URL, body: unknown) {
+  async function main(req: IncomingMessage, res: ServerResponse, url: URL, body: unknown): Promise<void> {
     const [, , id, verb] = url.pathname.replace(/^\/api/, "").split("/");
     if (id === undefined) return req.method === "POST" ? create(req, res, body) : list(res, url.searchParams);
     const one = sandboxes.find(decodeURIComponent(id));
@@ -182,7 +190,10 @@ export async function daytonaDouble(o: {
       sandboxes.active(one);
       return void res.writeHead(201).end();
     }
-    if (req.method === "GET" && verb === undefined) return send(res, 200, one.dto, "Sandbox");
+    if (req.method === "GET" && verb === undefined) {
+      await faults.reads;
+      return send(res, 200, one.dto, "Sandbox");
+    }
     if (req.method === "DELETE" && verb === undefined) {
       if (one.dto.state === "destroying") return refuse(res, 409, "Sandbox state change in progress");
       sandboxes.destroy(one);
@@ -204,6 +215,10 @@ export async function daytonaDouble(o: {
     }
     if (asked.name !== undefined && sandboxes.find(asked.name) !== null) {
       return refuse(res, 409, `Sandbox with name ${asked.name} already exists`);
+    }
+    if (faults.droppedCreates > 0) {
+      faults.droppedCreates -= 1;
+      return void req.socket.destroy();
     }
     const one = sandboxes.create(asked);
     if (faults.lostCreates > 0) {
@@ -318,6 +333,7 @@ export async function daytonaDouble(o: {
     faults,
     seen,
     invalid,
+    followed: events.followed,
     sandboxes: () => sandboxes.all().map(({ dto }) => `${dto.name}: ${dto.state}`),
     record: () => JSON.stringify([sandboxes.all().map(({ dto }) => dto), seen]),
     async close() {

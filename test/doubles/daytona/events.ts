@@ -10,7 +10,9 @@ const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 export function notifications(apiKeys: readonly string[]) {
   const listeners = new Set<(text: string) => void>();
   const open = new Set<Duplex>();
+  let followed = 0;
   return {
+    followed: () => followed,
     /** Takes the connection over. */
     accept(req: IncomingMessage, socket: Duplex): void {
       const key = createHash("sha1").update(`${req.headers["sec-websocket-key"]}${MAGIC}`).digest("base64");
@@ -38,6 +40,7 @@ export function notifications(apiKeys: readonly string[]) {
             return send(`44${JSON.stringify({ message: "unauthorized" })}`);
           send(`40${JSON.stringify({ sid: randomUUID() })}`);
           listeners.add(send);
+          followed += 1;
         }
       });
     },
