@@ -34,20 +34,23 @@ test.skipIf(!asked)("a draft pull request with a check, on the real GitHub", { t
   const found = await host.repository(repo);
   const base = found?.defaultBranch ?? "";
   expect((await host.repositories()).map((one) => one.name)).toContain(repo);
-  const token = (await host.readCredential(repo))?.reveal() ?? "";
-  const header = `Authorization: Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`;
+  const read = (await host.readCredential(repo))?.reveal() ?? "";
   const env = {
     PATH: process.env.PATH ?? "",
     HOME: folder,
     GIT_CONFIG_COUNT: "1",
     GIT_CONFIG_KEY_0: "http.extraHeader",
-    GIT_CONFIG_VALUE_0: header,
     GIT_AUTHOR_NAME: "Countersign",
     GIT_AUTHOR_EMAIL: "live@example.com",
     GIT_COMMITTER_NAME: "Countersign",
     GIT_COMMITTER_EMAIL: "live@example.com",
   };
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: folder, env, encoding: "utf8" }).trim();
+  const gitWith = (token: string, ...args: string[]) => {
+    const header = `Authorization: Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`;
+    const o = { cwd: folder, env: { ...env, GIT_CONFIG_VALUE_0: header }, encoding: "utf8" } as const;
+    return execFileSync("git", args, o).trim();
+  };
+  const git = (...args: string[]) => gitWith(read, ...args);
   const gitDir = path.join(folder, "relay.git");
   const branch = `agent/live-${randomBytes(4).toString("hex")}`;
   try {
@@ -90,13 +93,17 @@ test.skipIf(!asked)("a draft pull request with a check, on the real GitHub", { t
     const { Secret } = await import("#ports/secret.ts");
     const asApp = appClient(transport, app);
     const { data: installation } = await asApp.rest.apps.getRepoInstallation(partsOf(name));
-    const { data } = await asApp.rest.apps.createInstallationAccessToken({
-      installation_id: installation.id,
-      repositories: [partsOf(name).repo],
-      permissions: { contents: "write", pull_requests: "write" },
-    });
-    const api = tokenClient(transport, new Secret("live", data.token));
+    const tokenWith = async (permissions: { contents: "write" } | { pull_requests: "write" }) => {
+      const { data } = await asApp.rest.apps.createInstallationAccessToken({
+        installation_id: installation.id,
+        repositories: [partsOf(name).repo],
+        permissions,
+      });
+      return data.token;
+    };
+    const api = tokenClient(transport, new Secret("live", await tokenWith({ pull_requests: "write" })));
     await api.rest.pulls.update({ ...partsOf(name), pull_number: number, state: "closed" });
-    await api.rest.git.deleteRef({ ...partsOf(name), ref: `heads/${made}` });
+    const gone = ["push", "--quiet", found?.cloneUrl ?? "", `:refs/heads/${made}`];
+    gitWith(await tokenWith({ contents: "write" }), "--git-dir", gitDir, ...gone);
   }
 });

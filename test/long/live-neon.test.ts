@@ -16,9 +16,9 @@ import { house, note } from "#test/db/house.ts";
 
 /**
  * The contracts against the real Neon, in a database of their own beside the one of LIVE_NEON_URL, which they make and
- * drop: its role must be allowed to. Either address of the endpoint will do.
+ * drop: its role must be allowed to. Either address of the endpoint will do. LIVE_NEON_WS_PROXY: as NEON_WS_PROXY.
  */
-const { LIVE_NEON_URL } = process.env;
+const { LIVE_NEON_URL, LIVE_NEON_WS_PROXY } = process.env;
 if (!LIVE_NEON_URL) {
   console.warn("skipped: the real Neon was not tried. Set LIVE_NEON_URL to a connection string of its console.");
 }
@@ -26,12 +26,12 @@ if (!LIVE_NEON_URL) {
 const PATIENCE_MS = 120_000;
 
 async function freshPlace(): Promise<{ place: PostgresPlace; drop(): Promise<void> }> {
-  const given = databasePlace({ url: LIVE_NEON_URL ?? "" });
+  const given = databasePlace({ url: LIVE_NEON_URL ?? "", proxy: LIVE_NEON_WS_PROXY });
   if (typeof given === "string" || given.kind !== "postgres" || given.driver !== "neon")
     throw new Error(`LIVE_NEON_URL is not Neon's: ${typeof given === "string" ? given : given.kind}`);
   const name = `countersign_live_${randomBytes(4).toString("hex")}`;
   const administer = async (statement: string) => {
-    const client = neonDriver(null).client(given.url, "countersign test");
+    const client = neonDriver(given.proxy).client(given.url, "countersign test");
     await client.connect();
     await client.query(statement).finally(() => client.end());
   };

@@ -1,9 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { expect, test } from "vitest";
+import { Client } from "pg";
+import { expect, inject, test } from "vitest";
+import { gitText } from "#adapters/git.ts";
+import { noBubblewrap } from "#test/adapters/sandbox-local-bench.ts";
+import { BRANCHES, listed } from "#test/chaos/places.ts";
+import { daytonaPlatform } from "#test/doubles/daytona/platform.ts";
+import { githubDouble } from "#test/doubles/github/double.ts";
+import { filledShop } from "#test/doubles/github/repository.ts";
 import { linearDouble } from "#test/doubles/linear/double.ts";
+import { neonDouble } from "#test/doubles/neon/proxy.ts";
 import { APP_TOKEN, openStage } from "#test/playground/stage.ts";
 
 /** Suites that need an account are run by few, seldom. Against the doubles they are run here, so that they stay true. */
@@ -54,5 +64,62 @@ test("the suite of Slack passes against the stand-in, and leaves nothing in the 
     expect(body.messages).toEqual([]);
   } finally {
     await slack.close();
+  }
+});
+
+test("the suite of GitHub passes against GitHub's double, every request valid by GitHub's description, and leaves no branch", async () => {
+  const repo = "acme/shop";
+  const github = await githubDouble({ repos: { [repo]: filledShop() }, installed: [repo], people: ["bo"] });
+  const folder = mkdtempSync(path.join(tmpdir(), "live-suites-"));
+  try {
+    const keyFile = path.join(folder, "app.pem");
+    github.settings(keyFile);
+    await run("live-github", {
+      LIVE_GITHUB_APP_ID: String(github.appId),
+      LIVE_GITHUB_PRIVATE_KEY_FILE: keyFile,
+      LIVE_GITHUB_REPO: repo,
+      LIVE_GITHUB_API_URL: github.apiUrl,
+    });
+    const all = await github.as("bo")("GET", `/repos/${repo}/pulls?state=all`);
+    expect(all).toMatchObject([{ state: "closed", merged: false }]);
+    expect(listed(await gitText(github.git, [...BRANCHES], { gitDir: github.gitDir(repo) }))).toEqual([]);
+    expect(github.problems).toEqual([]);
+  } finally {
+    await github.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test.skipIf(noBubblewrap !== null)(
+  "the suite of Daytona passes against Daytona's double, every request one of its client's, and leaves no sandbox",
+  async () => {
+    const { double, settings, close } = await daytonaPlatform();
+    try {
+      await run("live-daytona", {
+        LIVE_DAYTONA_API_KEY: settings.DAYTONA_API_KEY,
+        LIVE_DAYTONA_API_URL: settings.DAYTONA_API_URL,
+        LIVE_DAYTONA_GATEWAY_URL: settings.COUNTERSIGN_GATEWAY_URL,
+        LIVE_DAYTONA_GATEWAY_LISTEN: settings.COUNTERSIGN_GATEWAY_LISTEN,
+      });
+      expect(double.sandboxes()).toEqual([]);
+      expect(double.invalid).toEqual([]);
+    } finally {
+      await close();
+    }
+  },
+);
+
+test("the suite of Neon passes over Neon's double, with nothing through the pooler that must not be, and leaves no database", async () => {
+  const neon = await neonDouble(inject("postgres"));
+  try {
+    await run("live-neon", { LIVE_NEON_URL: neon.at("postgres", { pooled: true }), LIVE_NEON_WS_PROXY: neon.url });
+    expect(neon.problems).toEqual([]);
+    const server = new Client({ connectionString: inject("postgres") });
+    await server.connect();
+    const left = await server.query("select datname from pg_database where datname like 'countersign_live%'");
+    await server.end();
+    expect(left.rows).toEqual([]);
+  } finally {
+    await neon[Symbol.asyncDispose]();
   }
 });

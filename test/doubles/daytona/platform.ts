@@ -8,7 +8,9 @@ import { type DaytonaDouble, daytonaDouble } from "./double.ts";
 /** Daytona's double with what it needs on this machine, and what the product is started with to have its sandboxes there. */
 export interface Platform {
   readonly double: DaytonaDouble;
-  readonly settings: Readonly<Record<string, string>>;
+  readonly settings: Readonly<
+    Record<"DAYTONA_API_KEY" | "DAYTONA_API_URL" | "COUNTERSIGN_GATEWAY_URL" | "COUNTERSIGN_GATEWAY_LISTEN", string>
+  >;
   /** Removes what is left in it too. */
   close(): Promise<void>;
 }
