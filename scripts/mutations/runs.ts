@@ -185,8 +185,8 @@ export const RUNS: readonly Mutation[] = [
   {
     name: "a yes to more budget outlives the rule that asked for it",
     file: "src/runs/money/allot.ts",
-    find: 'if (decision.outcome !== "ask") return { usd: 0, tokens: 0 };',
-    replace: 'if (decision.outcome !== "ask") return answers.map(moreOf)[0] ?? { usd: 0, tokens: 0 };',
+    find: 'if (decision.outcome !== "ask") return { all: NOTHING, more: decision };',
+    replace: 'if (decision.outcome !== "ask") return { all: yes.map(moreOf)[0] ?? NOTHING, more: decision };',
     red: { file: "test/runs/budget.int.test.ts", test: "a yes ends when policy no longer has it asked about" },
   },
 ];

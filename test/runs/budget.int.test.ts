@@ -129,8 +129,12 @@ test("nobody answers: the question expires, the run waits, and in the end it is 
 test("a team whose policy asks nobody for more is handed off, with the limit's line and the work kept", async () => {
   await spending(4, 1, "rules:\n");
   const run = await house.until("handed_off");
-  const { handoff, work, approvals } = await factsOf(house.core, run.id);
+  const { handoff, work, approvals, decisions } = await factsOf(house.core, run.id);
   expect(approvals).toEqual([]);
+  expect(decisions.slice(-2)).toMatchObject([
+    { about: "budget", subject: "run.extend", outcome: "deny" },
+    { about: "budget", subject: "cost_usd", reason: "over_limit", rules: [{ text: "limits.cost_usd 4" }] },
+  ]);
   expect(handoff).toMatchObject({
     fault: "budget",
     failed: expect.stringMatching(
@@ -171,18 +175,22 @@ test("where the month and not the run's own limit is spent nobody is asked: a ye
   await spending(3, 1);
   house.policy.edit(DATA, LIMITS, "limits: { cost_usd: 4, runtime: 1h, upload: 10MB, per_month: { cost_usd: 3 } }");
   const run = await house.until("handed_off");
-  const { handoff, approvals } = await factsOf(house.core, run.id);
+  const { handoff, approvals, decisions } = await factsOf(house.core, run.id);
   expect(approvals).toEqual([]);
+  expect(decisions.at(-1)).toMatchObject({
+    ...{ about: "budget", subject: "per_month.cost_usd", outcome: "deny", reason: "over_limit" },
+    rules: [{ text: "limits.per_month.cost_usd 3" }],
+  });
   expect(handoff?.failed).toMatch(
     /^The month of team data is used up: \$3\.00 of \$3\.00 \(limits\.per_month\.cost_usd 3 at /,
   );
 });
 
-test("a live sandbox has its grown budget at every grant anew", async () => {
+test("a live sandbox has its grown budget at every grant anew, until policy takes it back", async () => {
   house = await memoryHouse({
     play: (prompt) => {
       const run = [...house.gateway.grants.values()].find((grant) => grant.git?.branch)?.run ?? "";
-      if (prompt.includes("interrupted")) return [{ run: "rm -rf build", ask: true }, { say: "Done." }];
+      if (prompt.includes("interrupted")) return [{ run: "rm -rf build", ask: true }, { fail: "403 budget" }];
       spend(run, 4);
       refuse(run);
       return [{ fail: "403 budget" }];
@@ -196,6 +204,22 @@ test("a live sandbox has its grown budget at every grant anew", async () => {
   await house.question(run);
   await regrant(house.core);
   expect(budgetOf(run)).toEqual({ usd: 8, tokens: 10_000_000 });
+  const words = async () =>
+    (await factsOf(house.core, run.id)).decisions
+      .filter(({ subject }) => subject === "run.extend")
+      .map(({ outcome, rules: [rule] }) => [outcome, rule?.text]);
+  const asked = ["ask", "ask action run.extend from group:leads"];
+  expect(await words()).toEqual([asked]);
+  // What policy takes back is in the record, by its rule, once.
+  house.policy.edit(DATA, ASK, "rules:\n  - { deny: { action: run.extend } }\n");
+  await regrant(house.core);
+  await regrant(house.core);
+  expect(budgetOf(run)?.usd).toBe(4);
+  const taken = [asked, ["deny", "deny action run.extend"]];
+  expect(await words()).toEqual(taken);
+  await house.answer(BO, (await house.question(run)).id);
+  await house.until("handed_off");
+  expect(await words()).toEqual(taken);
 });
 
 test("more money counts no more once who said yes to it has added to the run", async () => {

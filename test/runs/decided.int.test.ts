@@ -79,6 +79,34 @@ test("what people are asked about a result is one decision too, also once they h
   expect((await decisions(run, "publish")).map(({ outcome }) => outcome)).toEqual(["ask"]);
 });
 
+const startsOf = async (run: Pick<Run, "id">) =>
+  (await decisions(run, "start")).map(({ outcome, digest }) => [outcome, digest]);
+const digestNow = () => house.policy.current.ok && house.policy.current.policy.digest;
+
+test("the start that a newer policy lets begin is a decision of its own, with people's yes and without", async () => {
+  await open({ play: () => [clean("rm -rf build"), { say: "Done." }] });
+  house.policy.edit(DATA, "limits: { cost_usd", "limits: { concurrent_runs: 1, cost_usd");
+  await house.say(ANA, "clean up", data);
+  const first = await house.until("working");
+  await house.question(first);
+  await house.say(ANA, "clean up again", data);
+  const inLine = await house.until("queued");
+  await house.say(ANA, "append a line");
+  const asked = await house.until("waiting");
+  const before = digestNow();
+  house.policy.edit(DATA, "why: scripts run against real data", "why: scripts run against the data itself");
+  const now = digestNow();
+  await house.answer(BO, (await house.question(asked)).id);
+  await house.answer(BO, (await house.question(first)).id);
+  await expect.poll(async () => (await house.core.stores.runs.get(first.id))?.state).toBe("answered");
+  await house.pass(6_000, inLine);
+  await house.until("working", "suspended");
+  const both = (outcome: string) => [before, now].map((digest) => [outcome, digest]);
+  expect(await startsOf(inLine)).toEqual(both("allow"));
+  expect(await startsOf(asked)).toEqual(both("ask"));
+  expect(await startsOf(first)).toHaveLength(1);
+});
+
 test("a command that people are asked about is one decision for each time the agent asks, with the yes it was covered by", async () => {
   await open({ play: () => [clean("rm -rf build"), clean("rm -rf build"), { say: "Done." }] });
   house.policy.edit(DATA, "grants: { for: once }", "grants: { for: run }");

@@ -187,7 +187,12 @@ test("a host that was allowed goes when the policy in force no longer has people
   expect(grants()[0]?.egress.at(-1)).toMatchObject({ host: DOCS, methods: ["GET"] });
   house.policy.edit("teams/data.yaml", UNLISTED, "");
   await regrant(house.core);
+  await regrant(house.core);
   expect(open()).toEqual(["reports.example.com"]);
+  // Each policy's word on it is in the record, once.
+  const { decisions } = await factsOf(house.core, run.id);
+  const words = decisions.filter(({ about }) => about === "host").map(({ subject, outcome }) => [subject, outcome]);
+  expect(words).toEqual(["ask", "ask", "deny"].map((outcome) => [`${DOCS}:443`, outcome]));
 });
 
 test("a yes that holds for one sandbox is not given to the next one", async () => {

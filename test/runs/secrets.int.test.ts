@@ -31,6 +31,9 @@ const hosts = () => grants().flatMap(({ egress }) => egress.map(({ host }) => ho
 const secretQuestions = async (run: Run) =>
   (await house.core.stores.approvals.ofRun(run.id)).filter(({ gate }) => gate === "secret");
 
+const decisions = async (run: Run) =>
+  (await factsOf(house.core, run.id)).decisions.filter(({ about }) => about === "secret").map(({ outcome }) => outcome);
+
 test("a secret that a grant allows is an opaque value in the sandbox, and the agent is told how to use it", async () => {
   const prompts: string[] = [];
   await open(RULES, {
@@ -137,6 +140,30 @@ test("a policy that begins to ask takes the secret from a live sandbox", async (
   await regrant(house.core);
   expect(hosts()).toEqual(["reports.example.com"]);
   expect(grants()[0]?.secrets).toEqual([]);
+  expect(await decisions(run)).toEqual(["allow", "ask"]);
+});
+
+test("a secret that is taken from a live sandbox, and given back, is in the record each time, by its rule and once", async () => {
+  await open(RULES, WAITS);
+  await begin();
+  const run = await house.until("working");
+  await house.question(run);
+  const before = house.policy.current;
+  house.policy.edit("teams/data.yaml", CMS, "");
+  house.policy.edit("teams/data.yaml", RULES, `${RULES}  - { deny: { secret.name: "cms-*" } }\n`);
+  await Promise.all([regrant(house.core), regrant(house.core)]);
+  await regrant(house.core);
+  expect(hosts()).toEqual(["reports.example.com"]);
+  expect(await decisions(run)).toEqual(["allow", "deny"]);
+  const view = await house.say(ANA, "why cms-read", { in: run });
+  expect(view).toMatchObject({ reasons: [{ outcome: "deny", rules: [{ ref: { text: "deny secret.name cms-*" } }] }] });
+  house.policy.current = before;
+  await regrant(house.core);
+  expect(hosts()).toContain("cms.example.com");
+  expect(await decisions(run)).toEqual(["allow", "deny", "allow"]);
+  house.policy.current = { ok: false, problem: "it does not load" };
+  await regrant(house.core);
+  expect(await decisions(run)).toHaveLength(3);
 });
 
 test("a yes for a while ends at the gateway, counted from the yes", async () => {

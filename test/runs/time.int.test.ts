@@ -36,7 +36,11 @@ test("a run that is not done in its time is handed off, with the limit and where
   const run = await hanging();
   house.world.offset = 61 * MINUTE;
   await house.until("handed_off");
-  const { handoff } = await factsOf(house.core, run.id);
+  const { handoff, decisions } = await factsOf(house.core, run.id);
+  expect(decisions.at(-1)).toMatchObject({
+    ...{ about: "budget", subject: "runtime", outcome: "deny", reason: "over_limit" },
+    rules: [{ text: "limits.runtime 1h" }],
+  });
   expect(handoff).toMatchObject({
     fault: "budget",
     failed: expect.stringMatching(

@@ -51,7 +51,7 @@ export function decided(about: string, subject: string, decision: Answer): Decid
   };
 }
 
-type Decided = Extract<EventBody, { kind: "policy.decided" }>;
+export type Decided = Extract<EventBody, { kind: "policy.decided" }>;
 
 /**
  * The decision, for the record, when it is not there yet: an act is looked at again after a crash, while it waits for people

@@ -3,8 +3,8 @@ import type { RuleRef } from "#policy/decision.ts";
 import { teamOf } from "#policy/policy.ts";
 import type { Scope } from "#policy/scope.ts";
 import type { Core } from "#runs/core.ts";
-import type { EventBody } from "#runs/event.ts";
 import type { Run } from "#runs/run.ts";
+import type { Decided } from "./allow.ts";
 
 /**
  * A line of policy that is no rule, and that ends a run: a sandbox that is not to be had, a recipe that is gone, a month
@@ -26,7 +26,7 @@ export function decidedByLine(
   core: Pick<Core, "policy">,
   run: Pick<Run, "policyDigest">,
   { about, subject, reason, ref }: Unmet,
-): Extract<EventBody, { kind: "policy.decided" }> {
+): Decided {
   const current = core.policy();
   const rules = [{ at: ref.at, text: ref.text, why: ref.why }];
   const digest = current.ok ? current.policy.digest : run.policyDigest;

@@ -27,6 +27,7 @@ import {
   usedUp,
   type Wait,
 } from "#runs/money/shares.ts";
+import { decidedAnew } from "#runs/record/decided-anew.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { eventsOf } from "#runs/record/look.ts";
 import { move } from "#runs/record/move.ts";
@@ -150,14 +151,18 @@ async function noMoney(core: Core, run: Run, month: Month): Promise<void> {
  */
 async function narrowed(core: Core, run: Run, scope: Scope): Promise<boolean> {
   const decision = await allow(core, run, startRequest(scope, run.model).objects);
-  if (decision.outcome === "allow") return false;
+  const admitted = async (): Promise<false> => {
+    await decidedAnew(core, run, [{ about: "start", subject: run.repo, decision }]);
+    return false;
+  };
+  if (decision.outcome === "allow") return admitted();
   if (await heldForDecision(core, run, decision)) return true;
   if (decision.outcome === "ask") {
     const yes = (await core.stores.approvals.ofRun(run.id)).filter(
       (one) => one.gate === "start" && one.status === "approved",
     );
     const stand = yes.filter((one) => stands(core, one, [], null, decision.asks));
-    if ((await answering(core, run, stand, decision)) !== null) return false;
+    if ((await answering(core, run, stand, decision)) !== null) return admitted();
     const lapsed = yes.at(-1);
     if (lapsed) return putAnew(core, run, lapsed, decision);
   }

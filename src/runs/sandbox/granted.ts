@@ -6,9 +6,10 @@ import { give } from "#runs/approval/yes.ts";
 import { bind, secretSubject } from "#runs/bind.ts";
 import { boundNow, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
-import { allow } from "#runs/decision/allow.ts";
+import { type Answer, allow } from "#runs/decision/allow.ts";
 import { scopeNow } from "#runs/decision/narrow.ts";
 import { allotNow } from "#runs/money/allot.ts";
+import { decidedAnew } from "#runs/record/decided-anew.ts";
 import type { Run } from "#runs/run.ts";
 import type { Slot } from "#runs/slot.ts";
 import type { Amount } from "#runs/stores.ts";
@@ -40,11 +41,7 @@ export const secretNames = ({ egress }: Pick<Scope, "egress">): readonly string[
  */
 export async function granted(core: Core, run: Run, sandbox: string, slot: Slot): Promise<Granted> {
   const now = scopeNow(core, run);
-  const given = new Map<string, { until: Date | null }>();
-  for (const name of slot === "agent" ? secretNames(now) : []) {
-    const one = await secretGiven(core, run, name, sandbox);
-    if (one !== null) given.set(name, one);
-  }
+  const given = slot === "agent" ? await secretsGiven(core, run, now, sandbox) : new Map<string, Given>();
   const own = now.egress.flatMap((rule): GrantedRule[] => {
     if (rule.secret === null) return [rule];
     const one = given.get(rule.secret.name);
@@ -62,6 +59,29 @@ export async function granted(core: Core, run: Run, sandbox: string, slot: Slot)
     // A sandbox that checks the result calls no model.
     budget: slot === "agent" ? await allotNow(core, run) : { usd: now.limits.costUsd, tokens: now.limits.tokens },
   };
+}
+
+/** `until`: when it ends before the run does. */
+interface Given {
+  readonly until: Date | null;
+}
+
+/** The secrets of the run that its sandbox gets now, by name. What policy says of each is recorded where it is news. */
+async function secretsGiven(core: Core, run: Run, now: Scope, sandbox: string): Promise<Map<string, Given>> {
+  const asked: { about: string; subject: string; decision: Answer }[] = [];
+  // Also of those whose hosts policy has taken away since.
+  for (const name of run.scope === null ? [] : secretNames(run.scope)) {
+    const decision = await allow(core, run, [{ subject: "secret.name", secret: name }]);
+    asked.push({ about: "secret", subject: name, decision });
+  }
+  await decidedAnew(core, run, asked);
+  const given = new Map<string, Given>();
+  const left = secretNames(now);
+  for (const { subject: name, decision } of asked) {
+    const one = left.includes(name) ? await secretGiven(core, run, name, decision, sandbox) : null;
+    if (one !== null) given.set(name, one);
+  }
+  return given;
 }
 
 const untilOf = ({ until }: { readonly until: Date | null }): { readonly until?: string } =>
@@ -84,9 +104,9 @@ async function secretGiven(
   core: Core,
   run: Run,
   name: string,
+  decision: Answer,
   sandbox: string,
-): Promise<{ readonly until: Date | null } | null> {
-  const decision = await allow(core, run, [{ subject: "secret.name", secret: name }]);
+): Promise<Given | null> {
   if (decision.outcome === "deny") return null;
   if (decision.outcome === "allow") return { until: null };
   const digest = bind("secret", run, withBound(secretSubject(run, name), boundNow(core, run, decision)));

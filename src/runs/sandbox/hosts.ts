@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { askable } from "#policy/decide/decide.ts";
 import type { EgressRequest, EgressRule } from "#policy/egress.ts";
-import type { Policy } from "#policy/policy.ts";
-import { teamOf } from "#policy/policy.ts";
+import { type Policy, teamOf } from "#policy/policy.ts";
 import { DirectoryUnavailable } from "#ports/directory.ts";
 import type { AuditLine } from "#ports/gateway.ts";
 import type { Tx } from "#ports/store.ts";
@@ -17,6 +16,7 @@ import { boundNow, stillBound, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { type Answer, allow, decided } from "#runs/decision/allow.ts";
 import { ruleOfBoth } from "#runs/decision/narrow.ts";
+import { decidedAnew } from "#runs/record/decided-anew.ts";
 import { factsOf } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
@@ -199,6 +199,7 @@ export async function allowedHosts(
     const { host, port, tried, opens } = asked.data;
     const request = { host, port, method: tried, path: null };
     const decision = await allow(core, run, [{ subject: "egress", ...request }]);
+    await decidedAnew(core, run, [{ about: "host", subject: `${host}:${port}`, decision }]);
     if (decision.outcome !== "ask" || !(await answers(core, run, approval, decision))) continue;
     const now = await addable(core, run, request);
     const { rule: ref, denied, ...rest } = opens;

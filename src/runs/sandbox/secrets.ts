@@ -9,6 +9,7 @@ import { boundNow, sameAct, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { allow, decided } from "#runs/decision/allow.ts";
 import type { EventBody } from "#runs/event.ts";
+import { isNews } from "#runs/record/decided-anew.ts";
 import { factsOf } from "#runs/record/look.ts";
 import { move } from "#runs/record/move.ts";
 import { record } from "#runs/record/record.ts";
@@ -53,8 +54,7 @@ export async function waitsForSecrets(
   for (const name of names) {
     const decision = await allow(core, run, [{ subject: "secret.name", secret: name }]);
     const event = decided("secret", name, decision);
-    const last = all.decisions.findLast(({ about, subject }) => about === "secret" && subject === name);
-    if (last?.outcome !== decision.outcome || last.digest !== decision.digest) events.push(event);
+    if (isNews(all.decisions, event)) events.push(event);
     if (decision.outcome === "allow") continue;
     if (decision.outcome === "deny") {
       const [rule] = decision.rules;

@@ -9,9 +9,12 @@ import { boundNow, withBound } from "#runs/bound.ts";
 import { BudgetSubject } from "#runs/budget-added.ts";
 import type { Core } from "#runs/core.ts";
 import { type Answer, allow, decided } from "#runs/decision/allow.ts";
+import { decidedByLine } from "#runs/decision/unmet.ts";
 import { allotted, type Budget } from "#runs/money/allot.ts";
 import { dollars, heldNow, monthOver, monthTaken } from "#runs/money/shares.ts";
+import { isNews } from "#runs/record/decided-anew.ts";
 import { type HandOff, handOff } from "#runs/record/hand-off.ts";
+import { factsOf } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
 import type { Person, Run } from "#runs/run.ts";
 import type { Amount } from "#runs/stores.ts";
@@ -37,15 +40,21 @@ export async function outOfBudget(
   const month = budget.by[short];
   if (month !== null) {
     const used = month.spent >= month.held.most;
-    return handOff(core, run, used ? monthOver(core, run, month) : monthTaken(core, run, month));
+    const { name, ref } = month.held;
+    const over = decidedByLine(core, run, { ...OVER, subject: name, ref });
+    return handOff(core, run, used ? monthOver(core, run, month) : monthTaken(core, run, month), [over]);
   }
   const decision = await allow(core, run, [{ subject: "action", action: "run.extend" }]);
-  const line = (await heldNow(core, run))?.(short === "usd" ? "cost_usd" : "tokens")?.ref ?? null;
+  const limit = short === "usd" ? "cost_usd" : "tokens";
+  const line = (await heldNow(core, run))?.(limit)?.ref ?? null;
+  const over = line === null ? [] : [decidedByLine(core, run, { ...OVER, subject: limit, ref: line })];
   if (decision.outcome !== "ask") {
     const told = decided("budget", "run.extend", decision);
-    return handOff(core, run, spentWords(run, budget.own, short, line, whyNot(decision)), [told]);
+    // With a grant it was recorded already that what people had given counts no more.
+    const news = isNews((await factsOf(core, run.id)).decisions, told) ? [told] : [];
+    return handOff(core, run, spentWords(run, budget.own, short, line, whyNot(decision)), [...news, ...over]);
   }
-  if (budget.room[short] <= 0) return handOff(core, run, spentWords(run, budget.own, short, line, ATOP));
+  if (budget.room[short] <= 0) return handOff(core, run, spentWords(run, budget.own, short, line, ATOP), over);
   const subject = BudgetSubject.parse({ spent, budget: budget.own, more: budget.room });
   const answers = (await core.stores.approvals.ofRun(run.id)).filter((one) => one.gate === "budget");
   const pending = answers.find(({ status }) => status === "pending");
@@ -93,6 +102,7 @@ function same({ subject }: Approval, budget: Budget["own"]): boolean {
   return asked.success && asked.data.budget.usd === budget.usd && asked.data.budget.tokens === budget.tokens;
 }
 
+const OVER = { about: "budget", reason: "over_limit" } as const;
 const ATOP = "It is at the ceiling already: only the policy's owners can raise that.";
 
 function whyNot(decision: Answer): string {

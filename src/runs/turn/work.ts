@@ -3,6 +3,7 @@ import type { ProcessInfo, Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import { allow, decided } from "#runs/decision/allow.ts";
 import { deadlineNow, scopeNow } from "#runs/decision/narrow.ts";
+import { decidedByLine } from "#runs/decision/unmet.ts";
 import { lastAnswer } from "#runs/last-answer.ts";
 import { allotted } from "#runs/money/allot.ts";
 import { heldNow } from "#runs/money/shares.ts";
@@ -159,12 +160,18 @@ async function outOfTime(core: Core, run: Run): Promise<void> {
   const time = runtimeMs < 60_000 ? `${runtimeMs / 1_000} s` : `${Math.round(runtimeMs / 60_000)} min`;
   const line = (await heldNow(core, run))?.("runtime")?.ref;
   const where = line === undefined ? "" : ` (${line.text} at ${line.at})`;
-  await handOff(core, run, {
-    fault: "budget",
-    tried: run.text,
-    failed: `It was not done within ${time}, the limit of ${run.team}${where}.`,
-    next: "Ask for a smaller step, or ask the policy's owners for more time.",
-  });
+  const over = { about: "budget", subject: "runtime", reason: "over_limit" } as const;
+  await handOff(
+    core,
+    run,
+    {
+      fault: "budget",
+      tried: run.text,
+      failed: `It was not done within ${time}, the limit of ${run.team}${where}.`,
+      next: "Ask for a smaller step, or ask the policy's owners for more time.",
+    },
+    line === undefined ? [] : [decidedByLine(core, run, { ...over, ref: line })],
+  );
 }
 
 /**
