@@ -112,6 +112,9 @@ export const Environment = z.object({
   COUNTERSIGN_PYPI_FILES: list(https.unwrap(), "is not a list of https:// URLs").describe(
     "Where the index's files lie when that is another host: URLs, separated by commas.",
   ),
+  COUNTERSIGN_GO_PROXY: https.describe(
+    "Go module proxy that the preset go-read opens, such as https://packages.example.com/go.",
+  ),
   COUNTERSIGN_GITHUB_HOSTS: list(HostName, "is not a list of host names").describe(
     "Hosts that the preset github opens when they are not github.com's: web, API and file hosts, separated by commas.",
   ),
@@ -164,6 +167,7 @@ export interface Config {
   readonly linear: LinearPlace | null;
   readonly registry: string | null;
   readonly pypi: { readonly index: string | null; readonly files: readonly string[] };
+  readonly goProxy: string | null;
   /** `null`: github.com's. */
   readonly github: { readonly web: string; readonly api: string; readonly files: readonly string[] } | null;
   /** `null`: the local git host. */
@@ -333,6 +337,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
     linear,
     registry: e.npm_config_registry ?? null,
     pypi: { index: e.COUNTERSIGN_PYPI_INDEX ?? null, files: e.COUNTERSIGN_PYPI_FILES },
+    goProxy: e.COUNTERSIGN_GO_PROXY ?? null,
     github: githubOf(e.COUNTERSIGN_GITHUB_HOSTS),
     githubApp,
     githubApiUrl: e.GITHUB_API_URL?.replace(/\/+$/, "") ?? "https://api.github.com",

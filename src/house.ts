@@ -171,6 +171,7 @@ export async function openHouse(
     linkable,
     ...(linkable.length === 0 ? {} : { linkMac: keys.macOf("links") }),
     pythonIndex: config.pypi.index,
+    goProxy: config.goProxy,
     redact,
     nudge: outbox.wake,
     ...(o.roles.has("web") ? { hand: (message: InHand) => inHand.add(showInHand(core, front.chat, message)) } : {}),

@@ -22,6 +22,12 @@ function below(url: string): { host: string; paths: string[] } {
   return { host: hostname, paths: folder === "" ? ["/**"] : [folder, `${folder}/**`] };
 }
 
+/** The same of a module proxy, whose paths the preset makes. */
+function proxyOf(url: string): { host: string; base: string } {
+  const { hostname, pathname } = new URL(url);
+  return { host: hostname, base: pathname.replace(/\/+$/, "") };
+}
+
 /** The repository that holds the policy; of a folder, whatever repository it is a checkout of. */
 function policyRepos(config: Config, folder: string): readonly string[] {
   if (config.policyRepository !== null) return [config.policyRepository.repo];
@@ -47,6 +53,7 @@ export function siteOf(config: Config, now: Date, folder = policyFolder(config))
     upstreams: upstreams(config),
     ...(config.github === null ? {} : { github: config.github }),
     pypi: index === null ? [] : [below(index), ...files.map(below)],
+    ...(config.goProxy === null ? {} : { goProxy: proxyOf(config.goProxy) }),
     secrets: keptSecrets(config).names(),
     policyRepos: policyRepos(config, folder),
     directories: [

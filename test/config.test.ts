@@ -160,6 +160,7 @@ test("policy's presets open the index and the forge that the operator names", ()
   const config = parse({
     COUNTERSIGN_PYPI_INDEX: "https://packages.example.com/simple/",
     COUNTERSIGN_PYPI_FILES: "https://files.example.com/",
+    COUNTERSIGN_GO_PROXY: "https://packages.example.com/go/",
     COUNTERSIGN_GITHUB_HOSTS: "git.example.com, api.git.example.com, raw.git.example.com",
     COUNTERSIGN_SECRET_CMS_READ: "REAL-VALUE",
   });
@@ -168,6 +169,7 @@ test("policy's presets open the index and the forge that the operator names", ()
       { host: "packages.example.com", paths: ["/simple", "/simple/**"] },
       { host: "files.example.com", paths: ["/**"] },
     ],
+    goProxy: { host: "packages.example.com", base: "/go" },
     github: { web: "git.example.com", api: "api.git.example.com", files: ["raw.git.example.com"] },
     secrets: ["cms-read"],
     today: "2026-12-01",

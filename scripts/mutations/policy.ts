@@ -115,4 +115,14 @@ export const POLICY: readonly Mutation[] = [
       test: "a new package goes to policy: no rule is no, and a rule asks whom it names",
     },
   },
+  {
+    name: "a module proxy is written to",
+    file: "src/policy/presets.ts",
+    find: 'methods: ["GET"],',
+    replace: 'methods: ["GET", "PUT"],',
+    red: {
+      file: "test/policy/presets.test.ts",
+      test: "go-read asks the module proxy that the site configures what Go asks one",
+    },
+  },
 ];

@@ -7,7 +7,7 @@ export const BROKERED = ["model-openai", "model-anthropic", "npm-read"] as const
 export type Brokered = (typeof BROKERED)[number];
 
 /** Shared hosts, granted only as these methods on these paths. */
-export const HOSTED = ["github", "pypi-read"] as const;
+export const HOSTED = ["github", "pypi-read", "go-read"] as const;
 export type Hosted = (typeof HOSTED)[number];
 
 export type Preset = Brokered | Hosted;
@@ -18,6 +18,9 @@ export function isBrokered(preset: string): preset is Brokered {
 
 /** Whether a preset opens a model's API. */
 export const opensModels = (preset: string): boolean => preset.startsWith("model-");
+
+/** Whether packages can be fetched through a preset. */
+export const opensPackages = (preset: string): boolean => ["npm-read", "pypi-read", "go-read"].includes(preset);
 
 /** Where the forge answers. An enterprise installation has its own. */
 const GITHUB = {
@@ -53,12 +56,28 @@ function github(repos: readonly string[], site: SiteConfig): Way[] {
   ];
 }
 
+/** What Go asks a module proxy for, and the checksum database as the proxy passes it on (Go Modules Reference, "GOPROXY protocol"). */
+const MODULES = ["/**/@v/list", "/**/@v/*.info", "/**/@v/*.mod", "/**/@v/*.zip", "/**/@latest", "/sumdb/**"];
+
+const modules = ({ host, base }: NonNullable<SiteConfig["goProxy"]>): Way => ({
+  host,
+  methods: ["GET"],
+  paths: MODULES.map((path) => base + path),
+});
+
 /** Whether the site's configuration has what the preset needs; `presets` absent: nobody knows. */
 export function isServed(preset: Preset, site: SiteConfig): boolean {
   if (preset === "github") return true;
   if (preset === "pypi-read") return (site.pypi ?? []).length > 0;
+  if (preset === "go-read") return site.goProxy !== undefined;
   return site.presets === undefined || site.presets.includes(preset);
 }
+
+const WAYS: Readonly<Record<Hosted, (repos: readonly string[], site: SiteConfig) => readonly Way[]>> = {
+  github,
+  "pypi-read": (_repos, { pypi = [] }) => pypi.map(({ host, paths }) => ({ host, methods: READ, paths })),
+  "go-read": (_repos, { goProxy }) => (goProxy === undefined ? [] : [modules(goProxy)]),
+};
 
 /** The rules a hosted preset stands for. */
 export function presetRules(
@@ -67,11 +86,7 @@ export function presetRules(
   site: SiteConfig,
   rule: EgressRule["rule"],
 ): EgressRule[] {
-  const ways =
-    preset === "github"
-      ? github(repos, site)
-      : (site.pypi ?? []).map(({ host, paths }): Way => ({ host, methods: READ, paths }));
-  return ways.map(({ host, methods, paths }) => ({
+  return WAYS[preset](repos, site).map(({ host, methods, paths }) => ({
     host,
     methods,
     paths,

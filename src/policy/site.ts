@@ -10,6 +10,8 @@ export interface SiteConfig {
   readonly github?: { readonly web: string; readonly api: string; readonly files: readonly string[] };
   /** Hosts and URL paths of the Python package index; absent: `pypi-read` grants nothing. */
   readonly pypi?: readonly { readonly host: string; readonly paths: readonly string[] }[];
+  /** Where Go's modules come from; `base` has no slash at its end. Absent: `go-read` grants nothing. */
+  readonly goProxy?: { readonly host: string; readonly base: string };
   /** Names of the secrets that are kept here. Absent: not known. */
   readonly secrets?: readonly string[];
   /** Sources of groups beside the workspace's own that are configured here. Absent: not known. */

@@ -43,6 +43,8 @@ export interface Core {
   readonly repoHost: RepoHost;
   /** The Python package index that the operator configured; only `pypi-read` opens it. */
   readonly pythonIndex?: string | null;
+  /** The Go module proxy that the operator configured; only `go-read` opens it. */
+  readonly goProxy?: string | null;
   readonly signer: Signer;
   /** The token of a sandbox, derived from an installation key: never stored, the same after a crash. */
   readonly tokenFor: (sandboxKey: string) => string;

@@ -61,16 +61,20 @@ const AWAY =
 export const isRelayAway = (said: string): boolean => !said.includes("countersign:") && AWAY.test(said);
 
 /**
- * Where pip and uv look for packages, when the sandbox may read the operator's index. They reach it through the gateway
- * like any host.
+ * Where pip, uv and Go look for packages, each when the sandbox may read what the operator configured for it. They reach it
+ * through the gateway like any host. Go is told of no second way: it would try the host of the module itself, and be refused.
  */
 export function packageEnv(
-  core: { readonly pythonIndex?: string | null },
+  core: { readonly pythonIndex?: string | null; readonly goProxy?: string | null },
   open: { readonly egress: readonly { readonly host: string }[] },
 ): Readonly<Record<string, string>> {
-  const index = core.pythonIndex ?? null;
-  if (index === null || !open.egress.some(({ host }) => host === new URL(index).hostname)) return {};
-  return { PIP_INDEX_URL: index, UV_DEFAULT_INDEX: index };
+  const opened = (url: string | null | undefined): string | null =>
+    url && open.egress.some(({ host }) => host === new URL(url).hostname) ? url : null;
+  const [index, proxy] = [opened(core.pythonIndex), opened(core.goProxy)];
+  return {
+    ...(index === null ? {} : { PIP_INDEX_URL: index, UV_DEFAULT_INDEX: index }),
+    ...(proxy === null ? {} : { GOPROXY: proxy }),
+  };
 }
 
 export const repoUrl = (sandbox: Pick<Sandbox, "gatewayUrl">, repo: string): string =>

@@ -1,12 +1,23 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { commandObjects } from "#policy/decide/command-actions.ts";
 import { decide } from "#policy/decide/decide.ts";
 import type { PolicyObject } from "#policy/decision.ts";
 import { explain } from "#policy/explain/explain.ts";
+import { compileScope } from "#policy/load/compile.ts";
 import { loadPolicy } from "#policy/load/load.ts";
+import type { SiteConfig } from "#policy/site.ts";
 import { loaded, sampleFiles } from "#test/policy/sample.ts";
 
-const policy = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee" }));
+/** An operator who has configured where packages of each stack come from. */
+const site: SiteConfig = {
+  presets: ["model-openai", "npm-read"],
+  pypi: [
+    { host: "index.packages.test", paths: ["/simple", "/simple/**"] },
+    { host: "files.packages.test", paths: ["/**"] },
+  ],
+  goProxy: { host: "proxy.packages.test", base: "/go" },
+};
+const policy = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee", site }));
 const teams = Object.keys(policy.teams);
 
 /** What an agent runs in the course of ordinary work. */
@@ -75,6 +86,65 @@ test.each(Object.entries(PLAIN))("a plain %s session under the sample policies a
       expect(decision.outcome, `${team}: ${command}: ${JSON.stringify(decision.rules)}`).toBe("allow");
     }
   }
+});
+
+const get = (url: string): PolicyObject => {
+  const { hostname, pathname } = new URL(url);
+  return { subject: "egress", host: hostname, port: 443, method: "GET", path: pathname };
+};
+
+/** Where what a run of each stack has declared comes from, and the sample teams that have it. */
+const STACKS: readonly {
+  readonly stack: keyof typeof PLAIN;
+  readonly fetches: readonly PolicyObject[];
+  readonly by: readonly string[];
+}[] = [
+  { stack: "npm", fetches: [{ subject: "preset", preset: "npm-read" }], by: ["shop", "yours"] },
+  {
+    stack: "Python",
+    fetches: [
+      { subject: "preset", preset: "pypi-read" },
+      get("https://index.packages.test/simple/requests/"),
+      get("https://files.packages.test/packages/70/8e/requests-2.32.3-py3-none-any.whl"),
+    ],
+    by: ["yours"],
+  },
+  {
+    stack: "Go",
+    fetches: [
+      { subject: "preset", preset: "go-read" },
+      get("https://proxy.packages.test/go/example.com/!upper/x/v2/@v/list"),
+      get("https://proxy.packages.test/go/example.com/x/@v/v1.2.3+incompatible.info"),
+      get("https://proxy.packages.test/go/example.com/x/@v/v1.2.3.mod"),
+      get("https://proxy.packages.test/go/example.com/x/@v/v1.2.3.zip"),
+      get("https://proxy.packages.test/go/example.com/x/@latest"),
+      get("https://proxy.packages.test/go/sumdb/sums.example.com/lookup/example.com/x@v1.2.3"),
+    ],
+    by: ["yours"],
+  },
+];
+
+describe.each(STACKS)("a plain $stack run under the sample policies", ({ stack, fetches, by }) => {
+  const objects: readonly PolicyObject[] = [
+    { subject: "preset", preset: "model-openai" },
+    { subject: "model", model: "gpt-5" },
+    ...["read", "search", "edit", "execute"].map((tool) => ({ subject: "tool", tool }) as const),
+    ...[...PLAIN[stack], ...PLAIN.git, ...PLAIN.looking].flatMap((command) => commandObjects(command)),
+    ...fetches,
+  ];
+
+  test.each(by)("asks nobody and is refused nothing: %s", (team) => {
+    const refused = objects.filter((object) => decide(policy, { team, objects: [object] }).outcome !== "allow");
+    expect(refused).toEqual([]);
+    expect(decide(policy, { team, objects: [...objects] }).outcome).toBe("allow");
+    const repo = team === "shop" ? "acme/shop" : "local/tool";
+    expect(compileScope(policy, { team, repo, run: "r1" })).toMatchObject({ ok: true, scope: { registry: true } });
+  });
+
+  test.each(teams.filter((team) => !by.includes(team)))("fetches nothing for a team without the preset: %s", (team) => {
+    const open = fetches.filter((object) => decide(policy, { team, objects: [object] }).outcome !== "deny");
+    expect(open).toEqual([]);
+  });
 });
 
 test("editing inside the allowed paths, pushing to the run's branch and opening a draft ask nobody", () => {

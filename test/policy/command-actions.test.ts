@@ -158,7 +158,7 @@ test.each(DECLARED)("%s puts in nothing new", (command) => {
   expect(actions(command)).toEqual([]);
 });
 
-test("a plain npm, Go or pytest run under the sample policies asks nobody", () => {
+test("what puts in nothing new asks nobody under the sample policies", () => {
   const policy = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee" }));
   for (const command of DECLARED) {
     for (const team of Object.keys(policy.teams)) {

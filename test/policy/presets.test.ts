@@ -7,7 +7,7 @@ import { load, loaded, ORG, teamFile } from "#test/policy/sample.ts";
 
 const org = ORG.replace(
   /egress: .*/,
-  'egress: [{preset: npm-read}, {preset: model-openai}, {preset: model-anthropic}, {preset: pypi-read}, {preset: github, repos: ["acme/*"]}]',
+  'egress: [{preset: npm-read}, {preset: model-openai}, {preset: model-anthropic}, {preset: pypi-read}, {preset: go-read}, {preset: github, repos: ["acme/*"]}]',
 );
 const SITE: SiteConfig = {
   presets: ["npm-read", "model-openai", "model-anthropic"],
@@ -16,6 +16,7 @@ const SITE: SiteConfig = {
     { host: "index.example.com", paths: ["/simple", "/simple/**"] },
     { host: "files.example.com", paths: ["/**"] },
   ],
+  goProxy: { host: "modules.example.com", base: "/go" },
 };
 const granted = (entry: string, site: SiteConfig = SITE) =>
   load(teamFile(`rules: [{allow: {git.repo: acme/shop}}]\negress: [${entry}]\n`), { org, site });
@@ -31,6 +32,7 @@ function ask(entry: string, request: string, site: SiteConfig = SITE): string {
 test("every preset of the format is one that the gateway serves, or one of hosts", () => {
   expect([...BROKERED, ...HOSTED].sort()).toEqual([
     "github",
+    "go-read",
     "model-anthropic",
     "model-openai",
     "npm-read",
@@ -87,6 +89,37 @@ describe("pypi-read reads the index that the site configures", () => {
     expect(loaded(result).teams.shop?.egress).toEqual([]);
     expect(result.ok && result.warnings.map(({ message }) => message)).toContain(
       'the preset "pypi-read" is not configured here: it grants nothing yet',
+    );
+  });
+});
+
+describe("go-read asks the module proxy that the site configures what Go asks one", () => {
+  const entry = "{preset: go-read}";
+  const at = "https://modules.example.com/go";
+  test.each([
+    `GET ${at}/example.com/x/@v/list`,
+    `GET ${at}/example.com/deep/er/!x/v2/@v/v2.0.1.info`,
+    `GET ${at}/example.com/x/@v/v1.0.0.mod`,
+    `GET ${at}/example.com/x/@v/v0.0.0-20240102030405-abcdef123456.zip`,
+    `GET ${at}/example.com/x/@latest`,
+    `GET ${at}/sumdb/sums.example.com/supported`,
+    `GET ${at}/sumdb/sums.example.com/tile/8/0/x001/234.p/56`,
+  ])("%s is allowed", (request) => expect(ask(entry, request)).toBe("allow"));
+  test.each([
+    `PUT ${at}/example.com/x/@v/v1.0.0.zip`,
+    `POST ${at}/sumdb/sums.example.com/supported`,
+    `GET ${at}/example.com/x`,
+    `GET ${at}/example.com/x/@v/v1.0.0.sh`,
+    "GET https://modules.example.com/example.com/x/@v/list",
+    "GET https://modules.example.com/admin",
+    "GET https://example.com/x?go-get=1",
+  ])("%s is denied", (request) => expect(ask(entry, request)).toBe("deny"));
+  test("without one it opens nothing, and that is said", () => {
+    const { goProxy: _, ...bare } = SITE;
+    const result = granted(entry, bare);
+    expect(loaded(result).teams.shop?.egress).toEqual([]);
+    expect(result.ok && result.warnings.map(({ message }) => message)).toContain(
+      'the preset "go-read" is not configured here: it grants nothing yet',
     );
   });
 });

@@ -5,7 +5,12 @@ import { loadPolicy } from "#policy/load/load.ts";
 import { groupOf, limitsOf, membersOf, repositoriesOf } from "#policy/policy.ts";
 import { loaded, sampleFiles } from "#test/policy/sample.ts";
 
-const site = { presets: ["model-openai", "model-anthropic", "npm-read"], policyRepos: ["acme/policies"] };
+const site = {
+  presets: ["model-openai", "model-anthropic", "npm-read"],
+  pypi: [{ host: "index.packages.test", paths: ["/**"] }],
+  goProxy: { host: "proxy.packages.test", base: "" },
+  policyRepos: ["acme/policies"],
+};
 const policy = loaded(loadPolicy(sampleFiles(), { commit: "c0ffee", site }));
 const { cases, problems } = policyCases(sampleFiles());
 

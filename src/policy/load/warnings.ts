@@ -4,6 +4,7 @@ import { LINK_ROLES, type LinkPlace } from "#policy/linked.ts";
 import { speaksOf } from "#policy/match/glob.ts";
 import { hint, nearest } from "#policy/match/nearest.ts";
 import { type Policy, type PolicyProblem, type Rule, repositoriesOf, type Team } from "#policy/policy.ts";
+import { opensPackages } from "#policy/presets.ts";
 import type { SiteConfig } from "#policy/site.ts";
 import { deadRules } from "./dead-rules.ts";
 
@@ -71,8 +72,7 @@ const LINK_NEEDS: Readonly<Record<LinkPlace, string>> = {
 };
 
 /** Where nothing opens a package index, nothing is installed, whoever asks. */
-const fetchesPackages = (team: Team): boolean =>
-  team.presets.some(({ name }) => name === "npm-read" || name === "pypi-read");
+const fetchesPackages = (team: Team): boolean => team.presets.some(({ name }) => opensPackages(name));
 
 const MANIFEST = /(?:package(?:-lock)?\.json|requirements[^/]*\.txt|pyproject\.toml|go\.(?:mod|sum)|Cargo\.toml)$/;
 
