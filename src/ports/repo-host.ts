@@ -105,8 +105,8 @@ export interface RepoHost {
   /** Replaces our reports on this commit, by name. */
   reportChecks(repo: string, oid: string, checks: readonly CheckReport[]): Promise<void>;
   /**
-   * Asks whom the repository itself names for what the pull request changes (code owners) for their review; who is newly
-   * asked. Nobody where it names nobody. Whom the host does not take is left out.
+   * Asks whom the repository itself names for what the pull request changes (code owners) for their review, each once; who
+   * of them is asked by now. Nobody where it names nobody. Whom the host does not take is left out.
    */
   requestReview(repo: string, number: number): Promise<readonly string[]>;
   /** Takes an open pull request out of draft. Harmless when it is none. */

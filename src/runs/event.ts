@@ -293,6 +293,10 @@ export const EventBody = z.discriminatedUnion("kind", [
     to: person,
     account: z.string(),
   }),
+  /** What our checks found was told to the forge, each under its name. */
+  z.strictObject({ kind: z.literal("checks.reported"), repo: z.string(), oid, names: z.array(z.string()) }),
+  /** Whom the repository names for what changed were asked for their review, as the forge calls them. */
+  z.strictObject({ kind: z.literal("review.asked"), repo: z.string(), number: z.number(), of: z.array(z.string()) }),
   /** Authors with the accounts elsewhere that they have shown to be theirs; who has none is left out. */
   z.strictObject({
     kind: z.literal("authors.known"),

@@ -179,6 +179,8 @@ function fold(all: RunFacts, body: EventBody, at: Date): void {
     case "approval.asked_again":
     case "grant.used":
     case "branch.pushed":
+    case "checks.reported":
+    case "review.asked":
     case "egress.closed":
     case "agent.started":
     case "agent.exited":

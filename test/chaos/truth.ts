@@ -190,6 +190,7 @@ function expectOneBill({ run, bodies }: Kept, lines: readonly AuditLine[]): void
 function expectOnePublication({ run, bodies, receipt }: Kept): void {
   expect(only(bodies, "branch.pushed")).toHaveLength(1);
   expect(only(bodies, "pull_request.opened")).toHaveLength(1);
+  expect(only(bodies, "checks.reported")).toHaveLength(1);
   expect(only(bodies, "receipt.signed")).toHaveLength(1);
   expect(only(bodies, "run.moved").filter((move) => move.to === "in_review")).toHaveLength(1);
   for (const asked of only(bodies, "approval.opened")) {

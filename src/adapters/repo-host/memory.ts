@@ -16,6 +16,7 @@ interface Kept {
   readonly pulls: { pull: PullRequest; text: PullRequestText }[];
   readonly checks: Map<string, Map<string, CheckReport>>;
   readonly words: PullRequestWord[];
+  owners: readonly string[];
 }
 
 /** What a person does on the host's own pages, and what can be read there. Not part of the port. */
@@ -26,6 +27,10 @@ export interface MemoryRepoHost extends RepoHost {
   checksOf(repo: string, oid: string): readonly CheckReport[];
   /** Every push that moved a branch, oldest first. */
   readonly pushes: readonly { repo: string; branch: string; oid: string }[];
+  /** The repository names these for whatever changes; each is asked once for a pull request. */
+  own(repo: string, owners: readonly string[]): void;
+  /** Whose review was asked for, oldest first: once for each time that somebody was. */
+  readonly asked: readonly { repo: string; number: number; who: string }[];
   /** Resolves when `onChange` has. Throws "invalid" when the pull request is not open. */
   act(repo: string, number: number, kind: "merged" | "closed", by: string): Promise<void>;
   /** A person reviews, or checks of others are over. Nobody is told: whoever wants to know asks. */
@@ -39,6 +44,7 @@ export function memoryRepoHost(o: {
 }): MemoryRepoHost {
   const kept = new Map<string, Kept>();
   const pushes: { repo: string; branch: string; oid: string }[] = [];
+  const asked: { repo: string; number: number; who: string }[] = [];
   let changes = 0;
   for (const { name, defaultBranch, oid, cloneUrl } of o.repositories) {
     const webUrl = `memory://${name}`;
@@ -48,6 +54,7 @@ export function memoryRepoHost(o: {
       pulls: [],
       checks: new Map(),
       words: [],
+      owners: [],
     });
   }
 
@@ -69,6 +76,7 @@ export function memoryRepoHost(o: {
   return {
     name: "memory",
     pushes,
+    asked,
     async repositories() {
       return [...kept.values()].map(({ repository }) => repository);
     },
@@ -134,7 +142,12 @@ export function memoryRepoHost(o: {
     },
     async requestReview(repo, number) {
       mustHavePull(repo, number);
-      return [];
+      const { owners } = mustHave(repo);
+      for (const who of owners) {
+        const before = asked.some((one) => one.repo === repo && one.number === number && one.who === who);
+        if (!before) asked.push({ repo, number, who });
+      }
+      return owners;
     },
     async markReady(repo, number) {
       const found = mustHavePull(repo, number);
@@ -143,6 +156,9 @@ export function memoryRepoHost(o: {
     say(word) {
       mustHavePull(word.repo, word.number);
       mustHave(word.repo).words.push(word);
+    },
+    own: (repo, owners) => {
+      mustHave(repo).owners = owners;
     },
     branch: (repo, branch) => kept.get(repo)?.branches.get(branch) ?? null,
     textOf: (repo, number) => kept.get(repo)?.pulls.find(({ pull }) => pull.number === number)?.text ?? null,

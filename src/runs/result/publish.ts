@@ -3,8 +3,6 @@ import { digest } from "#policy/digest.ts";
 import { RepoHostError } from "#ports/repo-host.ts";
 import { authorsOf } from "#runs/account/credit.ts";
 import type { Core } from "#runs/core.ts";
-import { allow, decided, unrecorded } from "#runs/decision/allow.ts";
-import type { RunFacts } from "#runs/facts.ts";
 import { caughtUpOrHold } from "#runs/money/caught-up.ts";
 import { pullRequestText } from "#runs/pull-request.ts";
 import { receipt, sign } from "#runs/receipt.ts";
@@ -16,6 +14,7 @@ import { tell } from "#runs/record/tell.ts";
 import { redacted } from "#runs/redact.ts";
 import type { Run } from "#runs/run.ts";
 import { release } from "#runs/sandbox/sandbox.ts";
+import { checksReported, leftDraft, reviewAsked } from "./for-reviewers.ts";
 import { mayPublish, pushKey } from "./may-publish.ts";
 import { RECONCILE_MS } from "./review.ts";
 
@@ -70,24 +69,9 @@ export async function publish(core: Core, run: Run, signal: AbortSignal): Promis
       await core.stores.runs.patch(tx, run, { pullRequest: { number: opened.number, url: opened.url } });
     });
   }
-  await core.repoHost.reportChecks(
-    run.repo,
-    headOid,
-    facts.checks.map(({ name, verdict, command }) => ({
-      name,
-      conclusion:
-        verdict === "green" || verdict === "fixed"
-          ? "success"
-          : verdict === "broke"
-            ? "failure"
-            : verdict === "not_run"
-              ? "skipped"
-              : "neutral",
-      summary: command,
-    })),
-  );
+  await checksReported(core, run, headOid, facts);
   if (number !== null) {
-    await reviewAsked(core, run, number);
+    await reviewAsked(core, run, headOid, number);
     await leftDraft(core, run, number, facts);
   }
   await core.store.tx(async (tx) => {
@@ -96,51 +80,6 @@ export async function publish(core: Core, run: Run, signal: AbortSignal): Promis
     await tell(core, tx, moved, "receipt");
   });
   core.nudge();
-}
-
-/** Whom the repository names for these paths is asked. */
-async function reviewAsked(core: Core, run: Run, number: number): Promise<void> {
-  const asked = await unlessRefused(core, run, () => core.repoHost.requestReview(run.repo, number));
-  if (asked !== null && asked.length > 0) core.log("a review was asked for", { run: run.number, of: asked.join(", ") });
-}
-
-/** What only helps the reviewer: a host that refuses it changes nothing about the result. `null`: it did. */
-async function unlessRefused<T>(core: Core, run: Run, act: () => Promise<T>): Promise<T | null> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof RepoHostError) || error.code === "unavailable") throw error;
-    core.log("the forge refuses what a pull request goes without", { run: run.number, error: error.message });
-    return null;
-  }
-}
-
-/** A run ends at a draft. Where policy says that it need be none, it leaves draft once every check is green. */
-async function leftDraft(core: Core, run: Run, number: number, facts: RunFacts): Promise<void> {
-  const green = facts.checks.every(({ verdict }) => verdict === "green" || verdict === "fixed");
-  if (facts.checks.length === 0 || !green) return;
-  const decision = await allow(core, run, [{ subject: "action", action: "pr.open", draft: false }]);
-  const key = `ready:${run.id}`;
-  const told = decided("publish", "leaving draft", decision);
-  if (decision.outcome !== "allow") return saidNo(core, run, key, told);
-  if ((await core.stores.effects.intend(key, run)).state === "done") return;
-  const left = await unlessRefused(core, run, () => core.repoHost.markReady(run.repo, number).then(() => true));
-  if (left === null) return;
-  await core.store.tx(async (tx) => {
-    await core.stores.effects.done(tx, key, run, { number });
-    await record(core, tx, run.id, run.epoch, [
-      ...(await unrecorded(core, tx, key, told)),
-      { kind: "pull_request.ready", repo: run.repo, number },
-    ]);
-  });
-}
-
-/** That nothing was written about leaving draft is no news: a run ends at one. What a rule says about it is. */
-async function saidNo(core: Core, run: Run, act: string, told: ReturnType<typeof decided>): Promise<void> {
-  if (told.rules.length === 0) return;
-  await core.store.tx(async (tx) => {
-    await record(core, tx, run.id, run.epoch, await unrecorded(core, tx, act, told));
-  });
 }
 
 /**

@@ -263,6 +263,9 @@ function line(body: EventBody, add: (mark: Mark, words: Words, quote?: TimelineI
     case "pull_request.ready":
       add("ok", ["Took it out of draft: policy lets it, and every check is green"]);
       return;
+    case "review.asked":
+      add("info", ["Asked for a review: ", body.of.join(", ")]);
+      return;
     case "pull_request.reviewed":
       add(body.verdict === "approved" ? "ok" : body.verdict === "changes_requested" ? "no" : "info", [
         { who: body.by },

@@ -15,7 +15,8 @@ const ASKED_MOST = 15;
 
 /**
  * Asks the code owners of what the pull request changes for their review, as they stand in the base branch, where no run
- * has written. GitHub does it itself only for one that is no draft. Whom GitHub does not take is left out, and logged.
+ * has written. GitHub does it itself only for one that is no draft. Who is asked by now, those of before first; whom GitHub
+ * does not take is left out, and logged.
  */
 export async function askOwners(access: Access, log: Log, repo: string, number: number): Promise<readonly string[]> {
   const api = await access.client(repo, PULLS);
@@ -26,17 +27,17 @@ export async function askOwners(access: Access, log: Log, repo: string, number: 
   );
   const asked = new Set([...now.users.map((one) => one.login), ...now.teams.map((one) => one.slug)].map(lower));
   const open = (name: string) => !asked.has(lower(name.split("/").at(-1) ?? name));
+  const ofHere = owners.teams.filter((team) => lower(team.split("/")[0] ?? "") === lower(at.owner));
   const people = owners.people.filter(open).slice(0, ASKED_MOST);
-  const teams = owners.teams.filter(open).slice(0, ASKED_MOST - people.length);
+  const teams = ofHere.filter(open).slice(0, ASKED_MOST - people.length);
 
-  const taken: string[] = [];
+  const taken = [...owners.people, ...ofHere].filter((name) => !open(name));
   for (const login of people) {
     if (await ask(() => api.rest.pulls.requestReviewers({ ...at, reviewers: [login] }))) taken.push(login);
     else log("GitHub does not ask a code owner for a review", { repo, number, owner: login });
   }
-  const mine = teams.filter((team) => lower(team.split("/")[0] ?? "") === lower(at.owner));
-  const asking = mine.length === 0 ? null : await teamClient(access, repo, log);
-  for (const team of asking === null ? [] : mine) {
+  const asking = teams.length === 0 ? null : await teamClient(access, repo, log);
+  for (const team of asking === null ? [] : teams) {
     const slug = team.split("/")[1] ?? "";
     if (await ask(() => asking?.rest.pulls.requestReviewers({ ...at, team_reviewers: [slug] }))) taken.push(team);
     else log("GitHub does not ask a team for a review", { repo, number, owner: team });
