@@ -94,12 +94,50 @@ describe.skipIf(noBubblewrap !== null)("git in an agent's hands", () => {
     );
   });
 
-  test("what a filter of the agent's starts while we commit does not outlive the commit", async () => {
-    await sh(
-      `git config filter.x.clean 'setsid sleep 1000 >/dev/null 2>&1 & cat'; echo '* filter=x' > .gitattributes; echo more > file3`,
-    );
-    await commitAndPush(core, { sandbox, agent: null }, run, signal);
+  test("what a way of the agent's to the relay starts while we push does not outlive the push", async () => {
+    await sh(`printf '#!/bin/sh\nsetsid sleep 1000 >/dev/null 2>&1 &\nexec git receive-pack /tmp/relay.git\n' > /tmp/way
+      chmod +x /tmp/way; git config protocol.ext.allow always
+      git config url.ext::/tmp/way.pushInsteadOf ${repoUrl(sandbox, run.repo)}; echo more > file3`);
+    expect(await commitAndPush(core, { sandbox, agent: null }, run, signal)).toEqual(SAVED);
+    expect((await sh("git -C /tmp/relay.git show agent/7:file3")).out).toBe("more");
     expect((await sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'sleep 100[0]'")).out).toBe("0");
+    await sh("git config --remove-section url.ext::/tmp/way");
+  });
+
+  test("filters that the agent configures do not run at all, whatever they are called", async () => {
+    await sh(
+      `for one in x 'a b.c=d'; do
+        git config "filter.$one.clean" 'touch /tmp/filtered; echo cleaned'
+        git config "filter.$one.smudge" 'touch /tmp/filtered; echo smudged'
+        git config "filter.$one.required" true
+      done
+      git config filter.y.process 'touch /tmp/filtered; exit 1'; git config filter.y.required true
+      printf '* filter=x\nfile4 filter=a=d\nfile5 filter=y\n' > .gitattributes
+      git config 'filter.a=d.clean' 'touch /tmp/filtered; echo cleaned'
+      for file in file3 file4 file5; do echo raw > $file; done`,
+    );
+    expect(await commitAndPush(core, { sandbox, agent: null }, run, signal)).toEqual(SAVED);
+    const saved = await sh("for n in 3 4 5; do git -C /tmp/relay.git show agent/7:file$n; done; ls /tmp/filtered");
+    expect(saved.out).toMatch(/^raw\nraw\nraw\n.*No such file/);
+  });
+
+  test("pointers of Git LFS are cloned and saved as pointers where the image has it too", async () => {
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+    await sh(`git config --global filter.lfs.smudge 'if [ -n "$GIT_LFS_SKIP_SMUDGE" ]; then cat; else exit 1; fi'
+      git config --global filter.lfs.clean 'touch /tmp/cleaned; echo of something else'
+      git config --global filter.lfs.required true; rm -rf .git`);
+    await sandbox.write("/tmp/pointer", pointer);
+    const seeded = await sh(`rm -rf /tmp/again && export GIT_LFS_SKIP_SMUDGE=1 &&
+      git clone -q -b agent/7 /tmp/relay.git /tmp/again && cd /tmp/again && git config filter.lfs.clean cat &&
+      echo '*.bin filter=lfs diff=lfs merge=lfs -text' > .gitattributes && cp /tmp/pointer large.bin &&
+      git add . && git commit -q -m pointer && git push -q /tmp/relay.git agent/7`);
+    expect(seeded).toMatchObject({ code: 0 });
+    expect(await checkout(sandbox, run.repo, run.branch, signal)).toBeNull();
+    await sh("touch large.bin; echo beside > file6; cp /tmp/pointer another.bin");
+    expect(await commitAndPush(core, { sandbox, agent: null }, run, signal)).toEqual(SAVED);
+    const saved = await sh(`cd /tmp/relay.git; git show agent/7:large.bin | cmp - /tmp/pointer &&
+      git show agent/7:another.bin | cmp - /tmp/pointer && git show --name-only --format= agent/7; ls /tmp/cleaned`);
+    expect(saved.out).toMatch(/^another\.bin\nfile6\n.*No such file/);
   });
 
   test("without a repository the work is not called refused by policy", async () => {

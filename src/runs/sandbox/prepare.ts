@@ -13,12 +13,14 @@ const CLONE_MS = 5 * 60_000;
 /**
  * One command and not five: each is a way into the sandbox and back. Under a lock: the clone of a worker that is gone may
  * still be at it, and git clears the tree when a clone fails. `countersign.whole` is set in the clone's own
- * configuration once all of it is there. Arguments: address, branch, and the commit to be at, or nothing.
+ * configuration once all of it is there. Where the image has Git LFS its pointers stay pointers, as everywhere else: what
+ * they stand for lies with no relay of ours. Arguments: address, branch, and the commit to be at, or nothing.
  */
 const CLONE = `
 exec 9>/tmp/countersign-clone.lock && flock 9 || exit 1
 if [ -e .git ] && git config --local countersign.whole >/dev/null; then exit 0; fi
 find . -mindepth 1 -delete || exit 1
+export GIT_LFS_SKIP_SMUDGE=1
 if [ -z "$3" ]; then
   git clone --quiet --no-tags --branch "$2" "$1" . || exit 1
 else

@@ -70,12 +70,29 @@ interface Unsaved {
 /**
  * One command and not six: each is a way into the sandbox and back. "saved" comes between the commit and the push, so
  * that what fails has its name. Arguments: message, address, branch. Everything inside is stopped before, so a lock that
- * is there belongs to a git that was killed.
+ * is there belongs to a git that was killed. Every filter driver that git knows here has nothing to run and is not
+ * required, so that files are saved as they are: a pointer of Git LFS stays the pointer that it was cloned as. Names come
+ * by the environment, where they may have any character.
  */
 const SAVE = `
 git() {
   command git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c commit.gpgSign=false -c core.attributesFile=/dev/null "$@"
 }
+n=0
+to() {
+  export "GIT_CONFIG_KEY_$n=$1" "GIT_CONFIG_VALUE_$n=$2"
+  n=$((n + 1))
+}
+drivers=$(git config --name-only --get-regexp '^filter\\.' | sed 's/\\.[^.]*$//' | sort -u)
+while IFS= read -r driver; do
+  to "$driver.clean" ""
+  to "$driver.smudge" ""
+  to "$driver.process" ""
+  to "$driver.required" false
+done <<END
+$drivers
+END
+[ -z "$drivers" ] || export GIT_CONFIG_COUNT=$n
 rm -f .git/index.lock .git/HEAD.lock || exit 1
 git add --all >&2 || exit 1
 if ! git diff --cached --quiet >&2; then
@@ -88,9 +105,9 @@ echo "$head"
 `;
 
 /**
- * Stops everything inside and saves the work tree: the commit that is saved now, or why it is not. Author: our app; co-authors: those whose words it came of. Hooks and
- * signing of the repository are off, its remotes do not count, and what its filters start is stopped. Throws when the
- * relay does not answer.
+ * Stops everything inside and saves the work tree: the commit that is saved now, or why it is not. Author: our app;
+ * co-authors: those whose words it came of. Hooks, filters and signing of the repository are off, and its remotes do not
+ * count. Throws when the relay does not answer.
  */
 export async function commitAndPush(
   core: Core,
