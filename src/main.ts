@@ -4,7 +4,6 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
 import { parseConfig, SETTINGS } from "./config.ts";
-import { gatewayRole } from "./gateway-role.ts";
 import type { Role } from "./house.ts";
 import { policyFolder, policyMirrorPlace } from "./places.ts";
 import { siteOf } from "./site.ts";
@@ -106,7 +105,10 @@ async function serve(args: readonly string[]): Promise<number> {
   });
   const config = parseConfig(process.env, process.cwd());
   const roles = values.roles.split(",").map((role) => role.trim());
-  if (roles.length === 1 && roles[0] === "gateway") return gatewayRole(config, stopRequested());
+  if (roles.length === 1 && roles[0] === "gateway") {
+    const { gatewayRole } = await import("./gateway-role.ts");
+    return gatewayRole(config, stopRequested());
+  }
   // Only now: the gateway needs none of it, and while it starts again calls wait for it.
   const { openHouse, ROLES } = await import("./house.ts");
   const known = roles.filter((role): role is Role => (ROLES as readonly string[]).includes(role));

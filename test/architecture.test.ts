@@ -99,20 +99,39 @@ test("a vendor's package is named in its own files, and in no other", () => {
   }
 });
 
-test("no start loads a vendor's package before it is wanted", () => {
-  const loaded = new Set(BEGINNINGS);
-  const broken: string[] = [];
+/** Every file of ours that is loaded when these are, and what each of them names. */
+function closure(beginnings: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const loaded = new Set(beginnings);
+  const named = new Map<string, readonly string[]>();
   for (const file of loaded) {
-    for (const specifier of loadedBy(file)) {
+    const specifiers = loadedBy(file);
+    named.set(file, specifiers);
+    for (const specifier of specifiers) {
       const next = fileOf(specifier, file);
       if (next !== null && existsSync(path.join(root, next))) loaded.add(next);
-      if (Object.keys(LAZY_VENDORS).some((vendor) => specifier.startsWith(vendor)))
-        broken.push(`${file} loads ${specifier}`);
     }
   }
+  return named;
+}
+
+test("no start loads a vendor's package before it is wanted", () => {
+  const loaded = closure(BEGINNINGS);
+  const vendors = (specifier: string) => Object.keys(LAZY_VENDORS).some((vendor) => specifier.startsWith(vendor));
+  const broken = [...loaded].flatMap(([file, named]) =>
+    named.filter(vendors).map((specifier) => `${file} loads ${specifier}`),
+  );
   expect(broken).toEqual([]);
   // What it went through is the product, and not two files of it.
   expect(loaded.size).toBeGreaterThan(300);
+});
+
+test("whoever asks about policy on the command line waits for policy to be loaded, and for no part of the service", () => {
+  const loaded = closure(["src/main.ts", "src/command/policy.ts"]);
+  const folders = new Set([...loaded.keys()].map((file) => file.split("/").slice(0, 2).join("/")));
+  const parts = ["src/gateway", "src/runner", "src/surfaces", "src/playground", "src/house.ts", "src/gateway-role.ts"];
+  expect(parts.filter((part) => folders.has(part))).toEqual([]);
+  const packages = [...loaded.values()].flat().filter((name) => /^@?[a-z]/.test(name) && !name.startsWith("node:"));
+  expect([...new Set(packages)].sort()).toEqual(["unbash", "yaml", "zod"]);
 });
 
 test("a file of a layered folder imports its own layer and those below", () => {
