@@ -15,6 +15,7 @@ import type { Directory, ExternalId } from "#ports/directory.ts";
 import type { Secret } from "#ports/secret.ts";
 import { ofAccounts } from "#runs/account/link.ts";
 import type { Core } from "#runs/core.ts";
+import { tellStep } from "#runs/record/tell.ts";
 import { askAgain } from "#runs/request/ask-again.ts";
 import { choose } from "#runs/request/choose.ts";
 import { hear } from "#runs/request/hear.ts";
@@ -27,6 +28,8 @@ import type { View } from "#runs/view.ts";
 import { type GithubWebhooks, githubWebhooks } from "#surfaces/github/webhooks.ts";
 import { slackSurface } from "#surfaces/slack/app.ts";
 import { channelFacts } from "#surfaces/slack/channel-facts.ts";
+import { keepAlive } from "#surfaces/slack/keep-alive.ts";
+import { AT_WORK } from "#surfaces/slack/sessions.ts";
 import { ownName, startGate } from "#surfaces/web/gate.ts";
 import { codeRoutes } from "./code-pages.ts";
 import type { Config } from "./config.ts";
@@ -55,6 +58,7 @@ export interface Front {
   secrets(): readonly Secret[];
   /** Starts what talks to us; called when we listen. */
   begin(): void;
+  /** What a crash left is taken up, and threads whose run goes on are told so. Call it every few seconds. */
   redrive(): Promise<void>;
   /** Finds workspaces that left us unnoticed. `null`: there is one, which its operator has set up. */
   readonly reconcile: (() => Promise<void>) | null;
@@ -65,6 +69,8 @@ export interface Front {
 const OWN_CHANNEL = "C0YOURS";
 /** Beside a real workspace where nobody signs in the start link is the operator's: whoever has it may merge on the local git host. */
 const OPERATOR = { id: "operator", name: "Operator (start link)" };
+
+const RUNS_MOST = 1_000;
 
 /** Builds the Slack surface over real Slack or over the local page: the same code, another address. */
 export async function openFront(o: {
@@ -149,6 +155,12 @@ export async function openFront(o: {
     log: core.log,
   });
 
+  const alive = keepAlive({
+    atWork: () => core.stores.runs.inStates(core.orgId, AT_WORK, RUNS_MOST),
+    again: (run, place) => core.store.tx((tx) => tellStep(core, tx, { ...run, place, mirror: null }, "status")),
+    now,
+  });
+
   const pages = new Hono();
   pages.get("/health", (c) => c.json({ ok: true }));
   pages.route("/", surface.routes);
@@ -228,7 +240,7 @@ export async function openFront(o: {
       if (socket !== null) unplug = loop(core.log, "Slack's socket", (signal) => socket.hold(surface.take, signal));
     },
     redrive: async () => {
-      await Promise.all([surface.redrive(), webhooks?.redrive(), linear?.redrive()]);
+      await Promise.all([surface.redrive(), webhooks?.redrive(), linear?.redrive(), alive()]);
     },
     close: async () => {
       playground?.stop();

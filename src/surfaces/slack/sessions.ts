@@ -1,6 +1,6 @@
 import type { WebClient } from "@slack/web-api";
 import type { Place } from "#ports/chat.ts";
-import type { RunState } from "#runs/state.ts";
+import { RUN_STATES, type RunState } from "#runs/state.ts";
 import type { View } from "#runs/view.ts";
 import { bare } from "./cards/text.ts";
 import { failureOf } from "./failure.ts";
@@ -28,7 +28,10 @@ const SESSIONS: Readonly<Record<RunState, Session>> = {
   closed: "active",
 };
 
-/** Slack takes "processing" back after about an hour of silence. */
+/** States in which a thread shows that an agent works. */
+export const AT_WORK: readonly RunState[] = RUN_STATES.filter((state) => SESSIONS[state] === "processing");
+
+/** Slack takes "processing" back after about an hour of silence; `keep-alive.ts` sees to it that there is none. */
 const AGAIN_MS = 30 * 60_000;
 const TITLE_MOST = 200;
 const REMEMBERED = 2_000;

@@ -2,8 +2,11 @@ import { expect, test } from "vitest";
 import { slackAccess } from "#adapters/directory/slack-access.ts";
 import { ChatUnavailable, type Place } from "#ports/chat.ts";
 import { Secret } from "#ports/secret.ts";
+import { keepAlive } from "#surfaces/slack/keep-alive.ts";
 import { slackChat } from "#surfaces/slack/out.ts";
+import { AT_WORK } from "#surfaces/slack/sessions.ts";
 import { chatContract } from "#test/contracts/chat.ts";
+import { shopRun } from "#test/fixtures/run.ts";
 import * as story from "#test/fixtures/run-events.ts";
 import { BOT_ID, type SlackDouble, slackDouble, WORKSPACE } from "#test/fixtures/slack/double.ts";
 import { policyViews } from "./views.ts";
@@ -284,6 +287,36 @@ test("a long run says again that it works before Slack forgets it", async () => 
   await chat.show(KEY, place, story.statusOf(story.checking), messageId);
   await chat.settled();
   expect(double.of("agents.sessions.setStatus")).toHaveLength(2);
+});
+
+test("a run at work is shown again every quarter of an hour, where Slack follows it, and a young one not yet", async () => {
+  let now = new Date("2026-11-24T14:00:00.000Z");
+  const mirror = { ...place, channel: "C0TICKETS" };
+  const onLinear: Place = { provider: "linear", workspace: "o", channel: "t", thread: "s" };
+  const at = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
+  const runs = [
+    shopRun({ id: "here", createdAt: at(20) }),
+    shopRun({ id: "mirrored", createdAt: at(20), place: onLinear, mirror }),
+    shopRun({ id: "elsewhere", createdAt: at(20), place: onLinear }),
+    shopRun({ id: "young", createdAt: at(1) }),
+  ];
+  const later = (minutes: number) => {
+    now = new Date(now.getTime() + minutes * 60_000);
+  };
+  const asked: string[] = [];
+  const alive = keepAlive({
+    atWork: async () => runs,
+    again: async (run, where) => void asked.push(`${run.id} in ${where.channel}`),
+    now: () => now,
+  });
+  await alive();
+  later(5);
+  await alive();
+  expect(asked).toEqual(["here in C0SHOP", "mirrored in C0TICKETS"]);
+  later(10);
+  await alive();
+  expect(asked.slice(2)).toEqual(["here in C0SHOP", "mirrored in C0TICKETS", "young in C0SHOP"]);
+  expect(AT_WORK).toEqual(["requested", "queued", "preparing", "working", "checking", "publishing"]);
 });
 
 test("where the app is no agent, that is said once, and messages go on", async () => {
