@@ -79,6 +79,23 @@ export const RUNS: readonly Mutation[] = [
     },
   },
   {
+    name: "where a result goes is decided when its run begins, and no more",
+    file: "src/runs/result/may-publish.ts",
+    find: "answered ? result : [...place, ...result]",
+    replace: "answered ? result : result",
+    red: { file: "test/runs/place.int.test.ts", test: "a branch that policy denies by now is not published" },
+  },
+  {
+    name: "a yes to the start is one to what nobody asked then",
+    file: "src/runs/approval/answers.ts",
+    find: "if (same && boundToo(core, run, one, now) && (await counts(core, run, one))) return true;",
+    replace: "if (same && boundToo !== null && (await counts(core, run, one))) return true;",
+    red: {
+      file: "test/runs/place.int.test.ts",
+      test: "a question about the branch that is new since the run began is put before it is published",
+    },
+  },
+  {
     name: "a policy that cannot be read lets the old one go on",
     file: "src/runs/decision/allow.ts",
     find: "if (!current.ok || !pinned) {",

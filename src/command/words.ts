@@ -27,6 +27,9 @@ export const POLICY_HELP = `  countersign policy check [DIR]                 rea
       there; 2 not understood.
 ${ACCEPT_HELP}`;
 
+/** "intake, relay and publish". */
+const listed = (names: readonly string[]): string => new Intl.ListFormat("en-GB").format(names);
+
 export function problemLines(problems: readonly PolicyProblem[]): string {
   return problems.map(({ at, message }) => `${at} ${message}`).join("\n");
 }
@@ -77,7 +80,7 @@ export function sayEnforcement(lines: readonly Enforced[]): string {
 export function sayLimits(team: string, lines: readonly Enforced[]): string {
   return [
     `${team} is held to`,
-    ...lines.map(({ at, text, points }) => `  ${at}  ${text}: enforced by ${points.join(" and ")}`),
+    ...lines.map(({ at, text, points }) => `  ${at}  ${text}: enforced by ${listed(points)}`),
   ].join("\n");
 }
 
@@ -86,9 +89,9 @@ export function sayExplanation({ decision, objects }: Explanation): string {
   const asked =
     decision.outcome === "ask" ? decision.asks.map(({ from, quorum }) => `${quorum} of ${from}`).join(" and ") : null;
   const lines = [`${decision.outcome}${reason}${asked === null ? "" : `: ${asked}`}`];
-  for (const { object, outcome, point, advisory, considered } of objects) {
+  for (const { object, outcome, points, advisory, considered } of objects) {
     lines.push(
-      `  ${nameOf(object)}: ${outcome}, enforced by ${point}${advisory ? " (advisory: it acts where the agent asks)" : ""}`,
+      `  ${nameOf(object)}: ${outcome}, enforced by ${listed(points)}${advisory ? " (advisory: it acts where the agent asks)" : ""}`,
     );
     for (const { at, text, says, why } of considered) {
       lines.push(`    ${at}  ${text}: ${says}${why === null ? "" : ` (${why})`}`);

@@ -75,7 +75,7 @@ export interface TraceLine {
   readonly outcome: "allow" | "ask" | "deny";
   readonly rules: readonly RuleRef[];
   /** Where it is enforced: "intake", "sandbox", "gateway", "relay", "publish", or "protocol" (advisory). */
-  readonly point: string;
+  readonly points: readonly string[];
 }
 
 export type Decision = {

@@ -21,7 +21,7 @@ export type GroupRef =
 
 export type Effect = "allow" | "ask" | "deny";
 
-/** What a rule may speak of. Each has one place where it is enforced: see `pointOf`. */
+/** What a rule may speak of. Each has its places where it is enforced: see `POINTS`. */
 export const SUBJECTS = [
   "git.repo",
   "git.branch",

@@ -70,7 +70,29 @@ export function stillBound(
   approval: Pick<Approval, "subject" | "asks">,
   now: Asking = asPut(approval),
 ): boolean {
-  const { rules: _, ...was } = boundOf(approval.subject);
-  const { rules: __, ...is } = boundNow(core, run, { ...now, asks: [...approval.asks, ...now.asks] });
-  return digest(was) === digest(is) && !otherRules(approval, now);
+  return boundAlike(core, run, approval, now) && !otherRules(approval, now);
+}
+
+/** The same of a question that may have been put by more rules than those that ask `now`. */
+export function boundToo(
+  core: Pick<Core, "policy">,
+  run: Pick<Run, "baseOid">,
+  approval: Pick<Approval, "subject" | "asks">,
+  now: Asking,
+): boolean {
+  const before = boundOf(approval.subject).rules;
+  const put = before === undefined || wordsOf(now.rules).every((text) => before.includes(text));
+  return put && boundAlike(core, run, approval, now);
+}
+
+/** The rules that ask aside. */
+function boundAlike(
+  core: Pick<Core, "policy">,
+  run: Pick<Run, "baseOid">,
+  { subject, asks }: Pick<Approval, "subject" | "asks">,
+  now: Asking,
+): boolean {
+  const { rules: _, ...was } = boundOf(subject);
+  const { rules: __, ...is } = boundNow(core, run, { ...now, asks: [...asks, ...now.asks] });
+  return digest(was) === digest(is);
 }

@@ -144,10 +144,10 @@ test("explain says every rule that was considered, why not, and where it is enfo
   expect(code).toBe(0);
   expect(out.split("\n")).toEqual([
     "deny (rule)",
-    "  git.repo acme/site: allow, enforced by intake",
+    "  git.repo acme/site: allow, enforced by intake and publish",
     "    org.yaml:18:5  deny git.repo acme/policies, acme/control-plane: names something else",
     "    teams/marketing.yaml:7:5  allow git.repo acme/site: decides",
-    "  git.branch agent/test in acme/site: allow, enforced by relay",
+    "  git.branch agent/test in acme/site: allow, enforced by intake, relay and publish",
     "    org.yaml:18:5  deny git.repo acme/policies, acme/control-plane: names something else",
     "    teams/marketing.yaml:7:5  allow git.repo acme/site: grants the repository",
     "    baseline  allow git.branch of the run: decides (a run may always push to its own branch)",

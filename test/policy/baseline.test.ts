@@ -190,7 +190,7 @@ test("the baseline is explained like any rule: with its sentence, its reason and
   expect(objects).toMatchObject([
     {
       outcome: "allow",
-      point: "protocol",
+      points: ["protocol"],
       advisory: true,
       considered: [
         { at: "baseline", text: "allow command *", says: "decides", why: expect.stringContaining("sandbox") },

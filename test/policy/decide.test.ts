@@ -147,11 +147,15 @@ test("a team nobody knows is denied, also when it is called like something in Ja
 });
 
 test("the trace names each object, what decided it, and where it is enforced", () => {
-  const objects = [repo("acme/shop"), at("src/a.ts"), command("ls"), model("m"), action("pr.open")];
+  const objects = [
+    ...[repo("acme/shop"), branch("agent/r1"), at("src/a.ts"), command("ls"), model("m"), action("pr.open")],
+  ];
   const { trace, digest } = decide(policy, { team: "shop", objects });
   expect(trace.map((line) => line.object)).toEqual(objects);
-  expect(trace.map((line) => line.point)).toEqual(["intake", "relay", "protocol", "gateway", "publish"]);
-  expect(trace[1]?.rules).toEqual([
+  expect(trace.map(({ points }) => points.join(" "))).toEqual([
+    ...["intake publish", "intake relay publish", "relay", "protocol", "gateway", "publish"],
+  ]);
+  expect(trace[2]?.rules).toEqual([
     { at: "teams/shop.yaml:10:5", text: "allow git.path src/**, test/** in acme/shop", why: null },
   ]);
   expect(digest).toBe(policy.digest);

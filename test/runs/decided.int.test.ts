@@ -42,6 +42,8 @@ test("a result that policy lets be published is one decision, with its size and 
     request: {
       team: "data",
       objects: [
+        { subject: "git.repo", repo: "acme/reports" },
+        { subject: "git.branch", repo: "acme/reports", branch: run.branch },
         { subject: "action", action: "pr.open", draft: true },
         { subject: "git.size", files: 6, lines: 6 },
         { subject: "git.path", path: "docs/a.md" },

@@ -62,15 +62,18 @@ export function actionProblem(effect: Effect, pattern: string): string | null {
   return `unknown action "${pattern}"${hint(pattern, [...names, ...NEVER])}`;
 }
 
-/** Where each subject is enforced. "protocol" acts only where the agent asks: it is advisory. */
-export const POINTS: Record<Exclude<Subject, "action">, Point> = {
-  "git.repo": "intake",
-  "git.branch": "relay",
-  "git.path": "relay",
-  "git.size": "publish",
-  "egress.host": "gateway",
-  "secret.name": "gateway",
-  command: "protocol",
-  model: "gateway",
-  tool: "protocol",
+/**
+ * Where rules on each subject are enforced. "protocol" acts only where the agent asks: it is advisory. That a run pushes to
+ * its own branch alone is no rule of anybody's, and the relay's.
+ */
+export const POINTS: Readonly<Record<Exclude<Subject, "action">, readonly Point[]>> = {
+  "git.repo": ["intake", "publish"],
+  "git.branch": ["intake", "publish"],
+  "git.path": ["relay"],
+  "git.size": ["publish"],
+  "egress.host": ["gateway"],
+  "secret.name": ["gateway"],
+  command: ["protocol"],
+  model: ["gateway"],
+  tool: ["protocol"],
 };

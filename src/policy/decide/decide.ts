@@ -316,10 +316,14 @@ function decideOne(policy: Policy, team: Team, object: PolicyObject): Verdict {
   }
 }
 
-/** Where the object is enforced; "protocol" is advisory. */
-export function pointOf(object: PolicyObject): Point {
-  if (object.subject === "egress" || object.subject === "preset") return "gateway";
-  return object.subject === "action" ? actionPoint(object.action) : POINTS[object.subject];
+const DOORS: readonly Point[] = ["gateway"];
+const BRANCHES: readonly Point[] = ["intake", "relay", "publish"];
+
+/** Where the object is enforced; "protocol" is advisory. A branch is the relay's too, which takes a run's own and no other. */
+export function pointsOf(object: PolicyObject): readonly Point[] {
+  if (object.subject === "egress" || object.subject === "preset") return DOORS;
+  if (object.subject === "git.branch") return BRANCHES;
+  return object.subject === "action" ? [actionPoint(object.action)] : POINTS[object.subject];
 }
 
 /**
@@ -352,7 +356,7 @@ function decideAll(policy: Policy, team: Team, objects: readonly PolicyObject[])
   for (const object of objects) {
     const verdict = decideOne(policy, team, object);
     verdicts.push(verdict);
-    trace.push({ object, outcome: verdict.outcome, rules: verdict.rules, point: pointOf(object) });
+    trace.push({ object, outcome: verdict.outcome, rules: verdict.rules, points: pointsOf(object) });
   }
   return worst(verdicts, { trace, digest: policy.digest });
 }

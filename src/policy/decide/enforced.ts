@@ -17,7 +17,7 @@ export interface Enforced {
 export function pointsOfRule(rule: Pick<Rule, "subject" | "globs">): readonly Point[] {
   return rule.subject === "action"
     ? [...new Set(rule.globs.flatMap((glob) => actionPoints(glob)))]
-    : [POINTS[rule.subject]];
+    : POINTS[rule.subject];
 }
 
 const line = (at: string, text: string, points: readonly Point[]): Enforced => ({

@@ -14,7 +14,7 @@ export interface Considered extends RuleRef {
 export interface ExplainedObject {
   readonly object: PolicyObject;
   readonly outcome: "allow" | "ask" | "deny";
-  readonly point: string;
+  readonly points: readonly string[];
   /** True where the rule acts only when the agent asks. */
   readonly advisory: boolean;
   readonly considered: readonly Considered[];
@@ -95,7 +95,7 @@ export function explain(policy: Policy, request: PolicyRequest): Explanation {
   const decision = decide(policy, request);
   const team = teamOf(policy, request.team);
   if (team === null) return { decision, objects: [] };
-  const objects = decision.trace.map(({ object, outcome, rules, point }): ExplainedObject => {
+  const objects = decision.trace.map(({ object, outcome, rules, points }): ExplainedObject => {
     const deciding = new Set(rules.map(({ at }) => at));
     const looked = candidates(policy, team, object).map(
       (rule): Considered => ({
@@ -107,7 +107,8 @@ export function explain(policy: Policy, request: PolicyRequest): Explanation {
     const builtIn = rules
       .filter(({ at }) => ![...looked, ...others].some((one) => one.at === at))
       .map((ref): Considered => ({ ...ref, says: "decides" }));
-    return { object, outcome, point, advisory: point === "protocol", considered: [...looked, ...others, ...builtIn] };
+    const advisory = points.every((point) => point === "protocol");
+    return { object, outcome, points, advisory, considered: [...looked, ...others, ...builtIn] };
   });
   return { decision, objects };
 }

@@ -1,7 +1,7 @@
 import type { Ask, RuleRef } from "#policy/decision.ts";
 import type { Tx } from "#ports/store.ts";
 import { type Approval, type Author, type CastVote, covers, GATE_WORDS, outvoted } from "#runs/approval.ts";
-import { stillBound } from "#runs/bound.ts";
+import { boundToo, stillBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { authorsWithAccounts, isOn } from "#runs/record/authors.ts";
 import { record } from "#runs/record/record.ts";
@@ -25,6 +25,23 @@ export async function answers(core: Core, run: Run, approval: Approval, now: Ask
     await say(core, run, approval, null);
     return false;
   }
+  return counts(core, run, approval);
+}
+
+/**
+ * Whether a yes to the start was one to what policy asks now about the run as a whole, beside whatever else it was about. One
+ * that was none to this still counts for what it was given to.
+ */
+export async function answeredAtStart(core: Core, run: Run, now: Asked): Promise<boolean> {
+  for (const one of await core.stores.approvals.ofRun(run.id)) {
+    const same = one.gate === "start" && one.status === "approved" && covers(one, now.asks);
+    if (same && boundToo(core, run, one, now) && (await counts(core, run, one))) return true;
+  }
+  return false;
+}
+
+/** Whether its votes count still; said when they do not. */
+async function counts(core: Core, run: Run, approval: Approval): Promise<boolean> {
   const lost = await lostTo(core, run, approval);
   if (lost.length > 0) await say(core, run, approval, lost);
   return lost.length === 0;

@@ -215,7 +215,7 @@ function pointsOf(
   if (first === undefined || objects.length === 0) return [];
   const explained = explain(first.policy, { team, objects }).objects;
   const telling = explained.filter((one) => one.outcome === outcome);
-  return [...new Set((telling.length > 0 ? telling : explained).map(({ point }) => point))];
+  return [...new Set((telling.length > 0 ? telling : explained).flatMap(({ points }) => points))];
 }
 
 /** By the policy in force, of the first object that it does not allow; `null`: it allows all of them now. */

@@ -2,7 +2,7 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { Changes } from "#ports/gateway.ts";
 import type { Tx } from "#ports/store.ts";
 import { heldForLinks } from "#runs/account/linked.ts";
-import { answers } from "#runs/approval/answers.ts";
+import { answeredAtStart, answers } from "#runs/approval/answers.ts";
 import { open } from "#runs/approval/ask.ts";
 import { heldForDecision, membersOrHold } from "#runs/approval/hold.ts";
 import { looksAt } from "#runs/approval/remind.ts";
@@ -10,7 +10,7 @@ import { stands } from "#runs/approval/yes.ts";
 import { bind, publishSubject } from "#runs/bind.ts";
 import { boundNow, sameAct, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
-import { allow, decided, unrecorded } from "#runs/decision/allow.ts";
+import { type Answer, allow, decided, unrecorded } from "#runs/decision/allow.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { factsOf } from "#runs/record/look.ts";
 import { move } from "#runs/record/move.ts";
@@ -42,6 +42,21 @@ function named(paths: readonly string[]): string {
 const wasInReview = async (core: Core, run: Run): Promise<boolean> =>
   (await factsOf(core, run.id)).moves.some(({ to }) => to === "in_review");
 
+/**
+ * What policy says of the result and of where it goes. Its repository and its branch were decided when the run began, and may
+ * be denied by now; a question about them that people said yes to then is not put again.
+ */
+async function decisionOn(core: Core, run: Run, result: readonly PolicyObject[]): Promise<Answer> {
+  const { repo, branch } = run;
+  const place: readonly PolicyObject[] = [
+    { subject: "git.repo", repo },
+    { subject: "git.branch", repo, branch },
+  ];
+  const there = await allow(core, run, place);
+  const answered = there.outcome === "ask" && (await answeredAtStart(core, run, there));
+  return allow(core, run, answered ? result : [...place, ...result]);
+}
+
 /** Whether it may be published now; otherwise the run has been moved to wait or to a handoff, or is held. */
 export async function mayPublish(core: Core, run: Run, baseOid: string, headOid: string): Promise<boolean> {
   const effects = await core.stores.effects.ofRun(run.id);
@@ -50,7 +65,7 @@ export async function mayPublish(core: Core, run: Run, baseOid: string, headOid:
   const changes = await core.gateway.changes(run.id, baseOid, headOid, PATCH_BYTES);
   // Beside the difference itself, what any single commit touched: a path that was changed and changed back still counts.
   const paths = [...new Set([...changes.files.map((file) => file.path), ...changes.asks.map((ask) => ask.path)])];
-  const decision = await allow(core, run, [
+  const decision = await decisionOn(core, run, [
     (await wasInReview(core, run))
       ? { subject: "action", action: "pr.update" }
       : { subject: "action", action: "pr.open", draft: true },

@@ -36,8 +36,8 @@ function subjectOf({ object }: ExplainedObject): string {
 }
 
 function objectLine(explained: ExplainedObject): string {
-  const { outcome, point, advisory, considered } = explained;
-  const where = pointName(advisory ? "protocol" : point);
+  const { outcome, points, considered } = explained;
+  const where = listed(points.map(pointName));
   const deciding = considered.filter(({ says }) => says === "decides").slice(0, RULES_MOST);
   const rules = deciding.map(({ at, text, why }) => ruleLine({ at, text, why })).join(" ");
   return `${code(subjectOf(explained), 160)}: *${outcome}*, enforced ${where}. ${rules === "" ? "No rule speaks of it, and what nothing allows is denied." : rules}`;
