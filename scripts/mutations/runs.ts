@@ -79,6 +79,16 @@ export const RUNS: readonly Mutation[] = [
     },
   },
   {
+    name: "a recipe that is taken away while its run stands in line is run",
+    file: "src/runs/life/admit.ts",
+    find: "if (await withoutRecipe(core, run, scope)) return;",
+    replace: "void withoutRecipe;",
+    red: {
+      file: "test/runs/recipe.int.test.ts",
+      test: "a recipe that is taken away while its run stands in line is not run",
+    },
+  },
+  {
     name: "where a result goes is decided when its run begins, and no more",
     file: "src/runs/result/may-publish.ts",
     find: "answered ? result : [...place, ...result]",

@@ -46,5 +46,7 @@ export interface Scope {
   readonly sandbox: SandboxNeeds;
   readonly setup: readonly string[];
   readonly checks: readonly Check[];
+  /** The recipe that it is held to. Absent: none, or unknown in a scope that an older release kept. */
+  readonly recipe?: string;
   readonly policy: { readonly commit: string; readonly digest: string };
 }

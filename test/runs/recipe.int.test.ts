@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { decidePath } from "#policy/paths.ts";
+import type { Grant } from "#ports/gateway.ts";
 import { factsOf } from "#runs/record/look.ts";
-import { ANA, memoryHouse } from "./memory-house.ts";
+import type { Run } from "#runs/run.ts";
+import { regrant } from "#runs/sandbox/regrant.ts";
+import { ANA, BO, memoryHouse, type Script } from "./memory-house.ts";
 
 const RECIPE = `version: 1
 kind: recipe
@@ -20,12 +24,18 @@ checks:
 
 let house: Awaited<ReturnType<typeof memoryHouse>>;
 const prompts: string[] = [];
+const writes: NonNullable<Script["play"]> = () => [
+  { write: "README.md", content: "made with care\n" },
+  { say: "Done." },
+];
+let play = writes;
 beforeEach(async () => {
   prompts.length = 0;
+  play = writes;
   house = await memoryHouse({
     play: (prompt) => {
       prompts.push(prompt);
-      return [{ write: "README.md", content: "made with care\n" }, { say: "Done." }];
+      return play(prompt);
     },
   });
   house.policy.edit("recipes/refresh.yaml", "", RECIPE);
@@ -83,20 +93,28 @@ test("help and policy name the recipes of the team, and of no other", async () =
   );
 });
 
+const edited = (from: string, to: string) => house.policy.edit("recipes/refresh.yaml", from, to);
+const takenAway = () => edited("recipe: refresh", "recipe: renew");
+const also = (rule: string) => house.policy.edit("teams/data.yaml", "rules:\n", `rules:\n  - ${rule}\n`);
+
+/** Ended before it began, with the recipe as it was pinned. */
+async function notRun(): Promise<Run> {
+  const run = await house.until("denied");
+  const { moves, decisions, sandboxes } = await factsOf(house.core, run.id);
+  expect(moves.at(-1)?.why).toBe("policy no longer has the recipe refresh for data and acme/reports");
+  expect(decisions.at(-1)).toMatchObject({
+    ...{ about: "recipe", subject: "refresh", outcome: "deny", reason: "no_recipe" },
+    rules: [{ at: "recipes/refresh.yaml:3:9", text: "recipe refresh of data" }],
+  });
+  expect(sandboxes).toEqual([]);
+  return run;
+}
+
 test("a recipe that is taken away before its run begins is not run", async () => {
   const asking = house.say(ANA, "refresh report=weekly", inData);
-  house.policy.edit("recipes/refresh.yaml", RECIPE, RECIPE.replace("recipe: refresh", "recipe: renew"));
+  takenAway();
   await asking;
-  const run = await house.until("denied");
-  const { moves, decisions } = await factsOf(house.core, run.id);
-  expect(moves.at(-1)?.why).toBe("policy no longer has the recipe refresh for data and acme/reports");
-  expect(decisions).toMatchObject([
-    {
-      ...{ about: "recipe", subject: "refresh", outcome: "deny", reason: "no_recipe" },
-      rules: [{ at: "recipes/refresh.yaml:3:9", text: "recipe refresh of data" }],
-    },
-  ]);
-  const view = await house.say(ANA, "why", { in: run });
+  const view = await house.say(ANA, "why", { in: await notRun() });
   expect(view).toMatchObject({
     reasons: [
       {
@@ -107,4 +125,55 @@ test("a recipe that is taken away before its run begins is not run", async () =>
       },
     ],
   });
+});
+
+test("a recipe that is taken away while its run waits for a yes is not run after it", async () => {
+  also("{ ask: { action: run.start }, from: group:leads }");
+  await house.say(ANA, "refresh report=weekly", inData);
+  const question = await house.question(await house.until("waiting"));
+  takenAway();
+  await house.answer(BO, question.id);
+  await notRun();
+});
+
+test("a recipe that is taken away while its run stands in line is not run", async () => {
+  house.policy.edit("teams/data.yaml", "limits: { cost_usd: 4,", "limits: { concurrent_runs: 1, cost_usd: 4,");
+  play = () => [{ run: "rm -rf build", ask: true }, { say: "Done." }];
+  await house.say(ANA, "clean up", inData);
+  await house.question(await house.until("working"));
+  await house.say(ANA, "refresh report=weekly", inData);
+  const run = await house.until("queued");
+  await house.notices(run);
+  takenAway();
+  await house.pass(6_000, run);
+  await notRun();
+});
+
+/** What the agent's sandbox is granted. */
+const inForce = (): Grant | undefined => [...house.gateway.grants.values()][0];
+const effect = (file: string) => decidePath(inForce()?.git?.paths ?? [], file).effect;
+
+test("a recipe that is narrowed after its run was allowed holds it, before and while the agent is at work", async () => {
+  also("{ ask: { action: run.start }, from: group:leads }");
+  play = () => [{ run: "rm -rf build", ask: true }, { say: "Done." }];
+  await house.say(ANA, "refresh report=weekly", inData);
+  const question = await house.question(await house.until("waiting"));
+  edited("cost_usd: 0.5", "cost_usd: 0.2");
+  await house.answer(BO, question.id);
+  await house.question(await house.until("working"));
+  expect(inForce()?.budget.usd).toBe(0.2);
+  expect(["docs/a.md", "README.md"].map(effect)).toEqual(["allow", "allow"]);
+  edited("paths: [docs/**, README.md]", "paths: [README.md]");
+  await regrant(house.core);
+  expect(["docs/a.md", "README.md"].map(effect)).toEqual(["deny", "allow"]);
+});
+
+test("a recipe that is taken away once its run has begun leaves it as it was begun", async () => {
+  play = () => [{ run: "rm -rf build", ask: true }, { say: "Done." }];
+  await house.say(ANA, "refresh report=weekly", inData);
+  await house.question(await house.until("working"));
+  takenAway();
+  await regrant(house.core);
+  expect(inForce()?.budget.usd).toBe(0.5);
+  expect(["docs/a.md", "sql/a.sql"].map(effect)).toEqual(["allow", "deny"]);
 });

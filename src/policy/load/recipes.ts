@@ -28,6 +28,12 @@ export function recipesOf(policy: Policy, team: string): readonly Recipe[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** The recipe of this name for this team and repository; `null`: policy has none. */
+export function recipeNamed(policy: Policy, name: string, of: { team: string; repo: string }): Recipe | null {
+  const recipe = Object.hasOwn(policy.recipes, name) ? policy.recipes[name] : undefined;
+  return recipe?.team === of.team && recipe.repo === of.repo ? recipe : null;
+}
+
 /** "copy-edit page=… [tone=warm|formal]": how a recipe is asked for. */
 export function usageOf(recipe: Recipe): string {
   const fields = Object.entries(recipe.fields).map(([name, field]) => {
@@ -132,6 +138,7 @@ export function withRecipe(scope: Scope, recipe: Recipe): Scope {
       : [{ effect: "deny", globs: ["**"], except: recipe.paths, from: null, rule: recipe.ref }];
   return {
     ...scope,
+    recipe: recipe.name,
     paths: [...scope.paths, ...only],
     limits: least(scope.limits, recipe.limits),
     checks: [...scope.checks, ...checks],

@@ -1,5 +1,6 @@
 import type { EgressDenial, EgressRule } from "#policy/egress.ts";
 import { compileScope } from "#policy/load/compile.ts";
+import { recipeNamed, withRecipe } from "#policy/load/recipes.ts";
 import { containsRange } from "#policy/match/cidr.ts";
 import { containsPath, containsText, pathGlob } from "#policy/match/glob.ts";
 import { containsHost } from "#policy/match/hosts.ts";
@@ -19,8 +20,12 @@ export function scopeNow(core: Pick<Core, "policy">, run: Run): Scope {
   const current = core.policy();
   if (!current.ok) return narrowed(scope, null);
   if (current.policy.digest === scope.policy.digest) return scope;
-  const compiled = compileScope(current.policy, { team: run.team, repo: run.repo, run: run.id.slice(-8) });
-  return narrowed(scope, compiled.ok ? compiled.scope : null);
+  const { team, repo } = run;
+  const compiled = compileScope(current.policy, { team, repo, run: run.id.slice(-8) });
+  if (!compiled.ok) return narrowed(scope, null);
+  // One that is taken away after its run has begun takes nothing with it.
+  const recipe = scope.recipe === undefined ? null : recipeNamed(current.policy, scope.recipe, { team, repo });
+  return narrowed(scope, recipe === null ? compiled.scope : withRecipe(compiled.scope, recipe));
 }
 
 /** The first scope without what the second refuses. Where two patterns cross, only what one of them holds whole is kept. */

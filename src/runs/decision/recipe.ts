@@ -1,4 +1,4 @@
-import { withRecipe } from "#policy/load/recipes.ts";
+import { recipeNamed, withRecipe } from "#policy/load/recipes.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { Scope } from "#policy/scope.ts";
 import type { Core } from "#runs/core.ts";
@@ -18,16 +18,14 @@ export async function asRecipe(
   const [first] = await core.stores.events.after(run.id, 0, 1);
   const named = first?.body.kind === "run.requested" ? first.body.recipe : undefined;
   if (named === undefined) return { scope };
-  const of = (policy: Policy | null) => {
-    const recipe = policy && Object.hasOwn(policy.recipes, named.name) ? policy.recipes[named.name] : undefined;
-    return recipe?.team === run.team && recipe.repo === run.repo ? recipe : undefined;
-  };
-  const [pinned, now] = [of(await core.stores.policies.get(run.policyDigest)), of(current)];
-  if (pinned === undefined || now === undefined) {
-    const { name, at } = named;
-    const why = `policy no longer has the recipe ${name} for ${run.team} and ${run.repo}`;
-    const ref = pinned?.ref ?? { at, text: `recipe ${name} of ${run.team}`, why: null };
-    return { gone: { about: "recipe", subject: name, reason: "no_recipe", why, ref } };
+  const { name, at } = named;
+  const before = await core.stores.policies.get(run.policyDigest);
+  const pinned = before && recipeNamed(before, name, run);
+  const now = recipeNamed(current, name, run);
+  if (pinned !== null && now !== null) {
+    return { scope: pinned === now ? withRecipe(scope, now) : withRecipe(withRecipe(scope, pinned), now) };
   }
-  return { scope: pinned === now ? withRecipe(scope, now) : withRecipe(withRecipe(scope, pinned), now) };
+  const why = `policy no longer has the recipe ${name} for ${run.team} and ${run.repo}`;
+  const ref = pinned?.ref ?? { at, text: `recipe ${name} of ${run.team}`, why: null };
+  return { gone: { about: "recipe", subject: name, reason: "no_recipe", why, ref } };
 }

@@ -12,6 +12,7 @@ import { addedWords, bind } from "#runs/bind.ts";
 import { boundNow, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { type Answer, allow, decided } from "#runs/decision/allow.ts";
+import { asRecipe } from "#runs/decision/recipe.ts";
 import { decidedByLine } from "#runs/decision/unmet.ts";
 import { settleMoney } from "#runs/money/settle-money.ts";
 import {
@@ -34,6 +35,7 @@ import { move } from "#runs/record/move.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Run } from "#runs/run.ts";
+import { denyUnmet } from "./deny.ts";
 
 /** How soon a run that had to queue looks again. A run that ends wakes nobody, so this is the longest idle place. */
 const LOOK_AGAIN_MS = 5_000;
@@ -48,6 +50,7 @@ export async function admit(core: Core, run: Run): Promise<void> {
   if (run.resumeTo !== null) return readmit(core, run, scope);
   const authors = (tx: Tx) => core.stores.people.authors(tx, run.id);
   const known = (await core.store.tx(authors)).length;
+  if (await withoutRecipe(core, run, scope)) return;
   if (await narrowed(core, run, scope)) return;
   if (await heldForLinks(core, run)) return;
   const held = await heldNow(core, run);
@@ -143,6 +146,16 @@ async function noMoney(core: Core, run: Run, month: Month): Promise<void> {
   const { name, ref } = month.held;
   const told = decidedByLine(core, run, { about: "budget", subject: name, reason: "over_limit", ref });
   await handOff(core, run, monthOver(core, run, month), [told]);
+}
+
+/** Whether the recipe that it was asked with was taken away while people took their time, or it stood in line; ended then. */
+async function withoutRecipe(core: Core, run: Run, scope: Scope): Promise<boolean> {
+  const current = core.policy();
+  if (!current.ok) return false;
+  const asked = await asRecipe(core, current.policy, run, scope);
+  if (!("gone" in asked)) return false;
+  await denyUnmet(core, run, asked.gone);
+  return true;
 }
 
 /**
