@@ -31,6 +31,7 @@ import { channelFacts } from "#surfaces/slack/channel-facts.ts";
 import { keepAlive } from "#surfaces/slack/keep-alive.ts";
 import { AT_WORK } from "#surfaces/slack/sessions.ts";
 import { ownName, startGate } from "#surfaces/web/gate.ts";
+import { askedAt } from "./asked-at.ts";
 import { codeRoutes } from "./code-pages.ts";
 import type { Config } from "./config.ts";
 import type { Forge } from "./forge.ts";
@@ -167,7 +168,7 @@ export async function openFront(o: {
   if (tenants.routes !== null) pages.route("/", tenants.routes);
   const { signIn } = config;
   const elsewhere = {
-    workspaceUrl: async (id: string) => (await tenants.of(id))?.identity.url ?? null,
+    askedAt: askedAt({ of: tenants.of, now, log: core.log }),
     repositoryUrl: o.forge.repositoryUrl,
   };
   const admits = async (id: string) => (await tenants.of(id))?.identity.workspace === id;

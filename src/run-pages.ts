@@ -6,7 +6,6 @@ import type { Core } from "#runs/core.ts";
 import { eventsOf } from "#runs/record/look.ts";
 import { unpublished } from "#runs/result/unpublished.ts";
 import type { Run } from "#runs/run.ts";
-import { permalink } from "#surfaces/slack/permalink.ts";
 import { runLine, runPage } from "#surfaces/web/fold.ts";
 import { ownName } from "#surfaces/web/gate.ts";
 import { type RunPages, webPages } from "#surfaces/web/pages.ts";
@@ -21,8 +20,8 @@ const LOOKED_THROUGH = 500;
 
 /** Where what a page speaks of is shown. */
 interface Elsewhere {
-  /** What permalinks of a workspace begin with, "" for this site itself, `null` when nobody said. */
-  readonly workspaceUrl: (workspace: string) => Promise<string | null>;
+  /** Where a run was asked for, in words, and the way there. */
+  readonly askedAt: (run: Run) => Promise<RunPage["place"]>;
   readonly repositoryUrl: (repo: string) => string;
 }
 
@@ -96,18 +95,11 @@ function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "visitor" | 
   };
 }
 
-async function pageOf(core: Core, run: Run, { workspaceUrl, repositoryUrl }: Elsewhere): Promise<RunPage> {
-  const { workspace, channel, thread } = run.place;
-  const base = run.ticket === null ? await workspaceUrl(workspace) : null;
+async function pageOf(core: Core, run: Run, { askedAt, repositoryUrl }: Elsewhere): Promise<RunPage> {
+  const place = await askedAt(run);
   return runPage(run, await eventsOf(core, run.id), {
     agentTitle: core.agents.get(run.agent)?.profile.title ?? run.agent,
-    place:
-      run.ticket !== null
-        ? { name: `Linear ${run.ticket.name}`, href: run.ticket.url }
-        : {
-            name: `#${run.team}`,
-            href: base === null ? null : permalink(base, channel, thread),
-          },
+    place,
     repoHref: repositoryUrl(run.repo),
     now: core.clock.now(),
   });

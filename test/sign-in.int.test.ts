@@ -37,6 +37,8 @@ function seed() {
     groups: sample.groups.map((group) => (group.id === "S0LEADS" ? { ...group, users: ["U0BO", "U0CY"] } : group)),
     channels: sample.channels.map((channel) => ({
       ...channel,
+      // As no team is called.
+      name: channel.id === "C0SHOP" ? "storefront" : channel.name,
       members: channel.members
         .filter((id) => channel.id !== "C0SHOP" || id !== "U0BO")
         .concat(channel.id === "C0SHOP" ? ["U0DEE"] : channel.id === "C0DATA" ? ["U0FIN"] : []),
@@ -122,7 +124,9 @@ describe.skipIf(noBubblewrap !== null)("where people sign in", { timeout: PATIEN
     const { answer, cookie } = await signInAs(name);
     expect([answer.status, answer.headers.get("location")]).toEqual([303, run]);
     const page = await ask(run, cookie);
-    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("Orders are shipped from Lyon.")]);
+    const shown = await page.text();
+    expect([page.status, shown]).toEqual([200, expect.stringContaining("Orders are shipped from Lyon.")]);
+    expect(shown).toMatch(/<b>Ana<\/b> in <a href="[^"]*\/archives\/C0SHOP\/p\d+"[^>]*>#storefront<\/a>/);
     const list = await (await ask("/runs", cookie)).text();
     expect(list).toContain(`href="${run}"`);
     expect(list).toContain(`Signed in as <a href="/signin">${name}</a>`);

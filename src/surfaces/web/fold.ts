@@ -11,7 +11,7 @@ import { story } from "./story.ts";
 export interface PageContext {
   /** "demo: scripted model", "OpenCode". */
   readonly agentTitle: string;
-  /** "#shop" and the way back to the thread. */
+  /** "#website", "a direct message", "Linear SHOP-12", and the way back to it. */
   readonly place: { readonly name: string; readonly href: string | null };
   readonly repoHref: string | null;
   readonly now: Date;

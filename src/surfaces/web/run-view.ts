@@ -120,7 +120,7 @@ export interface RunPage {
   readonly requester: string;
   /** People whose approval let it begin. */
   readonly approvedBy: readonly string[];
-  /** Where it was asked: "#payments" with a way back, when there is one. */
+  /** Where it was asked: "#payments", "a direct message", "a thread", with a way back, when there is one. */
   readonly place: { readonly name: string; readonly href: string | null };
   /** "OpenCode" and the model; `demo` when the model is scripted, which the page says aloud. */
   readonly agent: { readonly title: string; readonly model: string; readonly demo: boolean };
