@@ -89,8 +89,8 @@ export type View =
   | { readonly kind: "outcome"; readonly run: RunTitle; readonly facts: RunFacts }
   /** For one person in several teams, in a direct message: which one it is for. `key` names the words that wait. */
   | { readonly kind: "choose_team"; readonly key: string; readonly teams: readonly string[]; readonly text: string }
-  /** For one person: why nothing happened, and what to do. */
-  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** For one person: why nothing happened, and what to do. `run`: the one that it is about, where there is one. */
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly run?: RunTitle }
   /** For one person: what their act did. */
   | {
       readonly kind: "noted";

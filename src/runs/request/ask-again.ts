@@ -9,7 +9,7 @@ import { addedWords, bind } from "#runs/bind.ts";
 import { asPut, boundNow, stillBound, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import { unrecorded } from "#runs/decision/allow.ts";
-import { titled } from "#runs/record/look.ts";
+import { refusedOf, titled } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Refusal } from "#runs/refusal.ts";
@@ -74,18 +74,18 @@ export async function askAgain(core: Core, o: { approvalId: string; account: Acc
   if (!run) return { kind: "refused", refusal: { code: "unknown_approval" } };
   const person = await core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, o.account, o.account.name));
   const may = await mayAsk(core, run, expired, o.account, person);
-  if ("refused" in may) return { kind: "refused", refusal: may.refused };
+  if ("refused" in may) return refusedOf(core, run, may.refused);
   const put = await putNow(core, expired);
   const view = await core.store.tx(async (tx): Promise<View> => {
     const locked = await core.stores.runs.lock(tx, run.id);
     const old = await core.stores.approvals.lock(tx, expired.id);
-    if (!locked || !old) return { kind: "refused", refusal: { code: "unknown_approval" } };
+    if (!locked || !old) return refusedOf(core, run, { code: "unknown_approval" });
     const parked = locked.state === "waiting" || locked.state === "suspended";
     const inTime = parked || (old.gate === "host" && AT_WORK.includes(locked.state));
     if (!inTime || locked.cancelRequestedBy !== null) {
-      return { kind: "refused", refusal: { code: "run_over", number: locked.number, state: locked.state } };
+      return refusedOf(core, locked, { code: "run_over", number: locked.number, state: locked.state });
     }
-    if (old.status !== "expired") return { kind: "refused", refusal: decided(old) };
+    if (old.status !== "expired") return refusedOf(core, locked, decided(old));
     const { subject, digest } = await asItIsNow(core, tx, locked, old, put);
     const pending = await core.stores.approvals.pendingOf(tx, run.id);
     if (put !== null) await record(core, tx, run.id, null, await unrecorded(core, tx, `again:${old.id}`, put.told));

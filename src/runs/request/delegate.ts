@@ -6,7 +6,7 @@ import { type Approval, VOTE_REFUSALS, type VoteRefusal } from "#runs/approval.t
 import type { Core } from "#runs/core.ts";
 import { type DelegationRefusal, judgeNaming } from "#runs/delegation.ts";
 import { authorsOn } from "#runs/record/authors.ts";
-import { titled } from "#runs/record/look.ts";
+import { refusedOf, titled } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Refusal } from "#runs/refusal.ts";
@@ -28,17 +28,17 @@ export interface Handover {
  */
 export async function delegate(core: Core, handover: Handover): Promise<View> {
   const { run, account } = handover;
-  if (account.kind !== "member") return { kind: "refused", refusal: { code: "guest" } };
+  if (account.kind !== "member") return refusedOf(core, run, { code: "guest" });
   const open = (await core.stores.approvals.ofRun(run.id)).filter(({ status }) => status === "pending");
   const [first] = open;
-  const refuse = (code: DelegationRefusal): View => ({ kind: "refused", refusal: refusal(code, open) });
+  const refuse = (code: DelegationRefusal): View => refusedOf(core, run, refusal(code, open));
   if (first === undefined) return refuse("nothing_asked");
   let to: Account | null;
   try {
     to = handover.to === null ? null : await core.directory.account({ ...idOf(account), id: handover.to });
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
-    return { kind: "refused", refusal: { code: "directory_unavailable" } };
+    return refusedOf(core, run, { code: "directory_unavailable" });
   }
   if (to === null || to.kind !== "member") return refuse("no_such_delegate");
   const handed: Partly["handed"][number][] = [];
@@ -50,7 +50,7 @@ export async function delegate(core: Core, handover: Handover): Promise<View> {
   }
   core.nudge();
   const [why] = kept;
-  if (handed.length === 0 && why !== undefined) return { kind: "refused", refusal: why.refusal };
+  if (handed.length === 0 && why !== undefined) return refusedOf(core, run, why.refusal);
   const noted: View = { kind: "noted", what: "delegated", run: titled(core, run) };
   return kept.length === 0 ? noted : { ...noted, partly: { handed, kept } };
 }

@@ -14,7 +14,7 @@ import { asPut, boundNow, withBound } from "#runs/bound.ts";
 import type { Core } from "#runs/core.ts";
 import type { Heard } from "#runs/heard.ts";
 import { hasCode } from "#runs/link-code.ts";
-import { titled } from "#runs/record/look.ts";
+import { refusedOf, titled } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Refusal } from "#runs/refusal.ts";
@@ -196,7 +196,7 @@ class TooLate extends Error {
  */
 async function followUp(core: Core, heard: Heard, run: Run, text: string): Promise<View | null> {
   const lack = takesWords(run) ? await speakerUnlinked(core, heard.account, run) : null;
-  if (lack !== null) return { kind: "refused", refusal: notLinked(lack, "words") };
+  if (lack !== null) return refusedOf(core, run, notLinked(lack, "words"));
   try {
     await addWords(core, heard, run, text);
   } catch (error) {

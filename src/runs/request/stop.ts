@@ -2,7 +2,7 @@ import type { Place } from "#ports/chat.ts";
 import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
 import { membersNow } from "#runs/approval/ask.ts";
 import type { Core } from "#runs/core.ts";
-import { titled } from "#runs/record/look.ts";
+import { refusedOf, titled } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import { type Run, workspaceOf } from "#runs/run.ts";
@@ -17,17 +17,17 @@ import type { View } from "#runs/view.ts";
 export async function stop(core: Core, o: { runId: string; account: Account; place: Place }): Promise<View> {
   const run = await core.stores.runs.get(o.runId);
   if (!run) return { kind: "refused", refusal: { code: "no_run_here" } };
-  if (isFinal(run.state))
-    return { kind: "refused", refusal: { code: "run_over", number: run.number, state: run.state } };
+  const over = () => refusedOf(core, run, { code: "run_over", number: run.number, state: run.state });
+  if (isFinal(run.state)) return over();
   const person = await core.store.tx((tx) => core.stores.people.resolve(tx, core.orgId, o.account, o.account.name));
   try {
     if (!(await mayStop(core, run, o.account, person.id))) {
-      return { kind: "refused", refusal: { code: "not_yours_to_stop", requester: run.requester.name } };
+      return refusedOf(core, run, { code: "not_yours_to_stop", requester: run.requester.name });
     }
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     core.log("a run's approvers could not be read", { run: run.number, error: error.message });
-    return { kind: "refused", refusal: { code: "directory_unavailable" } };
+    return refusedOf(core, run, { code: "directory_unavailable" });
   }
   const stopping = await core.store.tx(async (tx) => {
     const asked = await core.stores.runs.requestCancel(tx, run.id, person.id);
@@ -37,7 +37,7 @@ export async function stop(core: Core, o: { runId: string; account: Account; pla
     await core.engine.wake(tx, run.id, "control");
     return asked;
   });
-  if (!stopping) return { kind: "refused", refusal: { code: "run_over", number: run.number, state: run.state } };
+  if (!stopping) return over();
   core.nudge();
   return { kind: "noted", what: "stopping", run: titled(core, run) };
 }

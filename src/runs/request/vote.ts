@@ -9,7 +9,7 @@ import { type Approval, type Choice, type Click, type Gate, judge, type VoteRefu
 import type { Core } from "#runs/core.ts";
 import { authorsOn } from "#runs/record/authors.ts";
 import type { HandOff } from "#runs/record/hand-off.ts";
-import { titled } from "#runs/record/look.ts";
+import { refusedOf, titled } from "#runs/record/look.ts";
 import { move } from "#runs/record/move.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
@@ -44,13 +44,14 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
     // Run before approval, always in this order: parking takes the same lock, so a vote before it cannot be lost.
     const run = await core.stores.runs.lock(tx, known.runId);
     const approval = await core.stores.approvals.lock(tx, known.id);
-    if (!run || !approval) return { kind: "refused", refusal: { code: "unknown_approval" } };
+    if (!run) return { kind: "refused", refusal: { code: "unknown_approval" } };
+    if (!approval) return refusedOf(core, run, { code: "unknown_approval" });
     const person = await core.stores.people.resolve(tx, core.orgId, cast.account, cast.account.name);
     const refuse = async (code: VoteRefusal | "directory_unavailable" | "not_a_member"): Promise<View> => {
       await record(core, tx, run.id, null, [
         { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code },
       ]);
-      return { kind: "refused", refusal: await refusalOf(core, tx, run, approval, cast.account, code) };
+      return refusedOf(core, run, await refusalOf(core, tx, run, approval, cast.account, code));
     };
     if (cast.account.kind !== "member") return refuse("not_a_member");
     if (members === null) return refuse("directory_unavailable");
@@ -73,7 +74,7 @@ export async function vote(core: Core, cast: Cast): Promise<View> {
       await record(core, tx, run.id, null, [
         { kind: "approval.refused", approval: approval.id, by: person, choice: cast.choice, code: "not_linked" },
       ]);
-      return { kind: "refused", refusal: notLinked(lack, "answer") };
+      return refusedOf(core, run, notLinked(lack, "answer"));
     }
     const fresh = await core.stores.approvals.vote(tx, {
       approvalId: approval.id,

@@ -15,7 +15,8 @@ export function answerOf(view: View): Activity {
     case "refused": {
       const { code: why } = view.refusal;
       const ours = why === "policy_unavailable" || why === "directory_unavailable";
-      return says(WAITS_FOR_WORDS.has(why) ? "elicitation" : ours ? "error" : "response", words(view.refusal));
+      const page = view.run === undefined ? "" : `\n\n${link(view.run.url, `The page of run ${view.run.number}`)}`;
+      return says(WAITS_FOR_WORDS.has(why) ? "elicitation" : ours ? "error" : "response", words(view.refusal) + page);
     }
     case "noted":
       return says("thought", `${link(view.run.url, `Run ${view.run.number}`)}: ${NOTED[view.what]}`);

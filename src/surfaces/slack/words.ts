@@ -58,7 +58,8 @@ const WORDS: { readonly [C in RefusalCode]: (refusal: Of<C>) => string } = {
     `Only ${said(requester, 60)}, the other authors and this run's approvers may stop it. Ask one of them.`,
   not_yours_to_ask_again: ({ requester, from }) =>
     `Only ${said(requester, 60)}, the other authors and ${groups(from)} may have this asked again. Ask one of them.`,
-  unknown_approval: () => "This question is not known here any more. Open the run page to see what is asked now.",
+  unknown_approval: () =>
+    "This question is not known here any more, so nothing was done. What is asked now is on the newest card of the run's thread.",
   already_decided: (vote) =>
     `This is already ${said(vote.status)}${by(vote)}. Nothing is left to do here; the thread shows what came of it.`,
   stale: () =>

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { LinkRefusal } from "#runs/linkable.ts";
 import { activitiesOf } from "#surfaces/linear/activities.ts";
+import { answerOf } from "#surfaces/linear/answers.ts";
 import { activityId } from "#surfaces/linear/ids.ts";
 import { code, link, quoted, said } from "#surfaces/linear/text.ts";
 import { notLinkedWords, words } from "#surfaces/linear/words.ts";
@@ -121,4 +122,14 @@ test("a refusal that only Slack knows says to go there; every answer to a code i
   expect(words({ code: "stale_menu" })).toContain("Slack");
   expect(words({ code: "no_mirror", team: "shop", fix: "C0123456789: shop" })).toContain("`C0123456789: shop`");
   for (const refused of REFUSALS) expect(notLinkedWords({ refused, holder: null }, "u1")).toMatch(/nothing was linked/);
+});
+
+test("a no about a run leads to its page, and one about none does not", () => {
+  const refusal = { code: "not_yours_to_stop", requester: "Ana" } as const;
+  const said = "Only Ana, the other authors and this run's approvers may stop it, so it goes on. Ask one of them.";
+  expect(answerOf({ kind: "refused", refusal, run: story.title })).toEqual({
+    kind: "response",
+    body: `${said}\n\n[The page of run 42](<${story.title.url}>)`,
+  });
+  expect(answerOf({ kind: "refused", refusal })).toEqual({ kind: "response", body: said });
 });

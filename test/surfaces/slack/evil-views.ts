@@ -134,5 +134,6 @@ export const evilViews: Readonly<Record<string, View>> = {
   notAnApprover: {
     kind: "refused",
     refusal: { code: "not_an_approver", from: [bad], rule: bad, who: bad, at: null, status: bad },
+    run: badTitle,
   },
 };

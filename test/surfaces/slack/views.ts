@@ -10,7 +10,7 @@ import type { VoteRefusal } from "#runs/approval.ts";
 import { VOTE_REFUSALS } from "#runs/approval.ts";
 import { DELEGATION_REFUSALS } from "#runs/delegation.ts";
 import type { ShownRule } from "#runs/reason.ts";
-import type { Refusal } from "#runs/refusal.ts";
+import type { Refusal, RefusalCode } from "#runs/refusal.ts";
 import type { View } from "#runs/view.ts";
 import * as questions from "#test/fixtures/question-events.ts";
 import * as story from "#test/fixtures/run-events.ts";
@@ -64,6 +64,19 @@ const refusals: readonly Refusal[] = [
   ...VOTE_REFUSALS.map(votes),
   ...DELEGATION_REFUSALS.map((code) => ({ code, from: ["group:leads"], rule: "teams/shop.yaml:14:5" })),
 ];
+
+/** Of these there is a run, and so its page. */
+const OF_A_RUN: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  ...(["not_linked", "run_over", "not_yours_to_stop", "not_yours_to_ask_again"] as const),
+  ...VOTE_REFUSALS,
+  ...DELEGATION_REFUSALS,
+]);
+
+const refusedView = (refusal: Refusal): View => ({
+  kind: "refused",
+  refusal,
+  ...(OF_A_RUN.has(refusal.code) ? { run: story.title } : {}),
+});
 
 const blocked = (o: Partial<Extract<View, { kind: "blocked" }>> = {}): View => ({
   kind: "blocked",
@@ -373,5 +386,5 @@ export const views: Readonly<Record<string, View>> = {
     text: "fix the flaky login test",
   },
   "why-before-any-decision": story.whyOf(story.accepted),
-  ...Object.fromEntries(refusals.map((refusal) => [`refused-${refusal.code}`, { kind: "refused", refusal } as const])),
+  ...Object.fromEntries(refusals.map((refusal) => [`refused-${refusal.code}`, refusedView(refusal)])),
 };

@@ -10,9 +10,10 @@ type Of<K extends View["kind"]> = Extract<View, { kind: K }>;
 const LINES_MOST = 10;
 
 /** For one person: why nothing happened, and what to do. */
-export function refusedCard({ refusal }: Of<"refused">): Card {
+export function refusedCard({ refusal, run }: Of<"refused">): Card {
   const text = words(refusal);
-  return card(text, [section(text)]);
+  const page = run === undefined ? null : context(link(run.url, `The page of run ${run.number}`));
+  return card(text, [section(text), page]);
 }
 
 /** For one person: what their act did. */
