@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import { demo } from "#adapters/agent/profiles.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { localHostPages, type Sight } from "#adapters/repo-host/local/pages.ts";
 import type { Person } from "#adapters/repo-host/local/records.ts";
@@ -9,6 +10,7 @@ import { authorsOfPull } from "#runs/record/authors.ts";
 import type { Run } from "#runs/run.ts";
 import { ownName, visitorOr } from "#surfaces/web/gate.ts";
 import { pageLook } from "#surfaces/web/look.ts";
+import { DEMO } from "#surfaces/web/run-page.ts";
 import { webSessions } from "#surfaces/web/session.ts";
 import { signInLink } from "#surfaces/web/sign-in.ts";
 
@@ -37,7 +39,7 @@ export function codeRoutes(o: {
   const { core, host } = o;
   const app = new Hono();
   const shared = {
-    look: pageLook,
+    look: core.defaultAgent.id === demo.id ? { ...pageLook, badge: DEMO } : pageLook,
     mayView: () => true,
     authors: (repo: string, number: number) => authorsOfPull(core, repo, number),
   };

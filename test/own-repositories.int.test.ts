@@ -80,6 +80,8 @@ test("a folder and a URL are served side by side, and a request says which it me
   const read = async (at: string) => (await fetch(`${url}${at}`, { headers })).text();
   expect(await read("/code/local/near")).toContain("On this machine");
   expect(await read("/code/local/far")).toContain("Far away");
+  for (const at of ["/code", "/code/local/near"])
+    expect(await read(at)).toMatch(/<h1>[^<]* <span[^>]*>.*demo: scripted model.*<\/h1>/);
 
   const say = (text: string) =>
     fetch(`${url}/_control/message`, {

@@ -8,6 +8,7 @@ import { gitText } from "#adapters/git.ts";
 import { branchOid, gitDirOf } from "#adapters/repo-host/local/ground.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
 import { localRepoHost } from "#adapters/repo-host/local/host.ts";
+import type { HostLook } from "#adapters/repo-host/local/look.ts";
 import { localHostPages, type Sight } from "#adapters/repo-host/local/pages.ts";
 import { systemClock } from "#ports/clock.ts";
 import type { PullRequestChange } from "#ports/repo-host.ts";
@@ -51,10 +52,10 @@ beforeEach(async () => {
   app = new Hono().route("/code", pages());
 });
 
-const pages = () =>
+const pages = (look: HostLook = pageLook) =>
   localHostPages(host, {
     ...(sight === undefined ? {} : { sight }),
-    look: pageLook,
+    look,
     people: [...people.values()],
     authors: async (repo, number) => (repo === "acme/shop" && number === 1 ? authors : []),
     mayView: (request) => request.headers.get("cookie")?.includes("start=yes") ?? false,
@@ -140,6 +141,18 @@ test("the page shows the change, the receipt and the checks, and escapes all of 
 test("a page is under 30 KB without its data", async () => {
   await openPull({ "a.txt": "one\n" }, "");
   expect((await (await get("/code/acme/shop/pull/1", "U0BO")).text()).length).toBeLessThan(30_000);
+});
+
+test("pages that list what agents made say beside their title what they are told to say of it, and else nothing", async () => {
+  const titles = async () =>
+    Promise.all(
+      ["/code", "/code/acme/shop"].map(
+        async (url) => /<h1>(.*?)<\/h1>/.exec(await (await get(url, "U0BO")).text())?.[1],
+      ),
+    );
+  expect(await titles()).toEqual(["Repositories", "acme/shop"]);
+  app = new Hono().route("/code", pages({ ...pageLook, badge: pageLook.h`<b>no model</b>` }));
+  expect(await titles()).toEqual(["Repositories <b>no model</b>", "acme/shop <b>no model</b>"]);
 });
 
 test("nothing is shown without the start link, not even what exists", async () => {

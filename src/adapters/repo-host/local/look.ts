@@ -14,4 +14,6 @@ export interface HostLook {
   page(o: { title: string; body: Html }): string;
   /** Sent with each page; among them the content security policy. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Said beside the title of a page that lists what agents made: such as that no model thought of it. Absent: nothing. */
+  readonly badge?: Html;
 }

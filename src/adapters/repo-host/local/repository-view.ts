@@ -11,6 +11,8 @@ export interface Branch {
   readonly subject: string;
 }
 
+const badge = (look: HostLook): Html | "" => (look.badge === undefined ? "" : look.h` ${look.badge}`);
+
 /** The list of repositories. */
 export function hostPage(
   look: HostLook,
@@ -26,7 +28,7 @@ export function hostPage(
   const words = h`<p class="who">A local stand-in for a forge. It keeps repositories and pull requests on this machine.</p>`;
   return look.page({
     title: "Repositories",
-    body: h`<header class="top"><h1>Repositories</h1>${words}</header><section>${list}</section>`,
+    body: h`<header class="top"><h1>Repositories${badge(look)}</h1>${words}</header><section>${list}</section>`,
   });
 }
 
@@ -73,7 +75,7 @@ export function repositoryPage(
     (commit) =>
       h`<tr><td>${commit.subject}<br><span class="who">${commit.author}, ${when(h, commit.at)}</span></td><td class="n mono">${shortOid(commit.oid)}</td></tr>`,
   );
-  const body = h`<header class="top">${crumbs(look, home, repository.name, null)}<h1>${repository.name}</h1><p class="who">${description}</p></header><div class="grid"><div>${section("Pull requests", pulls, "There is no pull request yet.")}${section(`Latest commits on ${repository.defaultBranch}`, commitRows, "There is no commit.")}</div><aside>${
+  const body = h`<header class="top">${crumbs(look, home, repository.name, null)}<h1>${repository.name}${badge(look)}</h1><p class="who">${description}</p></header><div class="grid"><div>${section("Pull requests", pulls, "There is no pull request yet.")}${section(`Latest commits on ${repository.defaultBranch}`, commitRows, "There is no commit.")}</div><aside>${
     place === null ? "" : cloning(h, place)
   }${section("Branches", branchRows, "There is no branch.")}</aside></div>`;
   return look.page({ title: repository.name, body });
