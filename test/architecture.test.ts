@@ -161,6 +161,18 @@ test("every source file is in the table or is a root", () => {
   expect([...sources("src"), ...sources("db")].filter((file) => !known(file))).toEqual([]);
 });
 
+test("the playground is brought in by the files that docs/architecture.md names, and by no other", () => {
+  const bringing = [...sources("src"), ...sources("db")].filter(
+    (file) =>
+      !file.startsWith("src/playground/") && imports(file).some((specifier) => specifier.startsWith("#playground/")),
+  );
+  expect(bringing.sort()).toEqual(["src/front.ts", "src/gateway-role.ts", "src/house.ts"]);
+  const room = /\*\*`src\/playground`\*\*[^\n]*(?:\n.+)*/.exec(
+    readFileSync(path.join(root, "docs/architecture.md"), "utf8"),
+  )?.[0];
+  for (const file of bringing) expect(room).toContain(`\`${path.basename(file)}\``);
+});
+
 test("nothing is imported through ../", () => {
   const all = ["src", "db", "test", "bench", "images", "scripts"].flatMap((folder) => sources(folder));
   expect(all.filter((file) => imports(file).some((specifier) => specifier.startsWith("..")))).toEqual([]);

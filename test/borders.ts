@@ -57,6 +57,7 @@ export const ROOTS = [
   "loops",
   "log",
   "front",
+  "asked-at",
   "forge",
   "github-place",
   "doctor",
