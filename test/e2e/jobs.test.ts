@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { PERSON_COOKIE, TOKEN_HEADER } from "#playground/slack/paths.ts";
-import { chatOf } from "#test/chaos/chat.ts";
+import { type Chat, chatOf } from "#test/chaos/chat.ts";
 import { openPage } from "#test/chaos/page.ts";
 import { type Installation, inHouse } from "#test/chaos/product.ts";
-import { play } from "#test/chaos/story.ts";
+import { type Ended, play } from "#test/chaos/story.ts";
 import { expectOneOfEverything, only } from "#test/chaos/truth.ts";
 import { until } from "#test/chaos/until.ts";
 import { openCodeImage } from "#test/fixtures/acp/opencode-image.ts";
@@ -31,16 +31,7 @@ test("a repository given with --repo gets a merged pull request with its own che
       const chat = chatOf(house);
       const played = await play(house, chat, { team: "yours", label: "A line of Ana's.", strikes: {}, ms: MS });
       expect(played.state).toBe("in review");
-      await merge(house, "/code/local/own/pull/1", "U0BO");
-      await until("the thread says that it was merged", async () =>
-        (await chat.messages("yours")).some(
-          ({ thread_ts, blocks }) =>
-            thread_ts === played.thread && /Bo merged pull request <[^|]*\|local\/own #1>/.test(JSON.stringify(blocks)),
-        ),
-      );
-      const page = openPage(house, played.runId);
-      await page.until("the run's page says merged", (seen) => seen.state === "merged");
-      await page.close();
+      await mergeToTheEnd(house, chat, played, "local/own");
 
       const [kept] = await expectOneOfEverything(house, chat, [{ ...played, state: "merged" }]);
       if (!kept) throw new Error("the run has no record");
@@ -85,8 +76,15 @@ test.skipIf(image === null)(
         const chat = chatOf(house);
         const played = await play(house, chat, { team: "shop", label: "by a real agent", strikes: {}, ms: MS });
         expect(played.state).toBe("in review");
-        const [kept] = await expectOneOfEverything(house, chat, [played]);
+        await mergeToTheEnd(house, chat, played, "acme/shop");
+        // A model thought of it: nothing says that none did.
+        const listed = await fetch(`${house.url}/code/acme/shop`, { headers: { [TOKEN_HEADER]: house.token() } });
+        expect(await listed.text()).toMatch(/<h1>acme\/shop<\/h1>/);
+        const [kept] = await expectOneOfEverything(house, chat, [{ ...played, state: "merged" }]);
         if (!kept) throw new Error("the run has no record");
+        expect(only(kept.bodies, "pull_request.changed")).toEqual([
+          expect.objectContaining({ change: "merged", by: "Bo", repo: "acme/shop", number: 1 }),
+        ]);
         expect(only(kept.bodies, "run.requested")).toEqual([expect.objectContaining({ agent: "opencode" })]);
         expect(only(kept.bodies, "agent.started").map(({ name }) => name)).toEqual(["OpenCode"]);
         const called = only(kept.bodies, "model.called").filter(({ status }) => status === 200);
@@ -139,6 +137,20 @@ function fingerprint(folder: string): string {
     if (about.isFile()) hash.update(readFileSync(path.join(folder, name)));
   }
   return hash.digest("hex");
+}
+
+/** Bo merges the first pull request of a repository, and the run's thread and its page say so. */
+async function mergeToTheEnd(house: Installation, chat: Chat, run: Ended, repo: string): Promise<void> {
+  await merge(house, `/code/${repo}/pull/1`, "U0BO");
+  const line = new RegExp(`Bo merged pull request <[^|]*\\|${repo} #1>`);
+  await until("the thread says that it was merged", async () =>
+    (await chat.messages(run.team)).some(
+      ({ thread_ts, blocks }) => thread_ts === run.thread && line.test(JSON.stringify(blocks)),
+    ),
+  );
+  const page = openPage(house, run.runId);
+  await page.until("the run's page says merged", (seen) => seen.state === "merged");
+  await page.close();
 }
 
 /** Presses Merge on the pull request's page, as the browser of a person who is signed in there does. */
