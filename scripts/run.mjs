@@ -172,6 +172,29 @@ function refuseOld(bwrap) {
   );
 }
 
+/** Whether apt has a Chromium to install. A name that is only spoken of can be shown too; what is called a snap is a stub. */
+function hasChromium() {
+  const { stdout } = spawnSync("apt-cache", ["policy", "chromium"], { env: { ...process.env, LC_ALL: "C" } });
+  const candidate = /^ *Candidate: (.+)$/m.exec(stdout?.toString() ?? "")?.[1] ?? "(none)";
+  return candidate !== "(none)" && !candidate.includes("snap");
+}
+
+const RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns";
+
+/**
+ * Ubuntu's AppArmor lets no user make the namespaces of a sandbox, and root's sandboxes are a user's too. The product says so
+ * itself where it wants one; of tests every other one would fail.
+ */
+function refuseRestricted(bwrap) {
+  const file = `/proc/sys/${RESTRICTED.replace(".", "/")}`;
+  if (!existsSync(file) || readFileSync(file, "utf8").trim() !== "1") return;
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const tried = ["--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "--", "true"];
+  if (spawnSync(bwrap, tried, { stdio: "ignore", ...nobody }).status === 0) return;
+  const sudo = process.getuid?.() === 0 ? "" : "sudo ";
+  fail(`AppArmor forbids bubblewrap its namespaces: run \`${sudo}sysctl -w ${RESTRICTED}=0\` and start again.`);
+}
+
 /** Installs what is missing where it may do so unasked; else prints the exact line and stops. */
 function bring(missing) {
   const line = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
@@ -194,10 +217,14 @@ function bring(missing) {
     );
   };
   const updated = apt("update", "-qq");
-  if (updated && missing.includes("chromium") && !works("apt-cache", "show", "chromium"))
+  if (updated && missing.includes("chromium") && !hasChromium())
     fail(`${distribution()} has no package chromium: install any Chrome or Chromium and name it: ${NAMED}`);
   if (!(updated && apt("install", "-y", "--no-install-recommends", ...missing)))
-    fail(`\`${line}\` failed: see its message above, mend it, and start again.`);
+    fail(
+      `\`${line}\` failed: see its message above, mend it, and start again${
+        missing.includes("chromium") ? `, or name a Chrome or Chromium: ${NAMED}` : ""
+      }.`,
+    );
 }
 
 /** Programs of the system. Returns what tells the child where they were found. */
@@ -219,6 +246,7 @@ function systemPackages() {
     refuseOld(bwrap);
     if (chromium === null) fail(`chromium was installed and does not run: name another Chrome or Chromium: ${NAMED}`);
   }
+  if (forTests) refuseRestricted(bwrap);
   return { BWRAP_PATH: bwrap, ...(chromium ? { CHROMIUM_PATH: chromium } : {}) };
 }
 

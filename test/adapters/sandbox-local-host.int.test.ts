@@ -75,6 +75,24 @@ describe.skipIf(noBubblewrap !== null)(
       expect(problem?.fix).toMatch(fix);
     });
 
+    test.each([
+      ["kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"],
+      ["user/max_user_namespaces", "0", "user.max_user_namespaces=15000"],
+      ["kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"],
+    ])("where %s is %s the exact line that lifts it is said", async (name, value, line) => {
+      const bwrap = path.join(folder, "bwrap");
+      const refused = "bwrap: setting up uid map: Permission denied";
+      const script = `[ "$1" = --version ] && echo bubblewrap 0.9.0 || { echo "${refused}" >&2; exit 1; }`;
+      await writeFile(bwrap, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      const kernel = (asked: string) => (asked === name ? value : null);
+      expect((await survey({ bwrap, uid: null, kernel })).problems).toEqual([
+        {
+          what: `bubblewrap cannot build a sandbox here: ${refused}`,
+          fix: `run \`sudo sysctl -w ${line}\` and start again.`,
+        },
+      ]);
+    });
+
     test("a sandbox on a machine that cannot is refused as unsupported, with the fix", async () => {
       const sandboxes = localSandboxes({
         stateDir: path.join(folder, "state"),

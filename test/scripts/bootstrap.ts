@@ -23,7 +23,7 @@ export interface Bootstrap {
   /** Calls of one stand-in, without its questions for versions. */
   calls(name: string): string[];
   start(args: readonly string[], env?: Readonly<Record<string, string>>, script?: "countersign.mjs"): ChildProcess;
-  /** To its end. `PRETEND_NODE` is the version that the host's Node says it is, `PRETEND_UID` who we are; not root. */
+  /** To its end. `PRETEND_NODE` is the version that the host's Node says it is, `PRETEND_UID` who we are; not root. `PRETEND_RESTRICTED`: what Ubuntu's AppArmor is set to. */
   run(args: readonly string[], env?: Readonly<Record<string, string>>, script?: "countersign.mjs"): Promise<Ran>;
 }
 
@@ -33,12 +33,19 @@ export interface Ran {
   readonly err: string;
 }
 
-const PRETEND = `const { PRETEND_NODE: node, PRETEND_UID: uid } = process.env;
+const PRETEND = `import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+const { PRETEND_NODE: node, PRETEND_UID: uid, PRETEND_RESTRICTED: restricted } = process.env;
 if (node) {
   Object.defineProperty(process, "versions", { value: { ...process.versions, node } });
   Object.defineProperty(process, "version", { value: "v" + node });
 }
 process.getuid = () => Number(uid ?? 1000);
+const setting = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+const { existsSync, readFileSync } = fs;
+fs.existsSync = (file) => (file === setting ? restricted !== undefined : existsSync(file));
+fs.readFileSync = (file, ...how) => (file === setting ? restricted + "\\n" : readFileSync(file, ...how));
+syncBuiltinESMExports();
 `;
 
 /** A fresh one for each test of the file. `node`: the host's, where it is not to be ours that says it were another. */

@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== "linux")("programs of the system", { timeou
 
     test("who may use sudo unasked has them installed with it", async () => {
       missing("bwrap", "chromium");
-      program("apt-cache", "exit 0");
+      program("apt-cache", 'echo "  Candidate: 156.0-1"');
       brings("0.9.0");
       program("sudo", '[ "$2" = true ] && exit 0; shift; exec "$@"');
       const { code, err } = await run([...tests, at("child.mjs")]);
@@ -116,10 +116,14 @@ describe.skipIf(process.platform !== "linux")("programs of the system", { timeou
       );
     });
 
-    test("where no chromium can be installed, one can be named", async () => {
+    test.each([
+      ["none", "exit 0"],
+      ["a name that others speak of", 'echo "chromium:"; echo "  Candidate: (none)"'],
+      ["a stub of a snap", 'echo "chromium:"; echo "  Candidate: 2:1snap1-0ubuntu2"'],
+    ])("where no chromium can be installed (%s), one can be named", async (_, policy) => {
       missing("chromium");
       program("apt-get", "exit 0");
-      program("apt-cache", "exit 100");
+      program("apt-cache", policy);
       const { code, err } = await run([...tests, at("child.mjs")], { PRETEND_UID: "0" });
       expect(code).toBe(1);
       expect(err).toBe(
@@ -127,6 +131,49 @@ describe.skipIf(process.platform !== "linux")("programs of the system", { timeou
 countersign: ${distribution} has no package chromium: install any Chrome or Chromium and name it: CHROMIUM_PATH=/path/to/it npm test\n`,
       );
       expect(calls("apt-get")).toEqual(["apt-get update -qq"]);
+    });
+
+    test("a chromium that cannot be installed after all is one line below apt's own, with the other way out", async () => {
+      missing("chromium");
+      program("apt-get", 'case "$*" in install*) echo "E: no network" >&2; exit 100;; esac');
+      program("apt-cache", 'echo "  Candidate: 156.0-1"');
+      const { code, err } = await run([...tests, at("child.mjs")], { PRETEND_UID: "0" });
+      expect(code).toBe(1);
+      expect(err).toMatch(
+        /E: no network\ncountersign: `apt-get install -y --no-install-recommends chromium` failed: see its message above, mend it, and start again, or name a Chrome or Chromium: CHROMIUM_PATH=\/path\/to\/it npm test\.\n$/,
+      );
+    });
+
+    test("what runs no further than its stub is no browser", async () => {
+      missing("chromium");
+      program("chromium-browser", 'echo "requires the chromium snap to be installed" >&2; exit 1');
+      program("apt-get", "exit 0");
+      program("apt-cache", 'echo "  Candidate: (none)"');
+      const { code, err } = await run([...tests, at("child.mjs")], { PRETEND_UID: "0" });
+      expect([code, err]).toEqual([1, expect.stringMatching(/has no package chromium: .*CHROMIUM_PATH=.*\n$/)]);
+    });
+  });
+
+  describe("that may not make namespaces", () => {
+    const refused = 'case "$*" in *--unshare-user*) echo "setting up uid map: Permission denied" >&2; exit 1;; esac';
+
+    test("tests are told of the one line that lets them, and none is started", async () => {
+      program("bwrap", `${refused}\necho bubblewrap 0.9.0`);
+      expect(await run(["--for-tests", at("child.mjs")], { PRETEND_RESTRICTED: "1" })).toEqual({
+        code: 1,
+        out: "",
+        err: "countersign: AppArmor forbids bubblewrap its namespaces: run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` and start again.\n",
+      });
+    });
+
+    test.each([
+      ["the product says so itself", [], "1", refused],
+      ["a profile lets bubblewrap", ["--for-tests"], "1", ""],
+      ["it is lifted", ["--for-tests"], "0", refused],
+    ])("nothing is said where %s", async (_, how, restricted, does) => {
+      program("bwrap", `${does}\necho bubblewrap 0.9.0`);
+      const { code, out, err } = await run([...how, at("child.mjs")], { PRETEND_RESTRICTED: restricted });
+      expect([code, out, err]).toEqual([0, "child\n", ""]);
     });
   });
 

@@ -19,17 +19,27 @@ export interface Survey {
 
 const found = (...files: string[]) => files.find((file) => existsSync(file)) ?? null;
 
+/** A setting of the kernel by its path below /proc/sys; `null`: this one has no such setting. */
+type Kernel = (name: string) => string | null;
+
+const thisKernel: Kernel = (name) =>
+  existsSync(`/proc/sys/${name}`) ? readFileSync(`/proc/sys/${name}`, "utf8").trim() : null;
+
 /**
  * Runs bubblewrap as a sandbox would. `bwrap`: where it must be, instead of the usual places. `uid`: as whom, when we
- * are root.
+ * are root. `kernel`: this one's settings, unless told.
  */
-export async function survey(o: { bwrap: string | null; uid: number | null }): Promise<Survey> {
+export async function survey(o: { bwrap: string | null; uid: number | null; kernel?: Kernel }): Promise<Survey> {
   const prlimit = found("/usr/bin/prlimit", "/bin/prlimit");
   const setpriv = found("/usr/bin/setpriv", "/bin/setpriv");
   const bwrap = o.bwrap === null ? found("/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap") : found(o.bwrap);
   const cgroups = o.uid !== null && setpriv !== null ? findCgroups() : null;
   const problem =
-    process.platform !== "linux" ? notLinux() : hasFilter(process.arch) ? await problemOf(bwrap, o.uid) : notKnown();
+    process.platform !== "linux"
+      ? notLinux()
+      : hasFilter(process.arch)
+        ? await problemOf(bwrap, o.uid, o.kernel ?? thisKernel)
+        : notKnown();
   const works = problem === null;
   return {
     bwrap,
@@ -71,7 +81,7 @@ function notKnown(): Problem {
   };
 }
 
-async function problemOf(bwrap: string | null, uid: number | null): Promise<Problem | null> {
+async function problemOf(bwrap: string | null, uid: number | null, kernel: Kernel): Promise<Problem | null> {
   if (bwrap === null) return { what: "bubblewrap is not installed", fix: installLine() };
   const version = await run(bwrap, ["--version"], null);
   const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(version.text) ?? [];
@@ -87,7 +97,10 @@ async function problemOf(bwrap: string | null, uid: number | null): Promise<Prob
     uid,
   );
   return tried.failed
-    ? { what: `bubblewrap cannot build a sandbox here: ${tried.text.trim()}`, fix: namespaceFix() }
+    ? {
+        what: `bubblewrap cannot build a sandbox here: ${tried.text.trim()}`,
+        fix: namespaceFix(kernel, uid === null ? "sudo " : ""),
+      }
     : null;
 }
 
@@ -104,13 +117,12 @@ function installLine(): string {
 }
 
 /** Why user namespaces are refused, in the order in which machines refuse them. */
-function namespaceFix(): string {
-  const setting = (name: string) =>
-    existsSync(`/proc/sys/${name}`) ? readFileSync(`/proc/sys/${name}`, "utf8").trim() : null;
-  if (setting("kernel/unprivileged_userns_clone") === "0") return "sysctl -w kernel.unprivileged_userns_clone=1";
-  if (setting("user/max_user_namespaces") === "0") return "sysctl -w user.max_user_namespaces=15000";
-  if (setting("kernel/apparmor_restrict_unprivileged_userns") === "1") {
-    return "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
+function namespaceFix(kernel: Kernel, as: string): string {
+  const line = (setting: string) => `run \`${as}sysctl -w ${setting}\` and start again.`;
+  if (kernel("kernel/unprivileged_userns_clone") === "0") return line("kernel.unprivileged_userns_clone=1");
+  if (kernel("user/max_user_namespaces") === "0") return line("user.max_user_namespaces=15000");
+  if (kernel("kernel/apparmor_restrict_unprivileged_userns") === "1") {
+    return line("kernel.apparmor_restrict_unprivileged_userns=0");
   }
   return "In a container, start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined.";
 }
