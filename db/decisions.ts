@@ -13,9 +13,8 @@ import { type Db, reading } from "./store.ts";
 export type Decisions = { readonly since: Date } | { readonly run: string };
 
 /**
- * What policy was asked and what it answered, oldest first. Decisions of before what was asked was kept are not in it:
- * nobody could put them again. Of what the
- * gateway decided, what its event does not tell in full has no request.
+ * What policy was asked and what it answered, oldest first. What a limit decided has no request, as nothing was asked; nor
+ * has what the gateway decided and its event does not tell in full, nor a decision of before what was asked was kept.
  */
 export async function recordedDecisions(db: Db, orgId: string, of: Decisions): Promise<readonly RecordedDecision[]> {
   const which = "since" in of ? gte(runEvents.at, of.since) : runOf(of.run);
@@ -50,8 +49,9 @@ export async function recordedDecisions(db: Db, orgId: string, of: Decisions): P
     const when = { run: String(number), at: at.toISOString(), policies: [...new Set([...inForce, pinned])] };
     switch (body.kind) {
       case "policy.decided": {
-        const { about, outcome, request } = body;
-        return request === undefined ? [] : [{ ...when, about, outcome, request: request as PolicyRequest }];
+        const { about, subject, outcome, reason, rules, request } = body;
+        if (request !== undefined) return [{ ...when, about, outcome, request: request as PolicyRequest }];
+        return [{ ...when, about, outcome, request: null, told: { subject, reason, rules } }];
       }
       case "egress.decided": {
         const objects = objectsOf(body, (host) => asked.has(`${number} ${host}`));

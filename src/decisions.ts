@@ -8,7 +8,7 @@ import type { RecordedDecision } from "#policy/explain/simulate.ts";
 import type { Policy } from "#policy/policy.ts";
 import type { Secret } from "#ports/secret.ts";
 import type { Core } from "#runs/core.ts";
-import { requestShape } from "#runs/replay.ts";
+import { requestShape, ruleShape } from "#runs/replay.ts";
 import type { PolicyArchive } from "#runs/stores.ts";
 import { policyHook } from "#surfaces/web/policy-hook.ts";
 import type { Config } from "./config.ts";
@@ -58,6 +58,7 @@ const Answer = z.array(
     about: z.string(),
     outcome: z.enum(["allow", "ask", "deny"]),
     request: requestShape.transform((request) => request as PolicyRequest).nullable(),
+    told: z.strictObject({ subject: z.string(), reason: z.string().nullable(), rules: z.array(ruleShape) }).optional(),
     policies: z.array(z.string()).optional(),
   }),
 );

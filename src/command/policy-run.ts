@@ -2,7 +2,7 @@ import type { PolicyRequest } from "#policy/decision.ts";
 import { type Explanation, explain } from "#policy/explain/explain.ts";
 import { notReplayed, type RecordedDecision } from "#policy/explain/simulate.ts";
 import type { Policy } from "#policy/policy.ts";
-import { sayExplanation, sayNotReplayed } from "./words.ts";
+import { sayExplanation, sayNotReplayed, sayTold } from "./words.ts";
 
 /** What is known of one run, and where to say it. */
 export interface RunExplained {
@@ -18,13 +18,13 @@ export interface RunExplained {
 }
 
 /**
- * Every decision of a run, explained by the policy that decided it, and what it would be under the files as they are. 0: at
- * least one is explained.
+ * Every decision of a run, explained by the policy that decided it, and what it would be under the files as they are; of a
+ * limit, the line that said it. 0: at least one is explained.
  */
 export function explainRun({ run, decisions, kept, now, json, out, error }: RunExplained): number {
   const explained = decisions.flatMap((decision) => {
-    const { request } = decision;
-    if (request === null) return [];
+    const { request, told } = decision;
+    if (request === null) return told === undefined ? [] : [{ decision, by: null, now: null }];
     const by = deciding(decision, request, kept);
     return [{ decision, by, now: typeof now === "string" ? null : explain(now, request) }];
   });
@@ -35,9 +35,11 @@ export function explainRun({ run, decisions, kept, now, json, out, error }: RunE
   if (decisions.length === 0) error(`no decision of a run ${run} is recorded`);
   for (const one of explained) {
     const { decision, by } = one;
-    const whose = by === null ? "a policy that was not kept" : `${shortOf(by.digest)} at ${by.commit}`;
+    const policy = by ?? (decision.told && kept.get(decision.policies?.[0] ?? "")) ?? null;
+    const whose = policy === null ? "a policy that was not kept" : `${shortOf(policy.digest)} at ${policy.commit}`;
     const words = by === null ? null : sayExplanation(by.explanation);
     out(`${decision.at} ${decision.about}: ${decision.outcome}, by ${whose}`);
+    if (decision.told !== undefined) out(sayTold(decision.told, decision.outcome));
     if (words !== null) out(words);
     if (one.now !== null) out(sayNow(sayExplanation(one.now), words));
     out("");

@@ -3,7 +3,8 @@ import type { PolicyObject } from "#policy/decision.ts";
 import type { CapabilityChange } from "#policy/explain/capabilities.ts";
 import type { Coverage } from "#policy/explain/coverage.ts";
 import type { Explanation } from "#policy/explain/explain.ts";
-import type { Simulation } from "#policy/explain/simulate.ts";
+import type { Simulation, Told } from "#policy/explain/simulate.ts";
+import { isLimit, LIMIT_POINTS } from "#policy/limit.ts";
 import { POINT_NAMES } from "#policy/points.ts";
 import type { PolicyProblem } from "#policy/policy.ts";
 
@@ -101,6 +102,16 @@ export function sayExplanation({ decision, objects }: Explanation): string {
   return lines.join("\n");
 }
 
+/** What decided where no rule did: a limit, and where it is written. */
+export function sayTold({ subject, reason, rules }: Told, outcome: string): string {
+  const points = isLimit(subject) ? `, enforced by ${LIMIT_POINTS[subject].join(" and ")}` : "";
+  return [
+    `${outcome}${reason === null ? "" : ` (${reason})`}`,
+    `  ${subject}: ${outcome}${points}`,
+    ...rules.map(({ at, text, why }) => `    ${at}  ${text}: decides${why === null ? "" : ` (${why})`}`),
+  ].join("\n");
+}
+
 export function sayChanges(changes: readonly CapabilityChange[], of: number): string {
   if (changes.length === 0) return `nothing changes: the same ${of} capabilities`;
   return changes.map(({ sign, text, at }) => `${sign} ${text}${at === null ? "" : `  (${at})`}`).join("\n");
@@ -121,6 +132,9 @@ export function sayNotReplayed(lost: Simulation["notReplayed"]): string {
     relay: "the relay, where something else than a path decided",
     model: "the model door",
     registry: "the package door",
+    budget: "the budget, where a limit decided",
+    sandbox: "the start, where the sandboxes that are to be had decided",
+    recipe: "the start, where a recipe was gone",
   };
   return Object.entries(lost)
     .map(

@@ -219,6 +219,35 @@ test("explain of a run answers with the policy that decided, and says what it wo
   });
 });
 
+test("explain of a run names the line of a limit that decided, and simulate counts what cannot be put again", async () => {
+  const policy = compiled("aaaa");
+  const limit: RecordedDecision = {
+    ...decidedBy([policy.digest]),
+    ...{ about: "budget", request: null },
+    told: {
+      ...{ subject: "per_month.cost_usd", reason: "over_limit" },
+      rules: [{ at: "teams/data.yaml:19:50", text: "limits.per_month.cost_usd 3", why: null }],
+    },
+  };
+  const { code, out } = await run(["explain", "r1"], [limit], { kept: [policy] });
+  expect(code).toBe(0);
+  expect(out.split("\n")).toEqual([
+    `2026-11-20T10:00:00.000Z budget: deny, by ${policy.digest.slice(0, 15)} at aaaa`,
+    "deny (over_limit)",
+    "  per_month.cost_usd: deny, enforced by intake and gateway",
+    "    teams/data.yaml:19:50  limits.per_month.cost_usd 3: decides",
+    "",
+    "1 decision at the budget, where a limit decided is not replayed",
+  ]);
+  const json = await run(["explain", "r1", "--json"], [limit], { kept: [policy] });
+  expect(JSON.parse(json.out)).toMatchObject([{ decision: { told: { subject: "per_month.cost_usd" } }, now: null }]);
+  const simulated = await run(["simulate", "--since", "14d"], [limit]);
+  expect(simulated.out.split("\n")).toEqual([
+    "0 of 0 decisions change",
+    "1 decision at the budget, where a limit decided is not replayed",
+  ]);
+});
+
 test("explain of a run needs no files: a policy in a repository, or files that do not load, are only said", async () => {
   const policy = compiled("aaaa");
   const decision = { ...decidedBy([policy.digest]), outcome: "allow" } as const;

@@ -49,6 +49,11 @@ async function service(): Promise<string> {
         digest: "sha256:0",
         request: { team: "shop", objects: [{ subject: "action", action: "run.start" }] },
       },
+      {
+        ...{ kind: "policy.decided", about: "sandbox", subject: "sandbox.disk", outcome: "deny", reason: "no_sandbox" },
+        rules: [{ at: "teams/shop.yaml:9:12", text: "sandbox.disk 10GB", why: null }],
+        digest: "sha256:0",
+      },
     ]),
   );
   await at.tx((tx) => at.policies.keep(tx, POLICY));
@@ -66,16 +71,22 @@ async function service(): Promise<string> {
   return url;
 }
 
-const ONE = [{ run: "1", about: "start", outcome: "ask", request: { objects: [{ action: "run.start" }] } }];
+const ALL = [
+  { run: "1", about: "start", outcome: "ask", request: { objects: [{ action: "run.start" }] } },
+  {
+    ...{ run: "1", about: "sandbox", outcome: "deny", request: null },
+    told: { subject: "sandbox.disk", reason: "no_sandbox", rules: [{ at: "teams/shop.yaml:9:12" }] },
+  },
+];
 
 test("what was decided is asked of the service that has the database open, and read there when it is gone", async () => {
   await service();
-  expect(await recordedBy(config())({ since })).toMatchObject(ONE);
-  expect(await recordedBy(config())({ run: "1" })).toMatchObject(ONE);
+  expect(await recordedBy(config())({ since })).toMatchObject(ALL);
+  expect(await recordedBy(config())({ run: "1" })).toMatchObject(ALL);
   expect(await recordedBy(config())({ run: "2" })).toEqual([]);
   await database?.close();
   database = null;
-  expect(await recordedBy(config())({ since })).toMatchObject(ONE);
+  expect(await recordedBy(config())({ since })).toMatchObject(ALL);
 });
 
 test("the policy that decided is asked of the service too, and read where it was kept; one that was not is left out", async () => {

@@ -35,11 +35,9 @@ describe.each(Object.keys(DATABASES))("recorded decisions in %s", (name) => {
 
   test("are those of the run or since the time, in order, with what was asked; nothing else of the record", async () => {
     const [one, other] = [await at.run(), await at.run()];
-    const { request: _, ...before } = decided("old words");
     await at.tx((tx) =>
       at.events.append(tx, one.id, null, [
         note('"kind":"policy.decided" is only said here, with a \0'),
-        before,
         decided("rm -rf /"),
         decided("ls", { outcome: "allow", reason: null }),
       ]),
@@ -63,6 +61,24 @@ describe.each(Object.keys(DATABASES))("recorded decisions in %s", (name) => {
     expect(await commands({ run: "nonsense" })).toEqual([]);
     const elsewhere = await house(database);
     expect(await recordedDecisions(database.db, elsewhere.orgId, { run: number })).toEqual([]);
+  });
+
+  test("what a limit decided is among them with its line, and is counted as what cannot be put again", async () => {
+    const one = await at.run();
+    const rules = [{ at: "teams/shop.yaml:9:30", text: "limits.per_month.cost_usd 3", why: null }];
+    const { request: _, ...limit } = decided("per_month.cost_usd", { about: "budget", reason: "over_limit", rules });
+    await at.tx((tx) => at.events.append(tx, one.id, null, [decided("ls"), limit]));
+    const found = await recordedDecisions(database.db, at.orgId, { run: one.id });
+    expect(found).toMatchObject([
+      { about: "command" },
+      {
+        ...{ run: String(one.number), about: "budget", outcome: "deny", request: null },
+        told: { subject: "per_month.cost_usd", reason: "over_limit", rules },
+      },
+    ]);
+    expect(found[0]).not.toHaveProperty("told");
+    const policy = loaded(load(teamFile("rules: [{allow: {git.repo: acme/shop}}]\n")));
+    expect(simulate(policy, found)).toMatchObject({ replayed: 1, notReplayed: { budget: 1 } });
   });
 
   test("requests that were turned away before there was a run are among those since a time, and of no run", async () => {

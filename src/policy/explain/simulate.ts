@@ -1,6 +1,13 @@
 import { decide } from "#policy/decide/decide.ts";
-import type { PolicyRequest } from "#policy/decision.ts";
+import type { PolicyRequest, RuleRef } from "#policy/decision.ts";
 import type { Policy } from "#policy/policy.ts";
+
+/** What a decision was about, in its own words, and what decided it. */
+export interface Told {
+  readonly subject: string;
+  readonly reason: string | null;
+  readonly rules: readonly RuleRef[];
+}
 
 /** A decision as it was recorded. */
 export interface RecordedDecision {
@@ -9,8 +16,10 @@ export interface RecordedDecision {
   readonly at: string;
   /** Of a wall: "egress", "relay", "model". */
   readonly about: string;
-  /** `null`: the record has not all that was decided about, and it cannot be put again. */
+  /** `null`: the record has not all that was decided about, or nothing that a rule decides; it cannot be put again. */
   readonly request: PolicyRequest | null;
+  /** Of what cannot be put again, what the record has of it: a limit, with the line that says it. */
+  readonly told?: Told | undefined;
   /** Digests of the policies that decided: the one in force, and the one that the run was begun under. Absent: not known. */
   readonly policies?: readonly string[] | undefined;
   readonly outcome: "allow" | "ask" | "deny";
