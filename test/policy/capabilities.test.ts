@@ -78,6 +78,31 @@ test("whom the organisation asks where no rule names a group is printed", () => 
   ]);
 });
 
+test("each part of a sandbox is said with the line that holds and where it is enforced", () => {
+  const org = `${ORG}  sandbox: {isolation: process, provider: [local, daytona], disk: 9GB}\ndefaults: {sandbox: {isolation: container, cpu: 4}}\n`;
+  const team = (sandbox: string) => teamFile(`rules:\n  - {allow: {git.repo: acme/shop}}\nsandbox: ${sandbox}\n`);
+  const policy = loaded(load(team("{isolation: process, memory: 2GB}"), { org }));
+  const sandboxOf = (one: Policy) => capabilitiesOfTeam(one, "shop").filter(({ text }) => text.includes("sandbox"));
+  expect(sandboxOf(policy).map(({ text, at, points }) => [text, at, points])).toEqual([
+    ["shop runs in a sandbox of isolation container or better", "org.yaml:11:22", ["intake"]],
+    ["shop runs in a sandbox at local, daytona", "org.yaml:10:33", ["intake"]],
+    ["shop runs in a sandbox of at most 4 processors", "org.yaml:11:44", ["sandbox"]],
+    ["shop runs in a sandbox of at most 2,000,000,000 bytes of memory", "teams/shop.yaml:7:31", ["sandbox"]],
+    ["shop runs in a sandbox of at most 9,000,000,000 bytes of disk", "org.yaml:10:61", ["sandbox"]],
+  ]);
+  const stronger = loaded(load(team("{isolation: microvm, memory: 1GB}"), { org }));
+  expect(diffCapabilities(policy, stronger)).toEqual([
+    {
+      ...{ sign: "~", at: "teams/shop.yaml:7:31" },
+      text: "shop runs in a sandbox of at most 1,000,000,000 bytes of memory (was: shop runs in a sandbox of at most 2,000,000,000 bytes of memory)",
+    },
+    {
+      ...{ sign: "~", at: "teams/shop.yaml:7:11" },
+      text: "shop runs in a sandbox of isolation microvm or better (was: shop runs in a sandbox of isolation container or better)",
+    },
+  ]);
+});
+
 test("accounts that have to be linked are said, with where that is enforced, and a team only adds to them", () => {
   const org = `${ORG}linked: {authors: github}\n`;
   const team = teamFile(

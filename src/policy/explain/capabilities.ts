@@ -33,7 +33,7 @@ function ofTeam(team: Team, approvals: AskDefaults): Capability[] {
           ),
         ]),
     ...ofLimits(team),
-    ...ofSandbox(name, at, team.sandbox),
+    ...ofSandbox(team),
     ...team.checks.map((check) => plain(`${name} ${checkText(check)}`)),
     ...team.setup.map((step) => plain(`${name} sets up with ${step.command}${inside(step.in)}`)),
     ...(team.trial === null
@@ -103,7 +103,7 @@ function ofCeiling({ ceiling }: Policy): Capability[] {
     ...egress.map((rule) => ofEgress(who, rule)),
     ...asked,
     ...ofLimits({ name: who, at, limits: ceiling.limits, shares }),
-    ...ofSandbox(who, at, sandbox),
+    ...ofSandbox({ name: who, at, sandbox }),
   ];
 }
 

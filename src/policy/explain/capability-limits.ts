@@ -1,7 +1,6 @@
-import { type Capability, duration } from "#policy/capability.ts";
-import { LIMIT_POINTS, type LimitName } from "#policy/limit.ts";
+import { type Capability, duration, listed } from "#policy/capability.ts";
+import { LIMIT_POINTS, type LimitName, type SandboxLimit } from "#policy/limit.ts";
 import type { Team } from "#policy/policy.ts";
-import type { SandboxNeeds } from "#policy/scope.ts";
 
 type Limited = Pick<Team, "name" | "at" | "limits" | "shares" | "limitRefs">;
 
@@ -68,15 +67,29 @@ function amount(value: number | null, say: (value: number) => string): string | 
   return value === null ? null : say(value);
 }
 
-export function ofSandbox(who: string, at: string, needs: SandboxNeeds): Capability[] {
-  const parts = [
-    needs.isolation === "none" ? null : `isolation ${needs.isolation} or better`,
-    needs.providers.length === 0 ? null : `at ${needs.providers.join(", ")}`,
-    needs.images.length === 0 ? null : `with the image ${needs.images.join(", ")}`,
-    needs.cpu === null ? null : `${needs.cpu} processors`,
-    needs.memoryBytes === null ? null : `${needs.memoryBytes.toLocaleString("en")} bytes of memory`,
-    needs.diskBytes === null ? null : `${needs.diskBytes.toLocaleString("en")} bytes of disk`,
-  ].filter((part) => part !== null);
-  if (parts.length === 0) return [];
-  return [{ key: `${who} sandbox`, text: `${who} runs in a sandbox of ${parts.join(", ")}`, at }];
+type Walled = Pick<Team, "name" | "at" | "sandbox" | "limitRefs">;
+
+/** What the sandboxes of somebody (`name`) are, each part with the line that says it. */
+export function ofSandbox({ name: who, at, sandbox, limitRefs }: Walled): Capability[] {
+  const { isolation, providers, images, cpu, memoryBytes, diskBytes } = sandbox;
+  const said: [SandboxLimit, string | null][] = [
+    ["sandbox.isolation", isolation === "none" ? null : `of isolation ${isolation} or better`],
+    ["sandbox.provider", providers.length === 0 ? null : `at ${listed(providers)}`],
+    ["sandbox.image", images.length === 0 ? null : `with the image ${listed(images)}`],
+    ["sandbox.cpu", amount(cpu, (n) => `of at most ${n} processors`)],
+    ["sandbox.memory", amount(memoryBytes, (n) => `of at most ${n.toLocaleString("en")} bytes of memory`)],
+    ["sandbox.disk", amount(diskBytes, (n) => `of at most ${n.toLocaleString("en")} bytes of disk`)],
+  ];
+  return said.flatMap(([name, text]) =>
+    text === null
+      ? []
+      : [
+          {
+            key: `${who} ${name}`,
+            text: `${who} runs in a sandbox ${text}`,
+            at: limitRefs?.[name]?.at ?? at,
+            points: LIMIT_POINTS[name],
+          },
+        ],
+  );
 }

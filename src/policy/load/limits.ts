@@ -84,11 +84,16 @@ export interface LimitSource {
   readonly sandboxPath: Path;
 }
 
-/** Where the limits that hold stand and what is written there: of each, the first of `sources` that says it. */
+/**
+ * Where the limits that hold stand and what is written there: of each, the first of `sources` that says it; of isolation the
+ * first that says the strongest, for that is the one that holds.
+ */
 export function limitRefs(sources: readonly LimitSource[]): Partial<Record<LimitName | SandboxLimit, RuleRef>> {
   const refs: Partial<Record<LimitName | SandboxLimit, RuleRef>> = {};
+  const walls = sources.map(({ sandbox }) => strength(sandbox));
+  const strongest = sources.filter((_, index) => walls[index] === Math.max(...walls));
   const put = (name: LimitName | SandboxLimit, key: readonly string[], of: "limits" | "sandbox") => {
-    for (const one of sources) {
+    for (const one of name === "sandbox.isolation" ? strongest : sources) {
       const shape = one[of];
       const value = shape === undefined ? undefined : written(shape, key);
       if (value === undefined) continue;
@@ -103,6 +108,10 @@ export function limitRefs(sources: readonly LimitSource[]): Partial<Record<Limit
   return refs;
 }
 
+/** How strong a wall a shape wants: its place in ISOLATION; -1: it says nothing. */
+const strength = (shape: SandboxShape | undefined): number =>
+  shape?.isolation === undefined ? -1 : ISOLATION.indexOf(shape.isolation);
+
 function listOf(value: string | readonly string[] | undefined): readonly string[] {
   return value === undefined ? [] : typeof value === "string" ? [value] : value;
 }
@@ -112,11 +121,10 @@ export function sandboxFrom(shapes: readonly (SandboxShape | undefined)[]): Sand
   const first = <Key extends keyof SandboxShape>(key: Key): SandboxShape[Key] =>
     shapes.map((shape) => shape?.[key]).find((value) => value !== undefined);
   const [memory, disk] = [first("memory"), first("disk")];
-  const least = shapes.map((shape) => (shape?.isolation === undefined ? -1 : ISOLATION.indexOf(shape.isolation)));
   return {
     providers: listOf(first("provider")),
     images: listOf(first("image")),
-    isolation: ISOLATION[Math.max(...least)] ?? "none",
+    isolation: ISOLATION[Math.max(...shapes.map(strength))] ?? "none",
     cpu: first("cpu") ?? null,
     memoryBytes: memory === undefined ? null : sizeBytes(memory),
     diskBytes: disk === undefined ? null : sizeBytes(disk),
