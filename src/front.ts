@@ -15,6 +15,7 @@ import type { Directory, ExternalId } from "#ports/directory.ts";
 import type { Secret } from "#ports/secret.ts";
 import { ofAccounts } from "#runs/account/link.ts";
 import type { Core } from "#runs/core.ts";
+import type { Answered } from "#runs/quick-yes.ts";
 import { tellStep } from "#runs/record/tell.ts";
 import { askAgain } from "#runs/request/ask-again.ts";
 import { choose } from "#runs/request/choose.ts";
@@ -86,6 +87,8 @@ export async function openFront(o: {
   web: boolean;
   /** `null`: the local page stands in for it. */
   workspace: Workspace | null;
+  /** What people answered since a time. */
+  answers: (since: Date) => Promise<readonly Answered[]>;
 }): Promise<Front> {
   const { config, core, keys } = o;
   const token = keys.text("start");
@@ -173,7 +176,7 @@ export async function openFront(o: {
   };
   const admits = async (id: string) => (await tenants.of(id))?.identity.workspace === id;
   const whose = { admits, workspace: tenants.routes === null ? workspace : null };
-  pages.route("/", runRoutes({ core, elsewhere, gate, signIn, directory, ...whose }));
+  pages.route("/", runRoutes({ core, answers: o.answers, elsewhere, gate, signIn, directory, ...whose }));
   const { local: localHost, github } = o.forge;
   if (localHost !== null) {
     const people = world.users

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { acpAgents } from "#adapters/agent/acp.ts";
 import { demo, opencode } from "#adapters/agent/profiles.ts";
 import { examineKeys, openKeys } from "#adapters/secrets/keys.ts";
+import { recordedAnswers } from "#db/answers.ts";
 import { recordedDecisions } from "#db/decisions.ts";
 import { pgBossEngine } from "#db/engine.ts";
 import { bindInstallation, OtherInstallation } from "#db/installation.ts";
@@ -182,7 +183,9 @@ export async function openHouse(
   if (seeded && forge.local !== null) await seedRepositories(forge.local);
   const own = forge.local === null ? [] : await importAll(forge.local, o.repos);
   feed ??= opening.adopt(await openPolicyFeed(config, forge, say), (opened) => opened.close());
-  const front: Front = await openFront({ config, core, keys, forge, linear, own, web: o.roles.has("web"), workspace });
+  const answers = (since: Date) => recordedAnswers(database.db, orgId, since);
+  const web = o.roles.has("web");
+  const front: Front = await openFront({ config, core, keys, forge, linear, own, web, workspace, answers });
   shown = front;
   opening.defer(() => front.close());
   const policy = feed;

@@ -1,8 +1,10 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { slackSignIn } from "#adapters/directory/slack-sign-in.ts";
 import type { Directory } from "#ports/directory.ts";
+import { overseen } from "#runs/account/overseen.ts";
 import { readable } from "#runs/account/readable.ts";
 import type { Core } from "#runs/core.ts";
+import type { Answered } from "#runs/quick-yes.ts";
 import { eventsOf } from "#runs/record/look.ts";
 import { unpublished } from "#runs/result/unpublished.ts";
 import type { Run } from "#runs/run.ts";
@@ -18,6 +20,9 @@ const LISTED = 100;
 /** Of so many the newest that a person may read are listed. */
 const LOOKED_THROUGH = 500;
 
+/** What people answered since a time. */
+type Answers = (since: Date) => Promise<readonly Answered[]>;
+
 /** Where what a page speaks of is shown. */
 interface Elsewhere {
   /** Where a run was asked for, in words, and the way there. */
@@ -28,6 +33,7 @@ interface Elsewhere {
 /** Everything under /runs, and the way in: who may read a run, by signing in; without that whoever has passed `gate`. */
 export function runRoutes(o: {
   core: Core;
+  answers: Answers;
   elsewhere: Elsewhere;
   gate: readonly MiddlewareHandler[];
   signIn: SignInPlace | null;
@@ -38,7 +44,7 @@ export function runRoutes(o: {
   workspace: string | null;
 }): Hono {
   const app = new Hono();
-  const shown = runPages(o.core, o.elsewhere);
+  const shown = runPages(o.core, o.elsewhere, o.answers);
   if (o.signIn === null) {
     app.use("/runs/*", ...o.gate);
     // The gate has asked for the start token; nobody comes here without it.
@@ -56,7 +62,7 @@ export function runRoutes(o: {
 }
 
 /** What the run pages show, out of the record. */
-function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "visitor" | "signIn"> {
+function runPages(core: Core, elsewhere: Elsewhere, answers: Answers): Omit<RunPages, "visitor" | "signIn"> {
   const load = async (runId: string): Promise<RunPage | null> => {
     const run = await core.stores.runs.get(runId);
     return run ? pageOf(core, run, elsewhere) : null;
@@ -71,6 +77,7 @@ function runPages(core: Core, elsewhere: Elsewhere): Omit<RunPages, "visitor" | 
       const spent = await core.stores.events.spent(runs.map((run) => run.id));
       return runs.map((run) => runLine(run, spent.get(run.id)));
     },
+    quick: (visitor) => overseen(core, visitor === "start link" ? null : visitor, answers),
     async mayRead(runId, visitor) {
       const run = await core.stores.runs.get(runId);
       return run !== null && (visitor === "start link" || (await readable(core, visitor, [run])).length > 0);

@@ -95,4 +95,14 @@ export const IDENTITY: readonly Mutation[] = [
       "an account that was signed in as is won back by the operator's word, and by no code nor another sign-in",
     ),
   },
+  {
+    name: "everybody is told which rules are approved unread",
+    file: "src/runs/account/overseen.ts",
+    find: "if (viewer !== null && !(await oversees(core, viewer))) return [];",
+    replace: 'if (viewer !== null && viewer.kind !== "member") return [];',
+    red: {
+      file: "test/runs/readable.int.test.ts",
+      test: "who keeps or audits the policy is told which rules are approved unread, and nobody else",
+    },
+  },
 ];

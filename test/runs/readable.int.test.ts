@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Account } from "#ports/directory.ts";
+import { overseen } from "#runs/account/overseen.ts";
 import { readable, takesPart } from "#runs/account/readable.ts";
 import type { Run } from "#runs/run.ts";
 import { ANA, BO, CY, DEE, memoryHouse, person } from "./memory-house.ts";
@@ -71,6 +72,33 @@ test("an auditor reads every run, as policy says now, and takes part in none", a
   expect(await Promise.all(part)).toEqual([true, true, true, false, false]);
   house.policy.current = { ok: false, problem: "broken" };
   expect(await reads(EVE)).toBe(false);
+});
+
+test("who keeps or audits the policy is told which rules are approved unread, and nobody else", async () => {
+  const asked: Date[] = [];
+  const rule = { at: "teams/shop.yaml:8:5", text: "ask run.start", why: null };
+  const asks = (await house.core.stores.approvals.ofRun(run.id)).flatMap((one) =>
+    one.asks.map((ask) => ({ ...ask, rule })),
+  );
+  const at = new Date();
+  const answers = async (since: Date) => {
+    asked.push(since);
+    return Array.from({ length: 20 }, () => ({ asks, openedAt: at, account: BO, choice: "approve" as const, at }));
+  };
+  const told = async (who: Account | null) => (await overseen(house.core, who, answers)).map((one) => one.rule.at);
+  expect(await told(null)).toEqual(["teams/shop.yaml:8:5"]);
+  // Bo is of the owners' group; whoever asked, and who may read the run, is not.
+  expect(await told(BO)).toEqual(["teams/shop.yaml:8:5"]);
+  expect(await told(ANA)).toEqual([]);
+  expect(await told(EVE)).toEqual([]);
+  expect(asked).toHaveLength(2);
+  expect((at.getTime() - (asked[0]?.getTime() ?? 0)) / 86_400_000).toBeCloseTo(90, 1);
+  house.policy.edit("org.yaml", "routing:", "  audit: { people: [U0EVE] }\nrouting:");
+  house.policy.edit("org.yaml", "owners:", "auditors: group:audit\nowners:");
+  expect(await told(EVE)).toEqual(["teams/shop.yaml:8:5"]);
+  expect(await told({ ...EVE, kind: "guest" })).toEqual([]);
+  house.directory.fail("the network is down");
+  expect(await told(BO)).toEqual([]);
 });
 
 test("while the directory does not answer nobody reads anything, and that is logged once", async () => {

@@ -58,6 +58,7 @@ describe.skipIf(noBrowser())("in a browser", () => {
       receipt: async () => null,
       visitor: async () => "start link",
       mayRead: async () => true,
+      quick: async () => [],
       signIn: null,
     });
     const up = Promise.withResolvers<AddressInfo>();

@@ -14,6 +14,7 @@ const pagesOf = (o: Partial<RunPages> = {}) =>
     patch: async () => ({ patch: "diff --git a/a b/a\n" }),
     visitor: async (request) => (request.headers.get("cookie") === "start=yes" ? "start link" : null),
     mayRead: async () => true,
+    quick: async () => [],
     signIn: null,
     ...o,
   });
@@ -64,6 +65,22 @@ test("a run, the list and the receipt are served to who may see them", async () 
   const receipt = await app.request("/runs/run-142/receipt.json", { headers });
   expect(receipt.headers.get("content-disposition")).toBe('attachment; filename="142.json"');
   expect(await receipt.json()).toEqual({ payloadType: "application/vnd.in-toto+json" });
+});
+
+test("rules that are approved unread are on the list of runs of whoever may know, escaped, and on no other", async () => {
+  const quick = { rule: { at: "teams/shop.yaml:8:5", text: "ask <b>run.start</b>" }, answers: 24, quick: 23 };
+  const app = pagesOf({ quick: async (visitor) => (visitor === "start link" ? [quick] : []) });
+  const page = await (await app.request("/runs", { headers })).text();
+  expect(page).toContain("Approved faster than read");
+  expect(page).toContain("23 of 24");
+  expect(page).toContain("ask &lt;b&gt;run.start&lt;/b&gt;");
+  expect(page).toContain("teams/shop.yaml:8:5");
+  const person = { provider: "slack", workspace: "T1", id: "U1", name: "Eve", kind: "member", email: null } as const;
+  const theirs = pagesOf({
+    visitor: async () => person,
+    quick: async (visitor) => (visitor === person ? [] : [quick]),
+  });
+  expect(await (await theirs.request("/runs")).text()).not.toContain("faster than read");
 });
 
 test("what is not there is a page that says what to do", async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import { type Account, DirectoryUnavailable } from "#ports/directory.ts";
+import type { QuickRule } from "#runs/quick-yes.ts";
 import type { Unpublished } from "#runs/result/unpublished.ts";
 import { isFinal } from "#runs/state.ts";
 import { PAGE_HEADERS, renderNote } from "./frame.ts";
@@ -27,6 +28,8 @@ export interface RunPages {
   load(runId: string): Promise<RunPage | null>;
   /** What this visitor may see, newest first. */
   list(visitor: Visitor): Promise<readonly RunLine[]>;
+  /** Rules whose questions are answered unread; none where they are nothing to this visitor. */
+  quick(visitor: Visitor): Promise<readonly QuickRule[]>;
   /** The page as it is, then each time it changed. Ends when `signal` fires; it may end earlier, the browser returns. */
   watch(runId: string, signal: AbortSignal): AsyncIterable<RunPage>;
   /** The signed receipt as it was signed; `null` while there is none. */
@@ -73,7 +76,8 @@ export function webPages(o: RunPages): Hono<Visited> {
 
   app.get("/runs", async (c) => {
     const visitor = c.get("visitor");
-    return c.body(renderRunIndex(await o.list(visitor), whoOf(visitor)), 200, PAGE_HEADERS);
+    const [runs, quick] = await Promise.all([o.list(visitor), o.quick(visitor)]);
+    return c.body(renderRunIndex(runs, whoOf(visitor), quick), 200, PAGE_HEADERS);
   });
 
   app.get("/runs/:id", async (c) => {
