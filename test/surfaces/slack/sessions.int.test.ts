@@ -49,6 +49,7 @@ async function opened(house: Awaited<ReturnType<typeof memoryHouse>>) {
     own: [],
     web: true,
     workspace: { one: { access, identity }, hmac: null, socket: null },
+    answers: async () => [],
   });
   undo.push(() => front.close());
   return {
