@@ -3,6 +3,7 @@ import { flushCompileCache } from "node:module";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { keyIdOf, verifyEnvelope } from "#runs/receipt.ts";
+import { isPrivate } from "./address.ts";
 import { parseConfig, SETTINGS } from "./config.ts";
 import type { Role } from "./house.ts";
 import { policyFolder, policyMirrorPlace } from "./places.ts";
@@ -176,6 +177,7 @@ async function github(args: readonly string[]): Promise<number> {
   return githubCommand(args, {
     dataDir,
     publicUrl,
+    isPrivate,
     manifest: manifestOf,
     formUrl: (org, state) => newAppUrl(apiUrl, org, state),
     exchange: (code) => exchangeCode({ apiUrl, log: (message) => console.error(`countersign: ${message}`) }, code),

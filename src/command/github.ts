@@ -23,6 +23,8 @@ export interface GithubCommand {
   readonly dataDir: string;
   /** Where GitHub reaches us, unless `--url` says otherwise; `null`: nowhere. */
   readonly publicUrl: string | null;
+  /** Whether nobody between a browser and that address can read along: people link their account at GitHub over no other. */
+  readonly isPrivate: (url: string) => boolean;
   readonly manifest: (of: { name: string; publicUrl: string | null; redirectUrl: string }) => object;
   /** Where the form is sent. */
   readonly formUrl: (org: string | null, state: string) => string;
@@ -70,7 +72,7 @@ export async function githubCommand(argv: readonly string[], at: GithubCommand):
   const made = await asked(at, { org, name, publicUrl, port });
   if (made === null) return 1;
   await keep(folder, made);
-  at.out(nextSteps(made, folder, publicUrl));
+  at.out(nextSteps(made, folder, { publicUrl, signsIn: publicUrl !== null && at.isPrivate(publicUrl) }));
   return 0;
 }
 
@@ -169,7 +171,12 @@ async function keep(folder: string, made: NewApp): Promise<void> {
   for (const [name, content] of files) await writeFile(path.join(own, name), content, { mode: 0o600, flag: "wx" });
 }
 
-function nextSteps(made: NewApp, folder: string, publicUrl: string | null): string {
+/** `signsIn`: people can show at GitHub whose account is theirs; the service does not start with a client ID where not. */
+function nextSteps(
+  made: NewApp,
+  folder: string,
+  { publicUrl, signsIn }: { publicUrl: string | null; signsIn: boolean },
+): string {
   const own = path.join(folder, made.slug);
   return [
     "",
@@ -180,15 +187,18 @@ function nextSteps(made: NewApp, folder: string, publicUrl: string | null): stri
     `       GITHUB_APP_ID=${made.id}`,
     `       GITHUB_APP_PRIVATE_KEY_FILE=${path.join(own, "private-key.pem")}`,
     ...(made.webhookSecret === null ? [] : [`       GITHUB_WEBHOOK_SECRET_FILE=${path.join(own, "webhook-secret")}`]),
-    ...(publicUrl === null
-      ? []
-      : [
+    ...(signsIn
+      ? [
           `       GITHUB_APP_CLIENT_ID=${made.clientId}`,
           `       GITHUB_APP_CLIENT_SECRET_FILE=${path.join(own, "client-secret")}`,
-          `       PUBLIC_URL=${publicUrl}`,
-        ]),
-    "     and with SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET: on the local Slack page one person acts as everybody, so it",
-    "     does not start beside a real App.",
+        ]
+      : []),
+    ...(publicUrl === null ? [] : [`       PUBLIC_URL=${publicUrl}`]),
+    "     and with SLACK_BOT_TOKEN and SLACK_APP_TOKEN (Socket Mode), or SLACK_SIGNING_SECRET in place of the second (HTTP):",
+    "     on the local Slack page one person acts as everybody, so it does not start beside a real App.",
+    ...(publicUrl === null || signsIn
+      ? []
+      : ["     Over http:// people link their GitHub account with a code: at GitHub they could only over https://."]),
     "  3. Name its repositories in policy, as owner/name.",
     "",
   ].join("\n");

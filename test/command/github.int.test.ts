@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseConfig } from "#config.ts";
 import { command } from "#test/command.ts";
 import { type GithubDouble, githubDouble } from "#test/doubles/github/double.ts";
 
@@ -84,7 +85,26 @@ test("a person makes an App with one page, and its key is theirs alone", async (
   expect(readFileSync(secret, "utf8")).toBe("double-client-secret\n");
   expect(words).not.toContain("double-client-secret");
   expect(words).not.toContain("PRIVATE KEY-----");
+  expect(words).toContain("with SLACK_BOT_TOKEN and SLACK_APP_TOKEN (Socket Mode)");
   expect(double.problems).toEqual([]);
+});
+
+test("with what it prints for an address over http the service would start", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "countersign-create-http-"));
+  const made = command(["github", "create-app", "--url", "http://agents.example.com"], {
+    ...{ GITHUB_API_URL: double.apiUrl, COUNTERSIGN_DATA: folder },
+  });
+  const [, page = ""] = await made.says(/Open (http:\S+) in a browser/);
+  const [, action = ""] = /<form action="([^"]+)"/.exec((await ask(page)).body) ?? [];
+  const state = new URL(unescaped(action)).searchParams.get("state") ?? "";
+  expect((await ask(`${page}/made?code=good&state=${state}`)).status).toBe(200);
+  expect(await made.ended).toBe(0);
+  const settings = Object.fromEntries([...made.words().matchAll(/^ {7}([A-Z_]+)=(.+)$/gm)].map(([, ...pair]) => pair));
+  expect(settings).toMatchObject({ GITHUB_APP_ID: "4242", PUBLIC_URL: "http://agents.example.com" });
+  const slack = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_APP_TOKEN: "xapp-1" };
+  expect(parseConfig({ ...slack, ...settings }, "/").githubApp).toMatchObject({ appId: 4242, oauth: null });
+  expect(made.words()).toContain("link their GitHub account with a code");
+  rmSync(folder, { recursive: true, force: true });
 });
 
 test("without a public address the App has no webhook, and Ctrl-C makes nothing", async () => {
