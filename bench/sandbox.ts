@@ -4,8 +4,8 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { WALLS } from "#adapters/sandbox/local/bubblewrap.ts";
 import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
-import { SPARE_MS } from "#parts.ts";
 import type { SandboxProvider } from "#ports/sandbox.ts";
+import { SPARE_MS } from "#sandboxes.ts";
 import { type Bench, type Measured, ratios, spread } from "./report.ts";
 import { folder } from "./subject.ts";
 

@@ -29,6 +29,7 @@ interface Schema {
 const METHODS: Record<string, string> = {
   "agents.sessions.setStatus": "AgentsSessionsSetStatusArguments",
   "api.test": "APITestArguments",
+  "apps.manifest.export": "AppsManifestExportArguments",
   "apps.uninstall": "AppsUninstallArguments",
   "assistant.threads.setStatus": "AssistantThreadsSetStatusArguments",
   "auth.test": "AuthTestArguments",

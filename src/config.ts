@@ -72,7 +72,9 @@ export const Environment = z.object({
   ...slackSettings(secret, url),
   ...githubSettings(secret, url),
   ...linearSettings(secret, url),
-  npm_config_registry: url.describe("Package registry that runs may read; npm sets it from its own configuration."),
+  npm_config_registry: url.describe(
+    "Package registry that runs may read; `npm start` sets it from npm's own configuration, and elsewhere it is for you to set.",
+  ),
   BWRAP_PATH: z
     .string()
     .min(1)
@@ -129,10 +131,9 @@ export const Environment = z.object({
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info").describe("How much is logged."),
 });
 
-/** Every setting with its sentence, for the help and the documentation. npm's own are not set by people. */
+/** Every setting with its sentence, for the help and the documentation. */
 export const SETTINGS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(Environment.shape)
-    .filter(([name]) => !name.startsWith("npm_"))
     .map(([name, schema]): [string, string] => [name, schema.description ?? ""])
     .concat([
       [

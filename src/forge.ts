@@ -3,6 +3,7 @@ import path from "node:path";
 import { webUrlOf } from "#adapters/repo-host/github/addresses.ts";
 import type { Transport } from "#adapters/repo-host/github/client.ts";
 import { openAppKey, openSecret } from "#adapters/repo-host/github/key.ts";
+import type { AppFacts } from "#adapters/repo-host/github/preflight.ts";
 import { type LocalRepoHost, localRepoHost } from "#adapters/repo-host/local/host.ts";
 import type { Clock } from "#ports/clock.ts";
 import { type PullRequestChange, type RepoHost, RepoHostError } from "#ports/repo-host.ts";
@@ -11,9 +12,11 @@ import type { Core } from "#runs/core.ts";
 import type { Config } from "./config.ts";
 import { StartError } from "./parts.ts";
 
-/** A GitHub App that GitHub knows. */
+/** A GitHub App that GitHub did not deny. */
 export interface GithubApp {
   readonly appId: number;
+  /** What GitHub says of it; `unasked`: why it could not be asked, so that nothing is known. */
+  readonly said: AppFacts | { readonly unasked: string };
   readonly privateKey: Secret;
   readonly webhookSecret: Secret | null;
   /** As which people show whose account is theirs; `null`: not on GitHub's page. */
@@ -53,6 +56,7 @@ export async function examineForge(
     app === null
       ? null
       : { clientId: app.clientId, clientSecret: openSecret(app.clientSecret, "github_app_client_secret") };
+  const ours = { appId, privateKey, webhookSecret, oauth, apiUrl };
   try {
     const transport = { apiUrl, log: o.say, ...(o.pace === undefined ? {} : { pace: o.pace }) };
     // Octokit takes 150 ms to load, and a start without an App has no use for it.
@@ -67,13 +71,14 @@ export async function examineForge(
       const events = webhookSecret === null ? "no event: there is no GITHUB_WEBHOOK_SECRET" : facts.deaf.join(", ");
       o.say("GitHub does not tell us everything, and a timer looks every ten minutes", { app: facts.slug, events });
     }
+    return { ...ours, said: facts };
   } catch (cause) {
     if (!(cause instanceof RepoHostError)) throw cause;
     if (cause.code === "denied") throw new StartError(cause.message, { cause });
     // It may be away for a while; runs wait for it, and the rest of us need not.
     o.say("GitHub cannot be asked now", { error: cause.message });
+    return { ...ours, said: { unasked: cause.message } };
   }
-  return { appId, privateKey, webhookSecret, oauth, apiUrl };
 }
 
 export async function openForge(o: {

@@ -42,7 +42,6 @@ import {
   makeFolder,
   openDb,
   openGateway,
-  openSandboxes,
   openWorkspace,
   type Site,
   StartError,
@@ -50,6 +49,7 @@ import {
 } from "./parts.ts";
 import { gatewaySockets, serviceFile } from "./places.ts";
 import { openPolicyFeed, policyInForce } from "./policy-source.ts";
+import { openSandboxes } from "./sandboxes.ts";
 import { keptSecrets, siteOf } from "./site.ts";
 
 /** "gateway": it ends when we do. Whoever has another role keeps one alive; without this role it is left to the others. */
@@ -93,7 +93,8 @@ export async function openHouse(
   const port = o.roles.has("web")
     ? opening.adopt(await bind(site, config), (bound) => bound.close()).port
     : config.port;
-  const baseUrl = config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`;
+  const here = `http://${hostInUrl(config.host)}:${port}`;
+  const baseUrl = config.publicUrl ?? here;
   const inFolder =
     config.policyRepository === null
       ? opening.adopt(await openPolicyFeed(config, null, say), (feed) => feed.close())
@@ -103,7 +104,8 @@ export async function openHouse(
   const linear = await examineLinear(config, say);
   const images = imageFolders(config);
   const linkable = await linkableOf({ github, linear, baseUrl });
-  const sandboxes = await openSandboxes(config, images, () => keyIdOf(keys.receipts.publicKey));
+  const installation = () => keyIdOf(keys.receipts.publicKey);
+  const sandboxes = await openSandboxes(config, { imageFolder: images, installation, say });
   opening.defer(async () => await sandboxes[Symbol.asyncDispose]?.());
   // Up to here nothing was made: what a person has to mend leaves nothing behind.
   makeFolder(config.dataDir);
@@ -235,7 +237,7 @@ export async function openHouse(
       );
     site.fetch = front.pages.fetch;
     const service = serviceFile(config.dataDir);
-    writeFileSync(service, JSON.stringify({ url: `http://${hostInUrl(config.host)}:${port}` }), { mode: 0o600 });
+    writeFileSync(service, JSON.stringify({ url: here }), { mode: 0o600 });
     opening.defer(() => rmSync(service, { force: true }));
     await forge.local?.start();
     opening.defer(loop(say, "the outbox", (signal) => deliver(core, front.chat, outbox.wait, signal)));

@@ -49,7 +49,7 @@ export async function examineLinear(config: Pick<Config, "linear">, log: Core["l
     const names = "token" in config.linear.access ? "LINEAR_ACCESS_TOKEN" : "LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET";
     throw new StartError(
       cause.code === "unauthorised"
-        ? `Linear refuses ${names} (${cause.message}): copy them from the app's page in Linear's settings`
+        ? `Linear refuses ${names} (${cause.message}): copy them from the app's page in Linear's settings${"token" in config.linear.access ? "" : ", and switch on client credentials there"}`
         : `Linear cannot be used: ${cause.message}`,
       { cause },
     );

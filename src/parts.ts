@@ -15,20 +15,14 @@ import {
 import { type SlackSocket, slackSocket } from "#adapters/directory/slack-socket.ts";
 import { type GatewayProcess, keepGateway } from "#adapters/gateway/process.ts";
 import type { LocalRepoHost } from "#adapters/repo-host/local/host.ts";
-import { daytonaSandboxes } from "#adapters/sandbox/daytona/provider.ts";
-import { findNpm, npmCommand } from "#adapters/sandbox/local/npm.ts";
-import { localSandboxes } from "#adapters/sandbox/local/provider.ts";
+import { npmCommand } from "#adapters/sandbox/local/npm.ts";
 import { DatabaseInUse, takeLock } from "#db/lock.ts";
 import { openDatabase } from "#db/open.ts";
 import type { Gateway } from "#ports/gateway.ts";
-import type { SandboxProvider } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import type { Config } from "./config.ts";
 import { gatewayConfiguration, gatewayLog } from "./gateway-role.ts";
 import { gatewaySockets } from "./places.ts";
-
-/** A run's checks want two sandboxes, one after the other: the second finds its supervisor started. */
-export const SPARE_MS = 30_000;
 
 /** Something the person who starts us has to mend: one line with the fix. */
 export class StartError extends Error {
@@ -199,35 +193,6 @@ export function imageFolders(config: Config): (image: string) => Promise<string>
     going.set(image, one);
     return one;
   };
-}
-
-/** On this machine, or at Daytona where a key says so. `installation`: whose they are, among others at the same place. */
-export async function openSandboxes(
-  config: Config,
-  imageFolder: (image: string) => Promise<string>,
-  installation: () => string,
-): Promise<SandboxProvider & Partial<AsyncDisposable>> {
-  const { daytona, publicDoor, dataDir, bwrap } = config;
-  const common = { node: process.execPath, imageFolder };
-  const provider =
-    daytona === null
-      ? localSandboxes({
-          ...common,
-          stateDir: path.join(dataDir, "sandboxes"),
-          npm: findNpm(config.toolEnv),
-          spareMs: SPARE_MS,
-          ...(bwrap === null ? {} : { bwrap }),
-        })
-      : daytonaSandboxes({
-          ...common,
-          ...daytona,
-          installation,
-          folder: path.join(dataDir, "daytona"),
-          gatewayUrl: publicDoor?.url ?? null,
-        });
-  const { problems } = await provider.preflight();
-  if (problems.length > 0) throw new StartError(problems.map(({ what, fix }) => `${what}: ${fix}`).join("\n"));
-  return provider;
 }
 
 /** The wall's door, kept alive beside us; see `gateway-role.ts` for what it is. */

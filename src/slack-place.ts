@@ -22,6 +22,10 @@ export type SlackPlace = {
     | { readonly by: "http"; readonly signingSecret: Secret };
   /** Ends in "/"; `null`: slack.com's. */
   readonly apiUrl: string | null;
+  /** The app's own id; `null`: Slack is asked for it. */
+  readonly appId: string | null;
+  /** Of whoever made the app: reads its settings, for twelve hours. Doctor's alone. */
+  readonly configToken: Secret | null;
 } & (
   | { readonly botToken: Secret; readonly installs: null }
   | { readonly botToken: null; readonly installs: SlackInstalls }
@@ -56,6 +60,14 @@ export const slackSettings = <S extends z.ZodType<Secret | undefined>, U extends
       "Client ID of the Slack app: people sign in to the pages with Slack; without it the start link opens them.",
     ),
   SLACK_CLIENT_SECRET: secret("slack_client_secret").describe("Client secret of the Slack app."),
+  SLACK_CONFIG_TOKEN: secret("slack_config_token").describe(
+    "App configuration token (xoxe.xoxp-, good for twelve hours): `countersign doctor` reads the Slack app's settings with it, and nothing else does.",
+  ),
+  SLACK_APP_ID: z
+    .string()
+    .regex(/^A[A-Z0-9]{1,30}$/, "is not an app's id such as A0ACME")
+    .optional()
+    .describe("Id of the Slack app, for that; Slack is asked for it with SLACK_BOT_TOKEN when absent."),
   SLACK_API_URL: url.describe("Web API of a workspace that is not on slack.com, such as https://slack-gov.com/api/."),
   COUNTERSIGN_SLACK_WORKSPACES: z
     .string()
@@ -89,6 +101,8 @@ interface Settings {
   readonly SLACK_SIGNING_SECRET?: Secret | undefined;
   readonly SLACK_CLIENT_ID?: string | undefined;
   readonly SLACK_CLIENT_SECRET?: Secret | undefined;
+  readonly SLACK_CONFIG_TOKEN?: Secret | undefined;
+  readonly SLACK_APP_ID?: string | undefined;
   readonly SLACK_API_URL?: string | undefined;
   readonly COUNTERSIGN_SLACK_WORKSPACES: readonly string[];
   readonly COUNTERSIGN_TOKENS_KEY?: Secret | undefined;
@@ -101,7 +115,11 @@ const INTAKE = "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET";
 /** `null`: the local page stands in for it. A text says what is wrong, with the fix. */
 export function slackOf(e: Settings): SlackPlace | null | string {
   const { SLACK_BOT_TOKEN: botToken, SLACK_APP_TOKEN: appToken, SLACK_SIGNING_SECRET: signingSecret } = e;
-  const apiUrl = e.SLACK_API_URL?.replace(/\/?$/, "/") ?? null;
+  const common = {
+    apiUrl: e.SLACK_API_URL?.replace(/\/?$/, "/") ?? null,
+    appId: e.SLACK_APP_ID ?? null,
+    configToken: e.SLACK_CONFIG_TOKEN ?? null,
+  };
   const intake: SlackPlace["intake"] | null =
     appToken !== undefined
       ? { by: "socket", appToken, unused: signingSecret ?? null }
@@ -112,13 +130,13 @@ export function slackOf(e: Settings): SlackPlace | null | string {
   if (botToken !== undefined) {
     if (several !== null)
       return `SLACK_BOT_TOKEN is of one workspace, and ${several} is for when ${SEVERAL}: unset one of the two`;
-    if (intake !== null) return { botToken, installs: null, apiUrl, intake };
+    if (intake !== null) return { botToken, installs: null, ...common, intake };
     return "SLACK_BOT_TOKEN alone hears nothing: set SLACK_APP_TOKEN (Socket Mode: an app-level token with connections:write, xapp-…) or SLACK_SIGNING_SECRET with PUBLIC_URL (HTTP)";
   }
   if (several !== null) {
     const installs = installsOf(e, several, intake !== null);
     if (typeof installs === "string") return installs;
-    if (intake !== null) return { botToken: null, installs, apiUrl, intake };
+    if (intake !== null) return { botToken: null, installs, ...common, intake };
   }
   if (intake === null) return null;
   if (e.SLACK_CLIENT_ID !== undefined)

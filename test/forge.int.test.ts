@@ -52,7 +52,11 @@ function keyFile(text: string, mode = 0o600): { file: string } {
 test("an App that GitHub knows by its key is the forge, and nothing is said", async () => {
   const { said, app } = await examined({ key: keyFile(double.privateKey.reveal()) });
   expect(said).toEqual([]);
-  expect(app).toMatchObject({ appId: double.appId, apiUrl: double.apiUrl });
+  expect(app).toMatchObject({
+    appId: double.appId,
+    apiUrl: double.apiUrl,
+    said: { slug: "countersign-test", deaf: [] },
+  });
   const forge = await openForge({
     dataDir: folder,
     baseUrl: "http://127.0.0.1:3000",
@@ -102,6 +106,6 @@ test.each([
 
 test("a GitHub that cannot be reached now keeps nothing from starting", async () => {
   const { app, said } = await examined({ apiUrl: "http://127.0.0.1:9/api/v3" });
-  expect(app).toMatchObject({ appId: double.appId });
+  expect(app).toMatchObject({ appId: double.appId, said: { unasked: expect.stringMatching(/./) } });
   expect(said.join()).toContain("GitHub cannot be asked now");
 });

@@ -25,8 +25,9 @@ export interface DoctorCommand {
 }
 
 export const DOCTOR_HELP = `  countersign doctor [--json]
-      Looks at every setting, the way serve does, and at what Slack lets the app do: each missing scope, channel and
-      group, with its fix. Starts and changes nothing. Ends with 1 when something is wrong.`;
+      Looks at every setting, the way serve does, and at what Slack, GitHub, Linear and Daytona let us do: each missing
+      scope, event, setting, channel and group, with its fix. With SLACK_CONFIG_TOKEN the Slack app's own settings too.
+      Starts and changes nothing. Ends with 1 when something is wrong.`;
 
 const MARKS: Readonly<Record<Finding["level"], string>> = { ok: "ok   ", note: "note ", wrong: "WRONG" };
 

@@ -17,6 +17,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const WEBHOOK = "note: Which webhook and which of its events the app has is not looked at.";
+
 interface Report {
   readonly examined: readonly { readonly findings: readonly { readonly level: string; readonly what: string }[] }[];
 }
@@ -37,13 +39,16 @@ test("an app that Linear takes is fine; a missing scope and a policy that routes
   const linear = await linearDouble({ users: [], teams: [] });
   expect(await tickets({ ...SLACK, ...linear.settings })).toEqual([
     "ok: Linear takes our app, in Acme.",
+    WEBHOOK,
     "note: People link their account of Linear with a code that they write on a ticket.",
   ]);
   await linear.close();
-  const poor = await linearDouble({ users: [], teams: [], scopes: ["read", "write", "app:mentionable"] });
+  const poor = await linearDouble({ users: [], teams: [], scopes: ["read", "app:mentionable"] });
   expect(await tickets({ ...SLACK, ...poor.settings, COUNTERSIGN_POLICIES: folder })).toEqual([
     "ok: Linear takes our app, in Acme.",
-    "wrong: The Linear app lacks scopes: give it those in its settings: app:assignable.",
+    "wrong: The Linear app lacks the scope write, so nothing can be said on a ticket.",
+    "wrong: The Linear app lacks the scope app:assignable, so no ticket can be delegated to the app.",
+    WEBHOOK,
     "wrong: The policy routes no team of Linear, so that no ticket becomes a run.",
     "note: People link their account of Linear with a code that they write on a ticket.",
   ]);
@@ -66,5 +71,16 @@ test("a secret that Linear refuses is said without it", async () => {
   const [said] = await tickets({ ...SLACK, ...linear.settings, LINEAR_CLIENT_SECRET: "hunter2" });
   expect(said).toMatch(/^wrong: Linear refuses LINEAR_CLIENT_ID and LINEAR_CLIENT_SECRET/);
   expect(said).not.toContain("hunter2");
+  await linear.close();
+});
+
+test("what is not seen of a token that was made by hand is said", async () => {
+  const linear = await linearDouble({ users: [], teams: [] });
+  const { LINEAR_WEBHOOK_SECRET, LINEAR_API_URL } = linear.settings;
+  const byHand = { LINEAR_WEBHOOK_SECRET, LINEAR_API_URL, LINEAR_ACCESS_TOKEN: linear.token() };
+  expect((await tickets({ ...SLACK, ...byHand })).slice(0, 2)).toEqual([
+    "ok: Linear takes our app, in Acme.",
+    "note: LINEAR_ACCESS_TOKEN is used as it is: its scopes are not looked at, and nobody renews it.",
+  ]);
   await linear.close();
 });

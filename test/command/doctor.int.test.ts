@@ -1,10 +1,12 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { doctorCommand, type Examination, fine, wrong } from "#command/doctor.ts";
 import { examinationsOf } from "#doctor.ts";
 import { playgroundSeed, repositoryChannel } from "#playground/seed.ts";
+import type { JsonObject } from "#playground/slack/world.ts";
 import { EVENTS, FEATURES, scopesNeeded } from "#surfaces/slack/needs.ts";
 import { command } from "#test/command.ts";
 import { APP_TOKEN, openStage, type Stage } from "#test/playground/stage.ts";
@@ -12,6 +14,12 @@ import { APP_TOKEN, openStage, type Stage } from "#test/playground/stage.ts";
 /** Against a workspace whose app lacks what each test takes away. */
 let stage: Stage;
 let folder = "";
+const root = path.resolve(import.meta.dirname, "../..");
+/** What the app's settings are now, as Slack exports them; those of the documentation at first. */
+const whole = () => parse(readFileSync(path.join(root, "docs/slack-manifest.yaml"), "utf8")) as Manifest;
+let manifest = whole();
+let endsAt = Number.POSITIVE_INFINITY;
+const CONFIG = { SLACK_CONFIG_TOKEN: "xoxe.xoxp-1-for-tests" };
 const SIGNING = "0123456789abcdef0123456789abcdef";
 beforeAll(async () => {
   const away = repositoryChannel({ id: "C0AWAY", name: "away", topic: "The bot was not invited." });
@@ -19,10 +27,15 @@ beforeAll(async () => {
     over: "socket",
     eventsUrl: "http://127.0.0.1:1/unused",
     seed: playgroundSeed([{ ...away, members: ["U0ANA"] }]),
+    settings: {
+      token: CONFIG.SLACK_CONFIG_TOKEN,
+      endsAt: () => endsAt,
+      manifest: () => manifest as unknown as JsonObject,
+    },
   });
   folder = mkdtempSync(path.join(tmpdir(), "countersign-doctor-"));
   const policies = path.join(folder, "policies");
-  cpSync(path.resolve(import.meta.dirname, "../../policies"), policies, { recursive: true });
+  cpSync(path.join(root, "policies"), policies, { recursive: true });
   const org = path.join(policies, "org.yaml");
   const text = readFileSync(org, "utf8")
     .replace("C0SHOP: shop,", "C0SHOP: shop, C0AWAY: shop, C0GONE: shop,")
@@ -33,6 +46,19 @@ afterAll(async () => {
   await stage.close();
   rmSync(folder, { recursive: true, force: true });
 });
+
+interface Manifest {
+  features: Record<string, unknown> & {
+    app_home: Record<string, unknown>;
+    slash_commands: { command: string; url?: string }[];
+  };
+  oauth_config: { redirect_urls?: string[] };
+  settings: {
+    socket_mode_enabled: boolean;
+    event_subscriptions: { bot_events: string[]; request_url?: string };
+    interactivity: { is_enabled: boolean; request_url?: string };
+  };
+}
 
 interface Report {
   readonly ok: boolean;
@@ -164,14 +190,18 @@ describe("what no token can see", () => {
     const addresses = async (env: Readonly<Record<string, string>>) =>
       (await lines(env)).slice(SETTINGS.length).map((line) => line.split(": without it")[0]);
     const at = "https://agents.example.com";
-    expect(await addresses({})).toEqual([]);
-    expect(await addresses(app)).toEqual([`oauth_config.redirect_urls, ${at}/signin/slack`]);
+    const home = "features.app_home.messages_tab_read_only_enabled: false";
+    const socket = [home, "settings.socket_mode_enabled: true"];
+    expect(await addresses({})).toEqual(socket);
+    expect(await addresses(app)).toEqual([...socket, `oauth_config.redirect_urls, ${at}/signin/slack`]);
     expect(await addresses(several)).toEqual([
+      ...socket,
       `oauth_config.redirect_urls, ${at}/signin/slack`,
       `oauth_config.redirect_urls, ${at}/slack/oauth_redirect`,
       "Manage Distribution, a page of its own: public distribution",
     ]);
     expect(await addresses({ SLACK_APP_TOKEN: "", SLACK_SIGNING_SECRET: SIGNING, PUBLIC_URL: at })).toEqual([
+      home,
       "settings.socket_mode_enabled: false",
       `settings.event_subscriptions.request_url, ${at}/slack/events`,
       `settings.interactivity.request_url, ${at}/slack/interactivity`,
@@ -190,6 +220,126 @@ describe("what no token can see", () => {
     expect(await found(several, "slack.sign_in")).toMatchObject({ level: "ok", fix: null });
     const report = await doctor(app);
     expect(JSON.stringify(report)).not.toContain("hush");
+  });
+});
+
+describe("with the token of whoever made the app", () => {
+  afterEach(() => {
+    manifest = whole();
+    endsAt = Number.POSITIVE_INFINITY;
+  });
+  /** What is said of the app's settings, and whether it says that something is wrong. */
+  async function settingsFound(env: Readonly<Record<string, string>> = {}) {
+    const { slack, code, report } = await doctor({ ...CONFIG, ...env });
+    expect(JSON.stringify(report)).not.toContain(CONFIG.SLACK_CONFIG_TOKEN);
+    return { code, of: slack.filter(({ id }) => /^slack\.(event|setting|config_token|app_id)/.test(id)) };
+  }
+  const without = (key: string): Manifest => {
+    const made = whole();
+    const [last = "", ...path] = key.split(".").reverse();
+    const at = path.reverse().reduce<Record<string, unknown>>((part, name) => part[name] as typeof part, made as never);
+    delete at[last];
+    return made;
+  };
+
+  test("settings like those of the documentation have all that is needed", async () => {
+    expect((await settingsFound()).of).toEqual([
+      { level: "ok", id: "slack.events", what: expect.stringContaining("each of the 15 events"), fix: null },
+    ]);
+  });
+
+  test.each(Object.entries(EVENTS))(
+    "the missing event %s is named, with what fails and its fix",
+    async (event, need) => {
+      const all = manifest.settings.event_subscriptions.bot_events;
+      manifest.settings.event_subscriptions.bot_events = all.filter((one) => one !== event);
+      const { of, code } = await settingsFound();
+      expect(of).toEqual([
+        {
+          level: "wrong",
+          id: `slack.event.${event}`,
+          what: `The app's settings lack settings.event_subscriptions.bot_events, ${event}; without it ${need.for}.`,
+          fix: expect.stringContaining("docs/slack-manifest.yaml"),
+        },
+      ]);
+      expect(code).toBe(1);
+    },
+  );
+
+  test.each(Object.entries(FEATURES))("the missing feature %s is named", async (feature, need) => {
+    manifest = without(feature);
+    expect((await settingsFound()).of).toMatchObject([
+      { level: "wrong", id: `slack.setting.${feature}`, what: expect.stringContaining(need.for) },
+    ]);
+  });
+
+  test("a command of another name, a Home that nobody can write in and no Socket Mode are named", async () => {
+    manifest.features.slash_commands = [{ command: "/other" }];
+    manifest.features.app_home.messages_tab_read_only_enabled = true;
+    manifest.settings.socket_mode_enabled = false;
+    expect((await settingsFound()).of.map(({ id }) => id)).toEqual([
+      "slack.setting.features.slash_commands",
+      "slack.setting.features.app_home.messages_tab_read_only_enabled",
+      "slack.setting.settings.socket_mode_enabled",
+    ]);
+  });
+
+  test("each address that Slack has to know is compared, over HTTP and where people sign in", async () => {
+    const at = "https://agents.example.com";
+    const http = { SLACK_APP_TOKEN: "", SLACK_SIGNING_SECRET: SIGNING, PUBLIC_URL: at };
+    const env = { ...http, SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "hush" };
+    expect((await settingsFound(env)).of.map(({ id }) => id)).toEqual([
+      "slack.setting.settings.socket_mode_enabled",
+      "slack.setting.settings.event_subscriptions.request_url",
+      "slack.setting.settings.interactivity.request_url",
+      "slack.setting.features.slash_commands.url",
+      "slack.setting.oauth_config.redirect_urls/signin/slack",
+    ]);
+    manifest.settings.socket_mode_enabled = false;
+    manifest.settings.event_subscriptions.request_url = `${at}/slack/events`;
+    manifest.settings.interactivity.request_url = `${at}/slack/interactivity`;
+    manifest.features.slash_commands = [{ command: "/agent", url: `${at}/slack/commands` }];
+    for (const redirect of [`${at}/signin/slack`, `${at}/signin`, at]) {
+      manifest.oauth_config.redirect_urls = [redirect];
+      expect((await settingsFound(env)).of.map(({ level }) => level)).toEqual(["ok"]);
+    }
+    manifest.oauth_config.redirect_urls = [`${at}/sign`];
+    expect((await settingsFound(env)).of.map(({ level }) => level)).toEqual(["wrong"]);
+  });
+
+  test("what no manifest shows is still for a person to see", async () => {
+    const several = {
+      ...{ SLACK_CLIENT_ID: "1.2", SLACK_CLIENT_SECRET: "hush", PUBLIC_URL: "https://agents.example.com" },
+      ...{ SLACK_BOT_TOKEN: "", COUNTERSIGN_SLACK_WORKSPACES: "T0ACME" },
+      COUNTERSIGN_TOKENS_KEY: Buffer.alloc(32, 7).toString("base64"),
+    };
+    const { of } = await settingsFound({ ...several, SLACK_APP_ID: "A0AGENT" });
+    expect(of.at(-1)).toMatchObject({ level: "note", what: expect.stringContaining("Manage Distribution") });
+    expect((await settingsFound(several)).of[0]).toMatchObject({
+      ...{ level: "wrong", id: "slack.app_id" },
+      fix: expect.stringContaining("SLACK_APP_ID"),
+    });
+  });
+
+  test("a token that has ended, is another or may not see the app is said, with all there is to look for", async () => {
+    const said = async (env: Readonly<Record<string, string>>) => {
+      const { of, code } = await settingsFound(env);
+      expect([code, of[1]?.id, of[1]?.fix?.split("\n").length]).toEqual([1, "slack.events", 16]);
+      return of[0];
+    };
+    expect(await said({ SLACK_CONFIG_TOKEN: "xoxe-1-refresh" })).toMatchObject({ id: "slack.config_token.kind" });
+    expect(await said({ SLACK_CONFIG_TOKEN: "xoxe.xoxp-other" })).toMatchObject({
+      ...{ id: "slack.config_token", what: expect.stringContaining("invalid_auth") },
+      fix: expect.stringContaining("Your App Configuration Tokens"),
+    });
+    expect(await said({ SLACK_APP_ID: "A0OTHER" })).toMatchObject({
+      ...{ id: "slack.config_token.app", what: expect.stringContaining("A0OTHER: app_not_found") },
+    });
+    await withhold(["users:read"]);
+    expect(await said({})).toMatchObject({ id: "slack.app_id", what: expect.stringContaining("missing_scope") });
+    await withhold([]);
+    endsAt = 0;
+    expect(await said({})).toMatchObject({ id: "slack.config_token", what: expect.stringContaining("twelve hours") });
   });
 });
 

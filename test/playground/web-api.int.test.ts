@@ -173,6 +173,12 @@ test("a method whose scope was not granted is missing_scope, and every answer sa
   await expect(client.chat.postMessage({ channel: "C0SITE", text: "x" })).resolves.toMatchObject({ ok: true });
 });
 
+test("no token of the app shows its settings", async () => {
+  const settings = async (token: string) => (await call("apps.manifest.export", { app_id: "A0AGENT" }, token)).body;
+  expect(await settings("xoxb-for-tests")).toEqual({ ok: false, error: "not_allowed_token_type" });
+  expect(await settings("xoxe.xoxp-1")).toEqual({ ok: false, error: "invalid_auth" });
+});
+
 test("without Socket Mode there is no connection for any token", async () => {
   expect((await call("apps.connections.open", {})).body).toEqual({ ok: false, error: "not_allowed_token_type" });
   expect((await call("apps.connections.open", {}, "xapp-1")).body).toEqual({ ok: false, error: "invalid_auth" });

@@ -8,6 +8,7 @@ import { useHook } from "./hooks.ts";
 import type { House } from "./house.ts";
 import { openJournal } from "./journal.ts";
 import { openLive } from "./live.ts";
+import type { AppSettings } from "./methods/manifest.ts";
 import { type OpenidApp, openidRoutes } from "./openid.ts";
 import { PATHS, PERSON_COOKIE } from "./paths.ts";
 import { openSockets, type Sockets } from "./sockets.ts";
@@ -53,6 +54,8 @@ export interface PlaygroundOptions {
   readonly retryDelaysMs?: readonly number[];
   /** People can sign in to other pages with their account here; absent: they cannot. */
   readonly openid?: OpenidApp;
+  /** The app's settings can be read with its maker's token; absent: nobody's shows them. */
+  readonly settings?: AppSettings;
   readonly now?: () => number;
 }
 
@@ -130,7 +133,7 @@ export function startPlayground(o: PlaygroundOptions): Playground {
   const house: House = { world: journal.world, journal, deliveries, wire, now };
   const triggers = openTriggers(now);
   const socketMode = sockets === null || o.appToken === undefined ? null : { appToken: o.appToken, sockets };
-  const api = webApi({ house, botToken: o.botToken, triggers, socketMode });
+  const api = webApi({ house, botToken: o.botToken, triggers, socketMode, settings: o.settings ?? null });
   const live = openLive(house);
   const app = new Hono();
 

@@ -4,6 +4,7 @@ import type { House } from "./house.ts";
 import type { Method } from "./methods/call.ts";
 import { CHAT } from "./methods/chat.ts";
 import { CONVERSATIONS } from "./methods/conversations.ts";
+import { type AppSettings, exportManifest } from "./methods/manifest.ts";
 import { PEOPLE } from "./methods/people.ts";
 import { STREAM } from "./methods/stream.ts";
 import { THREADS } from "./methods/threads.ts";
@@ -54,6 +55,8 @@ export function webApi(o: {
   triggers: Triggers;
   /** `null`: the app has no app-level token, and Socket Mode is off. */
   socketMode: { readonly appToken: string; readonly sockets: Sockets } | null;
+  /** `null`: no token shows the app's settings. */
+  settings: AppSettings | null;
 }): WebApi {
   const { socketMode } = o;
   let granted = EVERY_SCOPE;
@@ -93,6 +96,15 @@ export function webApi(o: {
     const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
     const bearer = /^Bearer (.+)$/.exec(authorization)?.[1] ?? (typeof given.token === "string" ? given.token : "");
     if (method === "apps.connections.open") return openConnection(bearer);
+    if (method === "apps.manifest.export")
+      return exportManifest({
+        settings: o.settings,
+        appId: o.house.world.seed.app.id,
+        bearer,
+        isApps: [o.botToken, socketMode?.appToken ?? o.botToken].some((token) => sameText(bearer, token)),
+        given,
+        now: o.house.now(),
+      });
     if (!run || !knowsMethod(method)) return { ok: false, error: "unknown_method", req_method: method };
     if (socketMode !== null && method !== "auth.test" && sameText(bearer, socketMode.appToken))
       return { ok: false, error: "not_allowed_token_type" };

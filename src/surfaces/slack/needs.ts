@@ -14,6 +14,7 @@ interface Need {
 export const METHODS: Readonly<Record<string, Need>> = {
   "agents.sessions.setStatus": { scopes: ["chat:write", "assistant:write"], for: "threads show no native Stop button" },
   "auth.test": { scopes: [], for: "nothing works" },
+  "bots.info": { scopes: ["users:read"], for: "doctor has to be told the app's id" },
   "chat.postEphemeral": { scopes: ["chat:write"], for: "nobody is answered" },
   "chat.postMessage": { scopes: ["chat:write"], for: "nobody is answered" },
   "chat.update": { scopes: ["chat:write"], for: "messages stay as they were posted" },
@@ -47,6 +48,11 @@ export const METHODS: Readonly<Record<string, Need>> = {
 /** App-level scopes of the token that opens sockets. */
 export const APP_METHODS: Readonly<Record<string, Need>> = {
   "apps.connections.open": { scopes: ["connections:write"], for: "Slack's requests do not reach us over Socket Mode" },
+};
+
+/** What doctor asks as whoever made the app, with an app configuration token. */
+export const OWNER_METHODS: Readonly<Record<string, Need>> = {
+  "apps.manifest.export": { scopes: [], for: "doctor cannot see which events and features the app has" },
 };
 
 /** What an app that several workspaces install asks of Slack by its own secret, or by a token that it gives back. */

@@ -42,6 +42,8 @@ export async function githubDouble(o: {
   readonly installed: readonly string[];
   readonly people: readonly string[];
   readonly permissions?: Readonly<Record<string, string>>;
+  /** What the App subscribes to; everything we wait for when absent. */
+  readonly events?: readonly string[];
 }) {
   const folder = await mkdtemp(path.join(tmpdir(), "github-double-"));
   const [home, root] = [path.join(folder, "home"), path.join(folder, "git")];
@@ -82,7 +84,7 @@ export async function githubDouble(o: {
             slug: "countersign-test",
             name: "Countersign test",
             permissions: o.permissions ?? PERMISSIONS,
-            events: ["pull_request", "pull_request_review", "check_suite"],
+            events: [...(o.events ?? ["pull_request", "pull_request_review", "check_suite"])],
             webhook_url: `${url}/hooks`,
             webhook_secret: webhookSecret,
             installations: [

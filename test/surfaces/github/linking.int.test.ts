@@ -56,6 +56,7 @@ async function opened(): Promise<GithubWebhooks> {
       webhookSecret: new Secret("webhook", SECRET),
       oauth: null,
       apiUrl: "https://api.github.com",
+      said: { unasked: "nobody is asked here" },
     },
     directory,
     signIn: false,

@@ -3,7 +3,15 @@ import path from "node:path";
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { APP_METHODS, EVENTS, FEATURES, METHODS, OAUTH_METHODS, scopesNeeded } from "#surfaces/slack/needs.ts";
+import {
+  APP_METHODS,
+  EVENTS,
+  FEATURES,
+  METHODS,
+  OAUTH_METHODS,
+  OWNER_METHODS,
+  scopesNeeded,
+} from "#surfaces/slack/needs.ts";
 
 /** docs/slack-manifest.yaml, the code and Slack's own types say the same. */
 const root = path.resolve(import.meta.dirname, "..", "..", "..");
@@ -51,16 +59,16 @@ test("the schema of a manifest refuses a misspelt key and an unknown event", () 
 });
 
 test("the table of methods is what the code calls", () => {
-  const families = "agents|apps|assistant|auth|chat|conversations|oauth|reactions|usergroups|users|views";
+  const families = "agents|apps|assistant|auth|bots|chat|conversations|oauth|reactions|usergroups|users|views";
   const called = [
     ...code.matchAll(
-      new RegExp(`(?:\\b(?:anonymous|client|urgent|progress|reads)|\\))\\.((?:${families})\\.[A-Za-z0-9.]+)`, "g"),
+      new RegExp(`(?:\\b(?:anonymous|bot|client|urgent|progress|reads)|\\))\\.((?:${families})\\.[A-Za-z0-9.]+)`, "g"),
     ),
   ]
     .map((match) => match[1])
     .filter((name) => name !== undefined);
   expect([...new Set(called)].sort()).toEqual(
-    [METHODS, APP_METHODS, OAUTH_METHODS].flatMap((table) => Object.keys(table)).sort(),
+    [METHODS, APP_METHODS, OAUTH_METHODS, OWNER_METHODS].flatMap((table) => Object.keys(table)).sort(),
   );
 });
 

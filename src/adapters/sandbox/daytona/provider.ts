@@ -3,6 +3,7 @@ import { checkHeld, checkSpec } from "#adapters/sandbox/spec.ts";
 import { type Clock, systemClock } from "#ports/clock.ts";
 import {
   type Capabilities,
+  type Problem,
   type Sandbox,
   SandboxError,
   type SandboxProvider,
@@ -54,13 +55,21 @@ const CAPABILITIES: Capabilities = {
   limits: { cpu: "advisory", memory: "advisory", pids: "none", disk: "advisory" },
 };
 
+export interface HostedSandboxes extends SandboxProvider, AsyncDisposable {
+  /**
+   * Shows Daytona the key, once: `preflight` is asked before each run and calls nobody. `null`: Daytona takes it. Throws
+   * "unavailable" when it does not say.
+   */
+  keyProblem(): Promise<Problem | null>;
+}
+
 /**
  * Sandboxes at Daytona. Found again by labels alone: nothing about them is kept here. Inside runs the same runner as in
  * a local sandbox, and the only name that can be reached from there is our gateway's; a sandbox from which anything else
  * answers is refused and removed. `SandboxSpec.gateway` says whether there is a way out; where it leads is `gatewayUrl`,
  * since a socket of this machine is nothing to a machine elsewhere.
  */
-export function daytonaSandboxes(o: DaytonaOptions): SandboxProvider & AsyncDisposable {
+export function daytonaSandboxes(o: DaytonaOptions): HostedSandboxes {
   const vendor = daytonaVendor(o);
   const clock = o.clock ?? systemClock;
   const patience = o.patience ?? { pause: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}) };
@@ -220,6 +229,28 @@ export function daytonaSandboxes(o: DaytonaOptions): SandboxProvider & AsyncDisp
     async preflight() {
       const problem = await gatewayProblem(o.gatewayUrl, o.apiUrl, o.resolve);
       return { capabilities: CAPABILITIES, problems: problem === null ? [] : [problem] };
+    },
+    async keyProblem() {
+      try {
+        await vendor.greet();
+        return null;
+      } catch (error) {
+        const kind = error instanceof VendorError ? error.kind : null;
+        // Whoever has made too many calls was known before they were counted.
+        if (kind === "throttled") return null;
+        const why = error instanceof Error ? error.message : String(error);
+        if (kind === "refused")
+          return {
+            what: `Daytona refuses DAYTONA_API_KEY (${why})`,
+            fix: "Make a key in Daytona's dashboard, with rights to create, list and delete sandboxes, and see that DAYTONA_API_URL is the platform it was made at.",
+          };
+        if (kind === "not_found")
+          return {
+            what: `there is no API of Daytona's at ${o.apiUrl} (${why})`,
+            fix: "Correct DAYTONA_API_URL, or unset it for Daytona's own.",
+          };
+        throw named(error, "Daytona does not say whether it takes DAYTONA_API_KEY");
+      }
     },
     async create(spec, signal) {
       signal.throwIfAborted();

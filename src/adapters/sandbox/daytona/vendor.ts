@@ -6,6 +6,8 @@ import type { Secret } from "#ports/secret.ts";
  * a second. What it says goes out of here in our words, so that the next version of it is another file like this one.
  */
 export interface Vendor extends AsyncDisposable {
+  /** One call that changes nothing and that only a key of the organisation's is answered. */
+  greet(): Promise<void>;
   /** Resolves when it is started. What is left after a throw, `VendorError.kind` says. */
   create(order: VendorOrder): Promise<Box>;
   /** `null`: there is none, or it is being destroyed. `id`: or its name. */
@@ -151,6 +153,10 @@ export function daytonaVendor(o: VendorOptions): Vendor {
   }
 
   return {
+    async greet() {
+      const daytona = await client();
+      await said(() => daytona.list({ limit: 1 }).next());
+    },
     async create({ name, base, labels, ttlMinutes, reach }) {
       const daytona = await client();
       const common = {
