@@ -19,12 +19,12 @@ COPY db ./db
 COPY images ./images
 COPY policies ./policies
 # The root may be read-only: what npm keeps when it installs an agent goes beside the data.
-ENV NODE_ENV=production COUNTERSIGN_DATA=/data HOST=0.0.0.0 PORT=3000 npm_config_cache=/data/npm
+ENV NODE_ENV=production COUNTERSIGN_DATA=/data HOST=0.0.0.0 PORT=3000 COUNTERSIGN_HEALTH_PORT=3001 npm_config_cache=/data/npm
 USER node
 VOLUME ["/data"]
 EXPOSE 3000 8443
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.COUNTERSIGN_HEALTH_PORT}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tini", "--", "node", "src/main.ts"]
 CMD ["serve"]

@@ -37,6 +37,8 @@ export async function pgBossEngine(o: EngineOptions): Promise<Engine> {
   const timers: NodeJS.Timeout[] = [];
   const stops: (() => void)[] = [];
   let pulsing: Promise<void> | null = null;
+  /** `performance.now()`. */
+  let looked: number | null = null;
 
   const poke = (queue: string | null) => {
     for (const worker of workers) if (queue === null || worker.queue === queue) worker.poke();
@@ -61,6 +63,7 @@ export async function pgBossEngine(o: EngineOptions): Promise<Engine> {
     await Promise.all(workers.map((worker) => worker.heartbeat()));
     if (database.kind === "postgres") await reap(boss, db);
     for (const queue of await readyQueues(db)) poke(queue);
+    looked = performance.now();
   }
 
   return {
@@ -89,6 +92,7 @@ export async function pgBossEngine(o: EngineOptions): Promise<Engine> {
       });
       every(FORGET_MS, () => forget(db));
       poke(null);
+      looked = performance.now();
     },
 
     async schedule(name, everyMs, job) {
@@ -128,6 +132,7 @@ export async function pgBossEngine(o: EngineOptions): Promise<Engine> {
       const stats: EngineStats = {
         queued: { tick: 0, agent: 0, control: 0 },
         active: { tick: 0, agent: 0, control: 0 },
+        lookedMsAgo: looked === null ? null : performance.now() - looked,
       };
       for (const row of rows<{ name: string; active: boolean; n: number }>(counted)) {
         const queue = QUEUES.find((name) => name === row.name);

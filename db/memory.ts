@@ -111,7 +111,7 @@ export function memoryEngine(): Engine {
         agent: of.get("agent")?.size ?? 0,
         control: of.get("control")?.size ?? 0,
       });
-      return { queued: count(queued), active: count(active) };
+      return { queued: count(queued), active: count(active), lookedMsAgo: handlers === null ? null : 0 };
     },
   };
 }

@@ -44,6 +44,15 @@ export const Environment = z.object({
     .max(65_535)
     .default(3000)
     .describe("Port of the pages and of Slack's requests."),
+  COUNTERSIGN_HEALTH_PORT: z.coerce
+    .number({ error: "is not a number" })
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe(
+      "Port of this machine alone at which a process of any role answers GET /health, for a health check; none when absent. The image has 3001.",
+    ),
   HOST: z.string().default("127.0.0.1").describe("Address to listen on. The local Slack page accepts only loopback."),
   PUBLIC_URL: url.describe("Address that people open, when it is not http://HOST:PORT."),
   COUNTERSIGN_DATA: z.string().default(".countersign").describe("Folder of everything we keep."),
@@ -145,6 +154,10 @@ export const SETTINGS: Readonly<Record<string, string>> = Object.fromEntries(
 
 export interface Config {
   readonly port: number;
+  /** `null`: nobody asks how we are. */
+  readonly healthPort: number | null;
+  /** The environment of a gateway that we start: ours, without that port. A function, as it has every secret in plain text. */
+  readonly gatewayEnv: () => Readonly<Record<string, string | undefined>>;
   readonly host: string;
   readonly publicUrl: string | null;
   /** Absolute. */
@@ -313,6 +326,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, c
   const openai = e.OPENAI_API_KEY !== undefined || e.OPENAI_BASE_URL !== undefined;
   return {
     port: e.PORT,
+    healthPort: e.COUNTERSIGN_HEALTH_PORT ?? null,
+    gatewayEnv: () => ({ ...env, COUNTERSIGN_HEALTH_PORT: "" }),
     host: e.HOST,
     publicUrl: e.PUBLIC_URL?.replace(/\/$/, "") ?? null,
     dataDir,

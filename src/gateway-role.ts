@@ -3,11 +3,13 @@ import { flushCompileCache } from "node:module";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { markOf, recordProcess } from "#adapters/gateway/process.ts";
+import { gatewayClient } from "#gateway/client.ts";
 import { startGateway } from "#gateway/serve.ts";
 import type { PublicDoor } from "#gateway/settings.ts";
 import { startScriptedModel } from "#playground/model/server.ts";
 import { digest } from "#policy/digest.ts";
 import type { Config } from "./config.ts";
+import { gatewaySign, openHealth } from "./health.ts";
 import { gatewaySockets } from "./places.ts";
 import { keptSecrets } from "./site.ts";
 
@@ -46,6 +48,8 @@ function publicDoor({ publicDoor: place }: Config): PublicDoor | null {
 export async function gatewayRole(config: Config, stop: Promise<void>, o: { orphanMs?: number } = {}): Promise<number> {
   const { stateDir, dataSocket, adminSocket } = gatewaySockets(config.dataDir);
   await using parts = new AsyncDisposableStack();
+  const { healthPort } = config;
+  const health = healthPort === null ? null : parts.adopt(await openHealth(healthPort), (one) => one.close());
   // Beside the gateway and not beside the control plane: killing that one must cut no model call.
   const scripted =
     config.agent === "demo" ? parts.adopt(await startScriptedModel({ port: 0 }), (model) => model.close()) : null;
@@ -71,6 +75,7 @@ export async function gatewayRole(config: Config, stop: Promise<void>, o: { orph
     (running) => running.close(),
   );
   recordProcess(stateDir, gatewayConfiguration(config));
+  health?.watch([gatewaySign(gatewayClient({ adminSocket, dataSocket }))]);
   flushCompileCache(); // Before a kill can come.
   await Promise.race([stop, gateway.orphaned]);
   // What is under way gets a moment; a gateway that no longer listens but still lives would keep the next one away.

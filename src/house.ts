@@ -29,6 +29,7 @@ import { apiOf, type Config, hostInUrl } from "./config.ts";
 import { decisionRoutes, keptPolicies, lookRoutes } from "./decisions.ts";
 import { examineForge, openForge } from "./forge.ts";
 import { type Front, openFront } from "./front.ts";
+import { gatewaySign, openHealth, webSign, workerSign } from "./health.ts";
 import { examineLinear } from "./linear.ts";
 import { linkableOf } from "./links.ts";
 import { configuredSecrets, knownAs, openLog } from "./log.ts";
@@ -87,6 +88,9 @@ export async function openHouse(
   const keyFolder = path.join(config.dataDir, "keys");
   usable(config.dataDir);
   examineKeys(keyFolder);
+  const { healthPort } = config;
+  const health =
+    healthPort === null ? null : opening.adopt(await openHealth(healthPort), (listening) => listening.close());
   const site: Site = {
     fetch: () => new Response("Countersign is starting.\n", { status: 503, headers: { "retry-after": "1" } }),
   };
@@ -257,6 +261,11 @@ export async function openHouse(
     );
     front.begin();
   }
+  health?.watch([
+    ...(o.roles.has("web") ? [webSign(here)] : []),
+    ...(o.roles.has("worker") ? [workerSign(engine)] : []),
+    ...(o.roles.has("gateway") ? [gatewaySign(gateway)] : []),
+  ]);
   const parts = opening.move();
   return { welcome: front.welcome, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }

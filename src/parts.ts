@@ -209,6 +209,7 @@ export async function openGateway(config: Config, gateway: Gateway, log: Core["l
         const child = spawn(process.execPath, [path.join(root, "src", "main.ts"), "serve", "--roles", "gateway"], {
           detached: true,
           stdio: ["ignore", out, out],
+          env: config.gatewayEnv(),
         });
         child.unref();
         return child;

@@ -67,6 +67,7 @@ export const ROOTS = [
   "doctor-sandboxes",
   "doctor-slack",
   "doctor-tickets",
+  "health",
   "hosted-place",
   "linear-place",
   "linear",

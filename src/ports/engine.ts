@@ -16,6 +16,8 @@ export interface Handlers {
 export interface EngineStats {
   queued: Record<Queue, number>;
   active: Record<Queue, number>;
+  /** Since this process last looked for jobs by itself and the store answered; `null`: it works on none. */
+  lookedMsAgo: number | null;
 }
 
 /**

@@ -78,6 +78,13 @@ export function engineContract(
       expect(seen.seen).toEqual([`tick ${run}`, `agent ${run}`, `control ${run}`]);
     });
 
+    test("an engine that works says when it last looked for jobs, and one that does not has never looked", async () => {
+      const idle = await bench.engine();
+      working.push(idle);
+      expect((await idle.stats()).lookedMsAgo).toBeNull();
+      expect((await (await start({})).stats()).lookedMsAgo).toBeGreaterThanOrEqual(0);
+    });
+
     test("a transaction that rolls back wakes nobody", async () => {
       const [never, run] = [randomUUID(), randomUUID()];
       const seen = witness();
