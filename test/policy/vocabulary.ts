@@ -34,12 +34,9 @@ const subjects = {
   "git.path": path.map((names) => ({ "git.path": names })),
   "git.size": size.map((bounds) => ({ "git.size": bounds })),
   command: command.map((names) => ({ command: names })),
-  action: fc.record(
-    {
-      action: some("run.start", "pr.open", "pr.update", "issue.comment", "package.install"),
-      draft: fc.boolean(),
-    },
-    { requiredKeys: ["action"] },
+  action: fc.oneof(
+    some("run.start", "pr.open", "pr.update", "issue.comment", "package.install").map((names) => ({ action: names })),
+    fc.record({ action: some("pr.open", "pr.*"), draft: fc.boolean() }),
   ),
   "egress.host": fc.record({ "egress.host": host, methods, paths: urls }, { requiredKeys: ["egress.host"] }),
   "secret.name": secret.map((names) => ({ "secret.name": names })),

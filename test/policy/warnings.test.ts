@@ -22,6 +22,11 @@ test("a denial that spares something, or speaks of one repository, makes no rule
   expect(warnings(elsewhere)).toEqual([]);
 });
 
+test("leaving draft beside a question about opening one is no dead rule", () => {
+  const both = `${GRANTED}  - {ask: {action: pr.open, draft: true}, from: group:leads}\n  - allow: {action: pr.open, draft: false}\n`;
+  expect(warnings(both)).toEqual([]);
+});
+
 test("a trial that is over is said once the day is known", () => {
   const trial = `${GRANTED}trial: {until: 2026-12-15, rules: [{deny: {git.path: docs/**}}]}\n`;
   expect(warnings(trial)).toEqual([]);
@@ -58,6 +63,11 @@ test.each([
     "a rule on trial that is in force already",
     `${inShop}trial: {until: 2027-01-31, rules: [{ask: {git.path: docs/**}, from: group:leads, in: acme/shop}]}\n`,
     "teams/shop.yaml:8:36 never decides: teams/shop.yaml:7:5 says the same",
+  ],
+  [
+    "leaving draft, where people are asked before a pull request is opened",
+    "  - {ask: {action: pr.open}, from: group:leads}\n  - allow: {action: pr.open, draft: false}\n",
+    'teams/shop.yaml:8:5 never decides: teams/shop.yaml:7:5 asks, and nobody is asked about leaving draft - write "draft: true" beside its pr.open',
   ],
   [
     "a check of a repository that the team is not granted",

@@ -44,6 +44,22 @@ export function actionPoints(pattern: string): readonly Point[] {
   return [...new Set([...named.map(actionPoint), ...(never ? (["publish"] as const) : [])])];
 }
 
+/** The action that is another one with a draft than without. */
+const DRAFTED = "pr.open";
+
+/** Whether one of these patterns names it. */
+export function isDrafted(patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => matchesText(pattern, DRAFTED));
+}
+
+/** What is wrong with `draft` beside these actions, or null. A question that nobody would be put must not look like one. */
+export function draftProblem(effect: Effect, draft: boolean, patterns: readonly string[]): string | null {
+  const other = patterns.find((pattern) => !isDrafted([pattern]));
+  if (other !== undefined) return `"draft" belongs to ${DRAFTED} - write ${other} as a rule of its own, without it`;
+  if (effect !== "ask" || draft) return null;
+  return 'nobody is asked about leaving draft, a person does that on the forge - leave "draft" out to ask before a pull request is opened, or allow it to leave draft once every check is green';
+}
+
 /** What is wrong with an action in a rule, or null. An action that nothing enforces must not look enforced. */
 export function actionProblem(effect: Effect, pattern: string): string | null {
   const names = Object.keys(ACTIONS);

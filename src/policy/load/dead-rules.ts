@@ -1,3 +1,4 @@
+import { isDrafted } from "#policy/decide/actions.ts";
 import type { EgressRule } from "#policy/egress.ts";
 import { containsPath, containsText, fold, matchesText, pathGlob } from "#policy/match/glob.ts";
 import { containsHost } from "#policy/match/hosts.ts";
@@ -61,6 +62,18 @@ const spared = ({ subject, globs, except }: Rule): string | null =>
     ? "its exceptions spare all that it names"
     : null;
 
+/** A question that is put before a pull request is opened holds its leaving draft too, about which nobody is asked. */
+function staysDraft(rule: Rule, rules: readonly Rule[]): string | null {
+  if (rule.effect !== "allow" || rule.draft !== false) return null;
+  const by = rules.find(
+    ({ effect, subject, globs, except, draft }) =>
+      effect === "ask" && subject === "action" && draft === null && isDrafted(globs) && !isDrafted(except),
+  );
+  return by === undefined
+    ? null
+    : `${by.ref.at} asks, and nobody is asked about leaving draft - write "draft: true" beside its pr.open`;
+}
+
 const hasModels = (team: Team): boolean => team.presets.some(({ name }) => opensModels(name));
 
 /** Grants of hosts that a denial takes away whole. */
@@ -90,6 +103,7 @@ function deadOfTeam(policy: Policy, team: Team): PolicyProblem[] {
       denied(rule, denials) ??
       again(rule, first) ??
       spared(rule) ??
+      staysDraft(rule, [...policy.always, ...team.rules]) ??
       (where === null ? null : `the team is granted no ${where}`) ??
       (rule.subject === "model" && !hasModels(team)
         ? "the team is granted no model's API, like {preset: model-openai}"

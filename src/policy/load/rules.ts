@@ -1,4 +1,4 @@
-import { actionProblem } from "#policy/decide/actions.ts";
+import { actionProblem, draftProblem } from "#policy/decide/actions.ts";
 import { askOf } from "#policy/decide/ask.ts";
 import { hint } from "#policy/match/nearest.ts";
 import {
@@ -85,8 +85,12 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
       .replace(/, ([^,]*)$/, " and $1");
     complain(source.keyAt([...path, "in"]), `"in" limits ${limited} - a ${subject} has no repository`);
   }
-  if (rule.draft !== null && subject !== "action") {
-    complain(source.keyAt([...path, effect, "draft"]), '"draft" belongs to an action - remove it here');
+  if (rule.draft !== null) {
+    const problem =
+      subject === "action"
+        ? draftProblem(effect, rule.draft, rule.globs)
+        : '"draft" belongs to an action - remove it here';
+    if (problem !== null) complain(source.keyAt([...path, effect, "draft"]), problem);
   }
   for (const key of ["methods", "paths"] as const) {
     if (rule[key].length > 0 && subject !== "egress.host") {
