@@ -104,7 +104,7 @@ export const TOOLS: Readonly<Record<string, Tool>> = {
     description: "Get a web address.",
     parameters: object({ url: words("http or https address") }, ["url"]),
     title: (input) => `Fetch ${said(input, "url")}`,
-    asks: never,
+    asks: () => true,
     async run(session, input) {
       const url = said(input, "url");
       const proxy = url.startsWith("https:") ? process.env.HTTPS_PROXY : process.env.HTTP_PROXY;

@@ -155,6 +155,12 @@ describe("the demo agent", () => {
       "t1",
       "Please replace “teh” with “the” in README.md, run `ls`, then fetch https://blocked.example/x",
     );
+    const before = await eventsUntil(agent, is("permission.asked"));
+    // To look is no question; to leave the sandbox is one, which policy answers.
+    expect(only(before, "permission.asked")).toMatchObject([
+      { toolKind: "fetch", title: "Fetch https://blocked.example/x", command: null },
+    ]);
+    await agent.answer(only(before, "permission.asked")[0]?.ask ?? "", "allow");
     const told = await eventsUntil(agent, ended("t1"));
     expect(await inTree("README.md")).toBe("# Hi\n\nthe start\n");
     expect(
@@ -162,7 +168,6 @@ describe("the demo agent", () => {
         .at(-1)
         ?.entries.map((entry) => entry.status),
     ).toEqual(["complete", "complete", "in_progress"]);
-    expect(only(told, "permission.asked")).toEqual([]);
     expect(messageOf(told)).toContain("README.md: “teh” is now “the”.");
     expect(messageOf(told)).toContain(
       "blocked.example is blocked: No rule of this run's policy names this destination.",

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { opencode } from "#adapters/agent/profiles.ts";
 import { startScriptedModel } from "#playground/model/server.ts";
-import type { Agent } from "#ports/agent.ts";
+import type { Agent, AgentEvent } from "#ports/agent.ts";
 import { ended, eventsUntil, is, messageOf, only } from "#test/contracts/agent.ts";
 import { openCodeImage } from "#test/fixtures/acp/opencode-image.ts";
 import { marked, type RealWorld, realWorld } from "#test/fixtures/acp/world.ts";
@@ -64,6 +64,9 @@ describe.skipIf(image === null)("the real OpenCode", { timeout: PATIENCE_MS }, (
     expect(await fromTree("README.md")).toBe("# Demo\n\nthe start, the end\n");
     expect(await readdir(path.join(world.sandbox.workdir, "build"))).toEqual(["x"]);
     await agent.answer(ask?.ask ?? "", "allow");
+    const fetches = (event: AgentEvent) => event.kind === "permission.asked" && event.toolKind === "fetch";
+    const [, last] = only(await eventsUntil(agent, fetches), "permission.asked");
+    await agent.answer(last?.ask ?? "", "allow");
     const told = await eventsUntil(agent, ended("t1"));
     expect(only(told, "agent.plan").length).toBeGreaterThan(0);
     expect(only(told, "file.changed")).toEqual([{ kind: "file.changed", path: "README.md" }]);
@@ -71,8 +74,13 @@ describe.skipIf(image === null)("the real OpenCode", { timeout: PATIENCE_MS }, (
       "Read README.md",
       "Edit README.md",
       "rm -r build",
-      "Webfetch https://blocked.example/",
+      "Fetch https://blocked.example/",
     ]);
+    expect(only(told, "permission.asked").at(-1)).toMatchObject({
+      toolKind: "fetch",
+      title: "Fetch https://blocked.example/",
+      command: null,
+    });
     await expect(readdir(path.join(world.sandbox.workdir, "build"))).rejects.toThrow("ENOENT");
     expect(messageOf(told)).toContain("https://blocked.example/ could not be fetched: it answered 403");
   });

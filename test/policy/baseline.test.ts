@@ -158,6 +158,8 @@ test("editing inside the allowed paths, pushing to the run's branch and opening 
     { subject: "action", action: "pr.open", draft: true },
     { subject: "action", action: "pr.update" },
     { subject: "tool", tool: "shell" },
+    { subject: "tool", tool: "browser" },
+    { subject: "tool", tool: "edit" },
   ];
   expect(decide(policy, { team: "shop", objects }).outcome).toBe("allow");
 });
@@ -196,6 +198,7 @@ test("the baseline is explained like any rule: with its sentence, its reason and
         { at: "baseline", text: "allow command *", says: "decides", why: expect.stringContaining("sandbox") },
       ],
     },
+    { outcome: "allow", points: ["protocol"], considered: [{ at: "baseline", text: "allow tool *", says: "decides" }] },
   ]);
   const branch = explain(policy, {
     team: "shop",

@@ -11,6 +11,7 @@ test.each([
   ["call POST http://api.example.com:8080/x", { http: "POST http://api.example.com:8080/x" }],
   ["use the model gpt-5", { model: "gpt-5" }],
   ["use secret prod/db", { secret: "prod/db" }],
+  ["use the tool browser", { tool: "browser" }],
   ["open a pull request", { action: "pr.open", draft: true }],
   ["merge it myself", { action: "pr.merge" }],
   ["deploy", { action: "deploy.production" }],
@@ -18,7 +19,7 @@ test.each([
   expect(whatIsTried(text, "acme/shop")).toEqual(tried);
 });
 
-test.each(["have a pony?", "", "change", "reach the stars tonight", "use force"])(
+test.each(["have a pony?", "", "change", "reach the stars tonight", "use force", "use the tool brwser"])(
   "%j is nothing that can be tried",
   (text) => {
     expect(whatIsTried(text, "acme/shop")).toBeNull();

@@ -56,8 +56,10 @@ const FILE_GLOBS = [
 ];
 const ACTIONS = ["run.start", "pr.open", "pr.update", "issue.comment", "package.install"];
 const ACTION_GLOBS = [...ACTIONS, "run.st*", "issue.*"];
-const TOOLS = ["shell", "browser", "browse"];
+const TOOLS = ["shell", "browser"];
 const TOOL_GLOBS = [...TOOLS, "brow*", "*"];
+/** What agents ask under beside: only a wildcard names it. */
+const ASKED = [...TOOLS, "browse", "edit"];
 const HOSTS = ["api.example.com", "a.api.example.com", "example.com", "docs.example.com"];
 const HOST_GLOBS = ["api.example.com", "*.example.com", "**.example.com", "docs.example.com", "*.api.example.com"];
 const METHODS = ["GET", "POST", "PUT"];
@@ -116,7 +118,7 @@ export const object: fc.Arbitrary<PolicyObject> = fc.oneof(
     path: fc.constantFrom(...FILES),
   }),
   fc.record({ subject: fc.constant("action" as const), action: fc.constantFrom(...ACTIONS), draft: fc.boolean() }),
-  fc.record({ subject: fc.constant("tool" as const), tool: fc.constantFrom(...TOOLS) }),
+  fc.record({ subject: fc.constant("tool" as const), tool: fc.constantFrom(...ASKED) }),
   fc.record({
     subject: fc.constant("egress" as const),
     host: fc.constantFrom(...HOSTS),

@@ -117,9 +117,13 @@ test("a command that people are asked about is one decision for each time the ag
   const run = await house.until("working");
   await house.answer(BO, (await house.question(run)).id);
   await house.until("answered");
+  const objects = [
+    { subject: "command", command: "rm -rf build" },
+    { subject: "tool", tool: "shell" },
+  ];
   expect(await decisions(run, "command")).toMatchObject([
-    { outcome: "ask", request: { objects: [{ subject: "command", command: "rm -rf build" }] } },
-    { outcome: "ask", request: { objects: [{ subject: "command", command: "rm -rf build" }] } },
+    { outcome: "ask", request: { objects } },
+    { outcome: "ask", request: { objects } },
   ]);
   const kinds = (await eventsOf(house.core, run.id)).map(({ body }) => body.kind);
   expect(kinds.filter((kind) => kind === "approval.opened")).toHaveLength(1);

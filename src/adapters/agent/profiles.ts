@@ -63,7 +63,7 @@ export const opencode = (apiOf: (model: string) => ModelApi): AgentProfile => ({
     const permission = {
       bash: { "*": "ask" },
       edit: "allow",
-      webfetch: "allow",
+      webfetch: "ask",
       external_directory: "ask",
       question: "deny",
     };

@@ -27,6 +27,8 @@ export type ScriptedStep =
       readonly exitCode?: number;
       readonly hangs?: boolean;
     }
+  /** An address; with `ask` it waits for a permission. Nothing is really fetched. */
+  | { readonly fetch: string; readonly ask?: boolean }
   /** Really written, below the sandbox's `workdir`. */
   | { readonly write: string; readonly content: string }
   | { readonly fail: string }
@@ -235,14 +237,28 @@ async function write(
   return "done";
 }
 
+type Command = Extract<ScriptedStep, { run: string }>;
+type Call = Command | Extract<ScriptedStep, { fetch: string }>;
+
+/** A call as the agent tells of it, and what is played of it. */
+function described(tool: string, call: Call) {
+  const step: Omit<Command, "run" | "input"> = call;
+  if ("fetch" in call) {
+    const about = { tool, toolKind: "fetch", title: `Fetch ${call.fetch}`, command: null };
+    return { about, input: { url: call.fetch }, step };
+  }
+  const about = { tool, toolKind: "execute", title: call.run, command: call.run };
+  return { about, input: { command: call.run, ...call.input }, step };
+}
+
 async function run(
   process: Process,
   house: House,
   turn: string,
   tool: string,
-  step: Extract<ScriptedStep, { run: string }>,
+  call: Call,
 ): Promise<"done" | "rejected" | "cancelled"> {
-  const about = { tool, toolKind: "execute", title: step.run, command: step.run };
+  const { about, input, step } = described(tool, call);
   const gone = () => process.cancelled || process.running !== turn;
   tell(process, { kind: "tool.started", ...about });
   const ended = (status: "ok" | "failed" | "interrupted", exitCode: number | null) =>
@@ -255,7 +271,7 @@ async function run(
       kind: "permission.asked",
       ask,
       ...about,
-      input: { kind: "execute", input: { command: step.run, ...step.input } },
+      input: { kind: about.toolKind, input },
     });
     while (state.decision === null && !gone()) await change(process, null);
     if (gone()) return interrupted(process, turn, ended);

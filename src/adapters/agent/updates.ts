@@ -121,8 +121,12 @@ export function planEntries(update: Fields): PlanEntry[] {
   });
 }
 
-/** Some agents call a tool "read" and say only beside it of what: "Read README.md" is what people want to see. */
+/**
+ * Some agents call a tool "read" and say only beside it of what, and some say only an address: "Read README.md" and "Fetch
+ * https://…" are what people want to see.
+ */
 function titleOf(title: string, call: Fields, input: Fields, workdir: string): string {
+  if (/^https?:\/\/\S+$/.test(title)) return `Fetch ${title}`;
   if (!/^[a-z_]+$/.test(title)) return title;
   const place = text(fields(list(call.locations)[0]).path) ?? text(input.filePath) ?? text(input.path);
   const what = place === null ? (text(input.url) ?? text(input.pattern)) : relative(workdir, place);

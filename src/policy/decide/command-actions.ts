@@ -1,8 +1,11 @@
 import type { PolicyObject } from "#policy/decision.ts";
 import { commandParts } from "#policy/match/commands.ts";
 import { INDEX_OPTIONS, INSTALLERS, type Installer, programOf } from "#policy/match/installers.ts";
+import type { Tool } from "#policy/tools.ts";
 
 type Action = PolicyObject & { readonly subject: "action" };
+
+const SHELL = { subject: "tool", tool: "shell" satisfies Tool } as const;
 
 /** Words after the program that are no options, with those that an option takes for itself left out; `null`: any may. */
 function operands(words: readonly string[], valued: ReadonlySet<string> | null): string[] {
@@ -143,7 +146,10 @@ function actionsOf(command: string): readonly Action[] {
   return [...found.values()];
 }
 
-/** All that a command is to policy: itself, and the actions it stands for. The same wherever one is asked about. */
+/**
+ * All that a command is to policy: itself, the actions it stands for, and a use of the shell. The same wherever one is asked
+ * about.
+ */
 export function commandObjects(command: string): readonly PolicyObject[] {
-  return [{ subject: "command", command }, ...actionsOf(command)];
+  return [{ subject: "command", command }, ...actionsOf(command), SHELL];
 }

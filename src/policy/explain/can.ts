@@ -1,4 +1,5 @@
 import type { Tried } from "#policy/load/cases.ts";
+import { toolProblem } from "#policy/tools.ts";
 
 /** What a person may ask for beforehand, as examples. */
 export const CAN_EXAMPLES = [
@@ -9,6 +10,7 @@ export const CAN_EXAMPLES = [
   "can I reach GET https://api.example.com/v1",
   "can I use the model gpt-5",
   "can I use the secret cms-read",
+  "can I use the tool browser",
 ] as const;
 
 const REPO = String.raw`[\w.-]+\/[\w.-]+`;
@@ -43,7 +45,11 @@ export function whatIsTried(text: string, repo: string | null): Tried | null {
     return { http: `${method.toUpperCase()} ${scheme.toLowerCase()}://${host}${path}` };
   }
   const use = /^use (?:the )?(model|secret|tool) `?([\w./-]+)`?$/i.exec(words);
-  if (use?.[2] !== undefined) return { [(use[1] ?? "").toLowerCase()]: use[2] };
+  if (use?.[2] !== undefined) {
+    const what = (use[1] ?? "").toLowerCase();
+    // Under another name nothing is ever asked, and a word about it would be believed.
+    return what === "tool" && toolProblem(use[2]) !== null ? null : { [what]: use[2] };
+  }
   if (/^open (?:a |the )?(?:draft )?pull request$/i.test(words)) return { action: "pr.open", draft: true };
   if (/^merge\b/i.test(words)) return { action: "pr.merge" };
   if (/^deploy\b/i.test(words)) return { action: "deploy.production" };

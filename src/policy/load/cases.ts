@@ -20,6 +20,7 @@ import {
   Whom,
   Yes,
 } from "#policy/scalars.ts";
+import { toolProblem } from "#policy/tools.ts";
 import { readDocument } from "./document.ts";
 import { inOrder, problemsOf } from "./problems.ts";
 
@@ -42,7 +43,8 @@ export const Tried = strict("what is tried, like {git.push: acme/site, paths: [d
   action: checked("an action like pr.open", (text) => actionProblem("deny", text)).optional(),
   draft: Yes.optional(),
   model: Text.optional(),
-  tool: Text.optional(),
+  // Nothing asks under any other name, so a case of it would hold for nothing.
+  tool: checked("a tool like shell", toolProblem).optional(),
   secret: Text.optional(),
   preset: oneOf([...BROKERED, ...HOSTED]).optional(),
 }).refine((tried) => Object.keys(tried).filter((key) => !["paths", "size", "draft"].includes(key)).length === 1, {

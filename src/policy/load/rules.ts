@@ -12,6 +12,7 @@ import {
 } from "#policy/policy.ts";
 import type { QuestionShape, RuleShape } from "#policy/shapes/rule.ts";
 import type { SiteConfig } from "#policy/site.ts";
+import { type Tool, toolProblem } from "#policy/tools.ts";
 import type { Path, Source } from "./document.ts";
 
 /** What compiling one file's rules needs to know, and where it complains. */
@@ -100,15 +101,15 @@ function checkRule(reading: Reading, rule: Omit<Rule, "ref">, path: Path): void 
   if (rule.ask?.from === "codeowners" && subject !== "git.path") {
     complain(source.at([...path, "from"]), `code owners own paths, and a ${subject} has none - name a group`);
   }
-  if (subject === "action") {
-    rule.globs.forEach((pattern, index) => {
-      const problem = actionProblem(effect, pattern);
-      if (problem !== null) complain(nth(source, objects, index), problem);
-    });
-    rule.except.forEach((pattern, index) => {
-      const problem = actionProblem("deny", pattern);
-      if (problem !== null) complain(nth(source, [...path, "except"], index), problem);
-    });
+  if (subject === "action" || subject === "tool") {
+    const check = (patterns: readonly string[], at: Path, problemOf: (pattern: string) => string | null) =>
+      patterns.forEach((pattern, index) => {
+        const problem = problemOf(pattern);
+        if (problem !== null) complain(nth(source, at, index), problem);
+      });
+    const one = (as: Effect) => (subject === "tool" ? toolProblem : (pattern: string) => actionProblem(as, pattern));
+    check(rule.globs, objects, one(effect));
+    check(rule.except, [...path, "except"], one("deny"));
   }
   if (subject === "git.branch" && effect === "allow") {
     complain(
@@ -167,14 +168,18 @@ export const plainRule = { except: [], in: [], draft: null, methods: [], paths: 
 /** `tools: {browser: deny}` as rules; they act where the agent asks. */
 export function toolRules(
   { source }: Reading,
-  tools: Readonly<Record<string, "allow" | "deny">> | undefined,
+  tools: Readonly<Partial<Record<Tool, "allow" | "deny" | undefined>>> | undefined,
   path: Path,
 ): Rule[] {
-  return Object.entries(tools ?? {}).map(([tool, effect]) => ({
-    ...plainRule,
-    effect,
-    subject: "tool",
-    globs: [tool],
-    ref: { at: source.keyAt([...path, tool]), text: `${effect} tool ${tool}`, why: null },
-  }));
+  return Object.entries(tools ?? {}).flatMap(([tool, effect]) =>
+    effect === undefined
+      ? []
+      : {
+          ...plainRule,
+          effect,
+          subject: "tool",
+          globs: [tool],
+          ref: { at: source.keyAt([...path, tool]), text: `${effect} tool ${tool}`, why: null },
+        },
+  );
 }

@@ -14,6 +14,7 @@ import {
   Whole,
   Yes,
 } from "#policy/scalars.ts";
+import type { Tool } from "#policy/tools.ts";
 import { CeilingEgressShape, EgressShape } from "./egress.ts";
 import { CeilingLimits, SandboxShape, SomeLimits } from "./limits.ts";
 import { LinkedShape } from "./linked.ts";
@@ -46,10 +47,13 @@ const Label = form("a repository like acme/site, or a label in one like acme/sit
 );
 const Deny = z.literal("deny", { error: expected('"deny" - it cannot be widened') });
 
-/** What a tool may do when no rule names it: a shell, a browser … Advisory, like every tool rule. */
-export const ToolsShape = z.record(Name, oneOf(["allow", "deny"]), {
-  error: expected("tools like {shell: allow, browser: deny}"),
-});
+const AllowDeny = oneOf(["allow", "deny"]).optional();
+
+/** What a tool may do: a rule about each. Advisory, like every tool rule. */
+export const ToolsShape = strict("tools like {shell: allow, browser: deny}", {
+  shell: AllowDeny,
+  browser: AllowDeny,
+} satisfies Record<Tool, z.ZodType>);
 
 export const OrgShape = strict("an organisation's policy", {
   version,

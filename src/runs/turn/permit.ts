@@ -1,5 +1,6 @@
 import { commandObjects } from "#policy/decide/command-actions.ts";
 import type { PolicyObject } from "#policy/decision.ts";
+import type { Tool } from "#policy/tools.ts";
 import type { Agent, AgentEvent } from "#ports/agent.ts";
 import type { Tx } from "#ports/store.ts";
 import { answering } from "#runs/approval/answers.ts";
@@ -41,8 +42,15 @@ export interface Speaker {
   readonly endsAt: Date;
 }
 
-const objectsOf = (asked: Asked): readonly PolicyObject[] =>
-  asked.command === null ? [{ subject: "tool", tool: asked.toolKind }] : commandObjects(asked.command);
+/** The agents' protocol has words of its own for the tools of policy. Its other kinds have no name there: "*" alone holds them. */
+const TOOL_OF = new Map<string, Tool>([
+  ["execute", "shell"],
+  ["fetch", "browser"],
+]);
+
+/** What names a command is a shell, whatever kind it says it is. */
+const objectsOf = ({ toolKind, command }: Asked): readonly PolicyObject[] =>
+  command === null ? [{ subject: "tool", tool: TOOL_OF.get(toolKind) ?? toolKind }] : commandObjects(command);
 
 /**
  * Puts an agent's permission request to policy, and to people when policy says so. The answer goes to the agent first
