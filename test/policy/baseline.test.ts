@@ -27,6 +27,9 @@ const PLAIN = {
     "npm test",
     "npm run build",
     "npm run lint -- --fix",
+    'npm test -- --grep "$NAME" > out.txt 2>&1',
+    'timeout 120 npm test -- "$FILE"',
+    'for f in test/*.test.js; do node --test "$f"; done',
     // Without the option npx fetches a tool that is not there, and which are there is not known to policy.
     "npx --no-install tsc --noEmit",
     "npx --no vitest run",
@@ -42,6 +45,7 @@ const PLAIN = {
     "go mod download",
     "go vet ./...",
     "gofmt -l .",
+    'time go test -race "./$PKG/..."',
   ],
   Python: [
     "pytest -q",
@@ -49,6 +53,7 @@ const PLAIN = {
     "pip install -r requirements.txt",
     "python3 scripts/make.py",
     "ruff check .",
+    'env PYTHONPATH="$PWD/src" timeout 60 pytest -q "$FILE"',
   ],
   git: [
     "git status",
@@ -75,6 +80,8 @@ const PLAIN = {
     "mkdir -p a/b && cp x a/b/ && mv a/b/x a/b/y && touch z",
     "which node; node --version; env | sort",
     "curl -fsS http://127.0.0.1:3000/healthz",
+    "find src -name '*.js' -print0 | xargs -0 grep -l \"$WORD\"",
+    `cat > docs/long.md <<'END'\n${"A line of a file that is written whole; it's long.\n".repeat(500)}END`,
     "test -f package.json && jq .scripts package.json",
   ],
 };

@@ -58,12 +58,30 @@ test.each([
   ['eval "$X"', false],
   ["echo 'unfinished", false],
   ["if true; then ls", false],
-  [`echo ${"a".repeat(9_000)}`, false],
+  ["npm $VERB evil", false],
+  ['sudo npm "$VERB" evil', false],
+  ["python3 -m $MODULE install evil", false],
+  ["timeout 60 $CMD", false],
+  ["timeout -k 5 60 $CMD", false],
+  ["sudo -u build $CMD", false],
+  ['xargs -n 1 "$CMD"', false],
+  ["timeout 60 env A=1 $CMD", false],
+  ["find . -exec $CMD {} ;", false],
   ['npm test -- --grep "$NAME" > out.txt 2>&1', true],
   ["git log --format='%h %s' | head -n 5", true],
   ['for f in *.ts; do wc -l "$f"; done', true],
+  ['timeout 60 npm test -- "$FILE"', true],
+  ['find . -print0 | xargs -0 grep -l "$WORD"', true],
+  ['env NODE_ENV=test OUT="$OUT" nice -n 5 node build.js "$OUT"', true],
+  ['npm run build -- --out "$OUT"', true],
 ])("%j is readable: %j", (command, readable) => {
   expect(commandParts(command).readable).toBe(readable);
+});
+
+test("a line is read up to a length at which a file that is written whole still fits, and no further", () => {
+  const written = (lines: number) => commandParts(`cat > a.md <<'E'\n${"it's long\n".repeat(lines)}E`);
+  expect(written(3_000)).toMatchObject({ readable: true, parts: ["cat"] });
+  expect(written(4_000)).toMatchObject({ readable: false, shell: false, parts: [] });
 });
 
 test("many starters in a row cost no more than their number", () => {

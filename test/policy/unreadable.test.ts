@@ -33,11 +33,42 @@ test("a team that allows every command is asked about none, until it denies or a
   expect(of(command, `${every}  - deny: {command: "dropdb *"}\n`)).toBe("ask group:shop");
 });
 
-test("shell that names its programs only when it runs, and a long line, hide from nothing where no rule looks for it", () => {
-  for (const command of ["$RUNNER test", `cat > a.md <<'E'\n${"it's long\n".repeat(1_000)}E`]) {
-    expect(of(command)).toBe("allow");
-    expect(of(command, '  - deny: {command: "dropdb *"}\n')).toBe("ask group:shop");
-  }
+const HIDES = ["$RUNNER test", "P=npm; $P install evil", "npm $VERB evil", 'sh -c "$SCRIPT"'];
+const OPEN = "  - allow: {action: package.install}\n";
+
+test.each(HIDES)(
+  "what names only when it runs what it does is asked about wherever it could hide something: %s",
+  (command) => {
+    // The baseline denies a new package, and who asks about one is asked about this.
+    expect(of(command)).toBe("ask group:shop");
+    expect(of(command, "  - {ask: {action: package.install}, from: group:leads}\n")).toBe("ask group:leads");
+    expect(of(command, `${OPEN}  - deny: {command: "dropdb *"}\n`)).toBe("ask group:shop");
+    expect(of(command, `${OPEN}  - {ask: {action: "issue.*"}, from: group:leads}\n`)).toBe("ask group:leads");
+    const always = `${ORG}always: [{ask: {action: package.install}, from: group:leads}]\n`;
+    expect(of(command, '  - allow: {command: "*"}\n', always)).toBe("ask group:leads");
+  },
+);
+
+test.each(HIDES)("and by nobody where it could hide nothing: %s", (command) => {
+  expect(of(command, OPEN)).toBe("allow");
+  expect(of(command, '  - allow: {command: "*"}\n')).toBe("allow");
+  // What these say is held where the pull request is opened, whatever a command was.
+  expect(of(command, `${OPEN}  - {ask: {action: pr.open}, from: group:leads}\n  - deny: {action: [pr.merge]}\n`)).toBe(
+    "allow",
+  );
+});
+
+test("a line that is too long to be read is asked about, whatever stands in front", () => {
+  const long = `npm install evil # ${"x".repeat(33_000)}`;
+  expect(of(long)).toBe("ask group:shop");
+  expect(of(long, OPEN)).toBe("ask group:shop");
+  expect(of(long, '  - allow: {command: "*"}\n')).toBe("allow");
+});
+
+test("a file that is written whole is no long line, also where rules look for something else", () => {
+  const command = `cat > a.md <<'E'\n${"it's long\n".repeat(3_000)}E`;
+  expect(of(command)).toBe("allow");
+  expect(of(command, '  - deny: {command: "dropdb *"}\n')).toBe("allow");
 });
 
 test("what agents write every day is shell", () => {

@@ -136,6 +136,25 @@ test("an agent that asks to install a new package is refused where no rule allow
   expect(turns.map(({ text }) => text)).toContainEqual(expect.stringContaining("npm install left-pad"));
 });
 
+test("an agent whose command says only when it runs what it does waits for people too", async () => {
+  const command = "P=npm; $P install left-pad";
+  await open({ play: () => [{ run: command, ask: true }, { say: "Done." }] });
+  house.policy.edit(
+    "teams/shop.yaml",
+    "  - ask: { action: run.start }\n    from: group:leads\n    why: the shop is in production\n",
+    "",
+  );
+  await house.say(ANA, "mend the cart", { channel: "C0SHOP" });
+  const question = await house.question(await house.until("working"));
+  expect(question).toMatchObject({
+    gate: "command",
+    subject: { command },
+    asks: [{ rule: { text: "ask action package.install from group:leads" } }],
+  });
+  await house.answer(BO, question.id);
+  await house.until("answered");
+});
+
 test("an agent that asks to install a new package waits for the people whom a rule names", async () => {
   await open(ASKS_TO_INSTALL);
   house.policy.edit(DATA, "rules:\n", "rules:\n  - { ask: { action: package.install }, from: group:leads }\n");

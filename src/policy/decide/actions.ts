@@ -17,6 +17,9 @@ const ACTIONS: Record<string, { point: Point; baseline: "allow" | "draft" | "non
   "package.install": { point: "protocol", baseline: "none" },
 };
 
+/** Held only where the agent asks. What the others come to is held outside of the sandbox, whatever a command hides. */
+export const ADVISED: readonly string[] = Object.keys(ACTIONS).filter((name) => ACTIONS[name]?.point === "protocol");
+
 const NEVER = ["pr.merge", "deploy.*"] as const;
 
 /** Nobody is asked for it when it is allowed, and a larger budget is said where budgets are said. */

@@ -17,7 +17,7 @@ import { decidePath, type PathRule } from "#policy/paths.ts";
 import type { Point } from "#policy/points.ts";
 import { type Policy, type Rule, type Subject, type Team, teamOf } from "#policy/policy.ts";
 import { opensModels } from "#policy/presets.ts";
-import { actionPoint, allowedByBaseline, isNever, POINTS } from "./actions.ts";
+import { ADVISED, actionPoint, allowedByBaseline, isNever, POINTS } from "./actions.ts";
 import { askOf as askFrom } from "./ask.ts";
 import { type Verdict, worst } from "./combine.ts";
 import { withoutDenied } from "./denials.ts";
@@ -35,7 +35,7 @@ const BASELINE = {
   action: baseline("allow action", "a run ends at a draft pull request"),
   unreadable: baseline(
     "ask command that cannot be read",
-    "it is not shell, or it names its programs only when it runs",
+    "it is not shell, it is too long, or it names only when it runs what it does",
   ),
   size: baseline("allow git.size", "no rule speaks of a change of this size"),
   never: baseline("deny action pr.merge, deploy.*", "a run ends at the pull request"),
@@ -218,13 +218,19 @@ function decideHost(policy: Policy, team: Team, object: PolicyObject & { subject
 }
 
 /**
- * A line that no rule can be held against is a person's to read: what is no shell always, unless the team allows every
- * command, and what is shell and names its programs only when it runs where there are rules that it could hide from.
+ * A line that no rule can be held against is a person's to read wherever there is something that it could hide from: a rule
+ * that asks or denies about commands, or about what only the agent's asking holds, such as a new package, and the baseline's
+ * denial of that. A team that allows every command has spoken of this one too, as far as no rule asks or denies. What is no
+ * shell hides nobody knows what.
  */
 function unreadable(policy: Policy, team: Team, rules: readonly Rule[], { shell }: CommandParts): Ask[] {
-  const narrowing = rules.filter(({ effect }) => effect !== "allow");
+  const acts = rulesOn(policy, team, "action").filter((rule) =>
+    ADVISED.some((action) => named(rule, (glob) => matchesText(glob, action))),
+  );
+  const narrowing = [...rules, ...acts].filter(({ effect }) => effect !== "allow");
   const everything = rules.some(({ globs, except }) => globs.includes("*") && except.length === 0);
-  if (narrowing.length === 0 && (shell || everything)) return [];
+  const open = (action: string) => decideAction(policy, team, { subject: "action", action }).outcome === "allow";
+  if (narrowing.length === 0 && (everything || (shell && ADVISED.every(open)))) return [];
   const asks = narrowing.flatMap(askOf);
   return asks.length > 0 ? asks : [fallbackAsk(policy, team, BASELINE.unreadable)];
 }

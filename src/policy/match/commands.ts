@@ -1,5 +1,6 @@
 import { type Command, forEachChild, type ParsedScript, parse, type SyntaxNode, type Word } from "unbash";
 import { matchesText } from "./glob.ts";
+import { INSTALLERS, programOf } from "./installers.ts";
 
 /** Programs that start another one, which is looked at too, whatever options stand between. */
 const STARTERS = new Set([
@@ -23,13 +24,20 @@ const STARTERS = new Set([
   "watch",
   "xargs",
 ]);
+/** Words of its own that stand before the program which it starts: a duration, a lock, a folder. */
+const BEFORE: Readonly<Record<string, number>> = { chroot: 1, flock: 1, timeout: 1 };
+/** Options that every starter takes without a word behind them. */
+const ALONE = new Set(["-0", "--null"]);
 const SHELLS = new Set(["ash", "bash", "dash", "ksh", "sh", "zsh"]);
 /** Of `find`: what follows is a command. */
 const FIND_RUNS = new Set(["-exec", "-execdir", "-ok", "-okdir"]);
 const OPERATOR = /[|&;]/;
 const MAX_DEPTH = 16;
-/** Longer lines are not taken apart: what nobody can read, a person has to see. */
-const MAX_LENGTH = 8_192;
+/**
+ * Longer lines are not taken apart: what nobody can read, a person has to see. A file that is written whole in one line is
+ * most often shorter, and the hardest line of this length that was found takes 0.3 s.
+ */
+const MAX_LENGTH = 32_768;
 /** Programs that start each other in one simple command. */
 const MAX_STARTS = 256;
 
@@ -39,9 +47,12 @@ export interface CommandParts {
   readonly line: string;
   /** Every simple command in it, in each spelling that a rule may mean. */
   readonly parts: readonly string[];
-  /** False when it is not shell, is too deep or too long, or names a program only when it runs: `$X`, `eval "$Y"`. */
+  /**
+   * False when it is not shell, is too deep or too long, or names a program, or what an installer is to do, only when it
+   * runs: `$X`, `eval "$Y"`, `npm $Z`.
+   */
   readonly readable: boolean;
-  /** False when it is not shell, or too deep to be read as such: nobody can say what it would do. */
+  /** False when it is not shell, or too deep or too long to be read as such: nobody can say what it would do. */
   readonly shell: boolean;
 }
 
@@ -66,10 +77,40 @@ function isStatic(word: Word): boolean {
   );
 }
 
+/** Which of the words behind a starter may be its program: after the first that is surely it come that one's own. */
+function programsAmong(starter: string, after: readonly Word[]): number[] {
+  const some: number[] = [];
+  let left = 1 + (Object.hasOwn(BEFORE, starter) ? (BEFORE[starter] ?? 0) : 0);
+  let valued = false;
+  for (const [index, { value }] of after.entries()) {
+    if (left === 0) break;
+    const option = value.startsWith("-");
+    if (!option && !/^\w+=/.test(value)) {
+      some.push(index);
+      // The word after an option may be its value, or the program.
+      if (!valued) left -= 1;
+    }
+    valued = option && !value.includes("=") && !ALONE.has(value);
+  }
+  return some;
+}
+
+/** Whether the program that begins here is known, and of an installer what it is to do. */
+function isNamed(words: readonly Word[]): boolean {
+  const { program, rest } = programOf(words.map(({ value }) => value.slice(value.lastIndexOf("/") + 1)));
+  const behind = words.slice(words.length - rest.length);
+  const named = words.slice(0, words.length - rest.length).every(isStatic);
+  if (!named || !Object.hasOwn(INSTALLERS, program)) return named;
+  const verb = behind.find(({ value }) => !value.startsWith("-"));
+  return verb === undefined || isStatic(verb);
+}
+
 /** The spellings of one simple command: as it is, without the program's folder, and what it starts in its turn. */
 function spell(words: readonly Word[], depth: number, found: Found): void {
   const text = words.map(({ value }) => value);
   const starts = new Set([0]);
+  /** Places of which it has to be known what stands there. */
+  const programs = new Set([0]);
   // A set hands out what is added while it is walked, each place once.
   for (const start of starts) {
     if (starts.size > MAX_STARTS) {
@@ -78,7 +119,7 @@ function spell(words: readonly Word[], depth: number, found: Found): void {
     }
     const [first, ...after] = words.slice(start);
     if (first === undefined) continue;
-    if (!isStatic(first)) found.known = false;
+    if (programs.has(start) && !isNamed(words.slice(start))) found.known = false;
     const program = first.value.slice(first.value.lastIndexOf("/") + 1);
     found.parts.add(text.slice(start).join(" "));
     found.parts.add([program, ...text.slice(start + 1)].join(" "));
@@ -88,9 +129,15 @@ function spell(words: readonly Word[], depth: number, found: Found): void {
     } else if (program === "eval") read(after, depth, found);
     // Which words are the starter's own options is its business: each later word may be the program.
     else {
+      const isStarter = STARTERS.has(program);
+      if (isStarter && programs.has(start)) {
+        for (const index of programsAmong(program, after)) programs.add(start + 1 + index);
+      }
       for (const [index, { value }] of after.entries()) {
-        if (STARTERS.has(program)) starts.add(start + 1 + index);
-        if (program === "find" && FIND_RUNS.has(value)) starts.add(start + 2 + index);
+        if (isStarter) starts.add(start + 1 + index);
+        if (program !== "find" || !FIND_RUNS.has(value)) continue;
+        starts.add(start + 2 + index);
+        programs.add(start + 2 + index);
       }
     }
   }
@@ -117,10 +164,17 @@ function take(script: ParsedScript, depth: number, found: Found): void {
   forEachChild(script, visit);
 }
 
+/** The one that was cut last: a decision and its explanation ask about the same line many times. */
+let last: { readonly command: string; readonly parts: CommandParts } | null = null;
+
 export function commandParts(command: string): CommandParts {
+  if (last?.command !== command) last = { command, parts: cut(command) };
+  return last.parts;
+}
+
+function cut(command: string): CommandParts {
   const line = command.trim().replace(/\s+/g, " ");
-  // Long lines are most often a file that is written whole, and shell.
-  if (command.length > MAX_LENGTH) return { line, parts: [], readable: false, shell: true };
+  if (command.length > MAX_LENGTH) return { line, parts: [], readable: false, shell: false };
   const found: Found = { parts: new Set(), known: true, shell: true };
   take(parse(command), 0, found);
   const { known, shell } = found;
