@@ -110,6 +110,21 @@ describe("Linear", () => {
     await expect(byHand.identity()).rejects.toMatchObject({ code: "unauthorised" });
   });
 
+  test("two replicas, each of which ends the other's token by asking for its own, both get on", async () => {
+    double = await world();
+    const both = [accessTo(double), accessTo(double)];
+    for (let round = 0; round < 3; round += 1) {
+      for (const access of both) expect((await access.identity()).isApp).toBe(true);
+    }
+    // Whose new token is ended too before it is used has another.
+    const [one, other] = both as [LinearAccess, LinearAccess];
+    await other.identity();
+    double.revokeNext(2);
+    expect((await one.identity()).isApp).toBe(true);
+    double.revokeNext(3);
+    await expect(one.identity()).rejects.toMatchObject({ code: "unauthorised" });
+  });
+
   test("a budget that is spent says when it is there again; a fault of Linear's is no refusal", async () => {
     double = await world();
     const session = double.open(double.issue("SHOP", "Shipping text"), "Ana", null);

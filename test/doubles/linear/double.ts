@@ -70,6 +70,8 @@ export async function linearDouble(o: {
   const faults: Fault[] = [];
   /** Whose each token is. */
   const tokens = new Map<string, LinearUser>();
+  let inItsOwnName = "";
+  let ending = 0;
   const secret = "linear-webhook-secret";
   const client = { id: "client-countersign", secret: "linear-client-secret" };
   let sink: ((request: Request) => Promise<Response>) | null = null;
@@ -99,6 +101,10 @@ export async function linearDouble(o: {
     if (request.url?.startsWith("/oauth/")) return people.answer(request, response, body);
     if (request.url !== "/graphql") return send(404, {});
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+    if (ending > 0) {
+      ending -= 1;
+      tokens.delete(token);
+    }
     const viewer = tokens.get(token);
     if (viewer === undefined) {
       return send(401, {
@@ -152,7 +158,10 @@ export async function linearDouble(o: {
       send(401, { error: "invalid_client" });
       return;
     }
+    // An app has one of these alive at a time: a new one ends the one before it.
+    tokens.delete(inItsOwnName);
     const token = `lin_oauth_${randomUUID().replaceAll("-", "")}`;
+    inItsOwnName = token;
     tokens.set(token, app);
     send(200, {
       access_token: token,
@@ -224,6 +233,10 @@ export async function linearDouble(o: {
     },
     /** Nothing that was given so far works any more. */
     revoke: () => tokens.clear(),
+    /** The next `calls` come with a token that has just ended. */
+    revokeNext(calls: number) {
+      ending = calls;
+    },
     fail: (fault: Fault) => void faults.push(fault),
     mend: () => void faults.splice(0),
     deliverTo(to: (request: Request) => Promise<Response>) {
