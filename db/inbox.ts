@@ -1,17 +1,23 @@
+import type { Placeholder, SQL } from "drizzle-orm";
 import type { InboxStore } from "#runs/stores.ts";
-import { and, asc, eq, isNull, lt, lte, or, sql } from "./drizzle.ts";
+import { and, asc, eq, inArray, isNull, lt, lte, sql } from "./drizzle.ts";
 import { inbox } from "./schema/work.ts";
 import { asDb, type Db, outside } from "./store.ts";
 
-/** Whoever claimed a delivery and died is relieved after this. */
-const CLAIM_MS = 60_000;
+/** How long a delivery is given that was kept without a claim: by the version before this one, during an upgrade. */
+const UNCLAIMED_MS = 30_000;
 
-/** `soleSince`: what came before then is left over, however young. See `Database`. */
-export function inboxStore(db: Db, orgId: string, soleSince: Date | null): InboxStore {
+const inMs = (ms: number | Placeholder): SQL<Date> => sql`clock_timestamp() + ${ms} * interval '1 millisecond'`;
+
+export function inboxStore(db: Db, orgId: string): InboxStore {
   const [source, deliveryId] = [sql.placeholder("source"), sql.placeholder("deliveryId")];
+  const claimedUntil = sql<Date>`coalesce(${inbox.claimedUntil}, ${inbox.receivedAt} + ${UNCLAIMED_MS} * interval '1 millisecond')`;
   const insert = db
     .insert(inbox)
-    .values({ orgId, source, deliveryId, body: sql.placeholder("body") })
+    .values({
+      ...{ orgId, source, deliveryId, body: sql.placeholder("body") },
+      claimedUntil: inMs(sql.placeholder("claimMs")),
+    })
     .onConflictDoNothing()
     .returning({ at: inbox.receivedAt })
     .prepare("inbox_insert");
@@ -21,9 +27,9 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
     .where(and(eq(inbox.source, source), eq(inbox.deliveryId, deliveryId), isNull(inbox.doneAt)))
     .prepare("inbox_done");
   return {
-    async insertOnce(source, deliveryId, body) {
+    async insertOnce(source, deliveryId, body, claimMs) {
       outside(db);
-      return (await insert.execute({ source, deliveryId, body })).length > 0;
+      return (await insert.execute({ source, deliveryId, body, claimMs })).length > 0;
     },
     async insertDone(tx, source, deliveryId) {
       const added = await asDb(tx)
@@ -36,6 +42,18 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
     async done(source, deliveryId) {
       outside(db);
       await done.execute({ source, deliveryId });
+    },
+    async hold(source, deliveryIds, claimMs) {
+      await outside(db)
+        .update(inbox)
+        .set({ claimedUntil: sql`greatest(${inbox.claimedUntil}, ${inMs(claimMs)})` })
+        .where(and(eq(inbox.source, source), inArray(inbox.deliveryId, [...deliveryIds]), isNull(inbox.doneAt)));
+    },
+    async later(source, deliveryId, afterMs) {
+      await outside(db)
+        .update(inbox)
+        .set({ claimedUntil: inMs(afterMs) })
+        .where(and(eq(inbox.source, source), eq(inbox.deliveryId, deliveryId), isNull(inbox.doneAt)));
     },
     async forget(source, olderThanMs, limit) {
       const free = outside(db);
@@ -56,7 +74,7 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
         .returning({ deliveryId: inbox.deliveryId });
       return gone.length;
     },
-    async unfinished(source, olderThanMs, limit) {
+    async unfinished(source, claimMs, limit) {
       const free = outside(db);
       const open = free.$with("open").as(
         free
@@ -67,11 +85,7 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
               eq(inbox.orgId, orgId),
               eq(inbox.source, source),
               isNull(inbox.doneAt),
-              or(
-                lte(inbox.receivedAt, sql`clock_timestamp() - ${olderThanMs} * interval '1 millisecond'`),
-                ...(soleSince === null ? [] : [lt(inbox.receivedAt, soleSince)]),
-              ),
-              or(isNull(inbox.claimedUntil), lt(inbox.claimedUntil, sql`clock_timestamp()`)),
+              lte(claimedUntil, sql`clock_timestamp()`),
             ),
           )
           .orderBy(asc(inbox.receivedAt))
@@ -81,7 +95,7 @@ export function inboxStore(db: Db, orgId: string, soleSince: Date | null): Inbox
       const rows = await free
         .with(open)
         .update(inbox)
-        .set({ claimedUntil: sql`clock_timestamp() + ${CLAIM_MS} * interval '1 millisecond'` })
+        .set({ claimedUntil: inMs(claimMs) })
         .where(sql`(${inbox.source}, ${inbox.deliveryId}) in (select * from open)`)
         .returning({
           source: inbox.source,

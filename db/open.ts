@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { fromPglite, type Db as Statements } from "pg-boss";
-import { isNotNull, isNull, loadPglite, or, sql } from "./drizzle.ts";
+import { isNotNull, isNull, loadPglite, or } from "./drizzle.ts";
 import { type Channel, type Hub, type Listener, pgliteHub } from "./listen.ts";
 import { lite } from "./lite.ts";
 import { takeLock } from "./lock.ts";
@@ -10,7 +10,7 @@ import { migrate } from "./migrate.ts";
 import { type DatabasePlace, databasePlace } from "./place.ts";
 import { openPostgres } from "./postgres.ts";
 import { schema } from "./schema.ts";
-import { type Db, rows } from "./store.ts";
+import type { Db } from "./store.ts";
 
 /** One open database, whichever it is. */
 export interface Database {
@@ -23,11 +23,6 @@ export interface Database {
   on(channel: Channel, listener: Listener): () => void;
   /** Runs `work` while no other process on this database runs its own: for changes to tables at start. */
   alone<T>(work: () => Promise<T>): Promise<T>;
-  /**
-   * When this process became the only one that has it open (PGlite): whoever began something before that is dead.
-   * `null`: there may be others.
-   */
-  readonly soleSince: Date | null;
   /** For errors that no caller waits for. */
   readonly onError: (error: Error) => void;
   /** Closes connections and frees the lock. Open transactions are waited for. */
@@ -53,7 +48,7 @@ export async function openDatabase(at: DatabasePlace | string, o: OpenOptions = 
   if (place.kind === "pglite") return openPglite(place.folder === null ? null : path.resolve(place.folder), o);
   const onError = o.onError ?? (() => {});
   const served = await openPostgres(place, { connections: o.connections ?? CONNECTIONS, onError });
-  return { kind: "postgres", soleSince: null, onError, ...served };
+  return { kind: "postgres", onError, ...served };
 }
 
 async function openPglite(folder: string | null, o: OpenOptions): Promise<Database> {
@@ -75,10 +70,9 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
   // Of PGlite it calls `query` and `transaction`.
   const db = loadPglite().overPglite(statements as unknown as PGlite, { schema });
   let hub: Hub;
-  let soleSince: Date;
   try {
     await migrate(db);
-    soleSince = await takeOver(db);
+    await takeOver(db);
     hub = await pgliteHub(client);
   } catch (error) {
     await client.close();
@@ -86,7 +80,6 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
   }
   return {
     kind: "pglite",
-    soleSince,
     db,
     boss: fromPglite(statements),
     on: hub.on,
@@ -100,15 +93,15 @@ export async function pgliteDatabase(client: PGlite, release: () => void, o: Ope
   };
 }
 
-/** The claims of a process that is dead are nobody's; people need not wait until they run out. Returns the time. */
-async function takeOver(db: Db): Promise<Date> {
-  await db.update(schema.inbox).set({ claimedUntil: null }).where(isNull(schema.inbox.doneAt));
+/** The claims of a process that is dead are nobody's; people need not wait until they run out. */
+async function takeOver(db: Db): Promise<void> {
+  await db
+    .update(schema.inbox)
+    .set({ claimedUntil: new Date(0) })
+    .where(isNull(schema.inbox.doneAt));
   const { claimedUntil, notBefore } = schema.outbox;
   await db
     .update(schema.outbox)
     .set({ claimedUntil: null, notBefore: null })
     .where(or(isNotNull(claimedUntil), isNotNull(notBefore)));
-  const [row] = rows<{ at: string | Date }>(await db.execute(sql`select clock_timestamp() as at`));
-  if (!row) throw new Error("The database does not tell the time.");
-  return new Date(row.at);
 }

@@ -28,7 +28,7 @@ export function stores(database: Database, o: { readonly orgId: string }): Store
     turns: turnStore(db, o.orgId),
     effects: effectStore(db, o.orgId),
     sandboxes: sandboxStore(db, o.orgId),
-    inbox: inboxStore(db, o.orgId, database.soleSince),
+    inbox: inboxStore(db, o.orgId),
     outbox: outboxStore(db, o.orgId),
     cursors: cursorStore(db, o.orgId),
     receipts: receiptStore(db, o.orgId),

@@ -65,6 +65,8 @@ export interface House extends AsyncDisposable {
 const DRAIN_MS = 10_000;
 /** How soon the value of a secret that was changed is kept out of the record. */
 const SECRETS_MS = 5_000;
+/** What another process left is to be seen soon: `deliveries` counts on it. */
+const INBOX_MS = 2_000;
 /** How soon a workspace that left without a word is found. */
 const WORKSPACES_MS = 10 * 60_000;
 /** How long a step waits for a gateway that is being started again, before the step itself is tried again. */
@@ -249,7 +251,7 @@ export async function openHouse(
       loop(say, "the inbox", async (signal) => {
         while (!signal.aborted) {
           await front.redrive();
-          await pause(5_000, undefined, { signal });
+          await pause(INBOX_MS, undefined, { signal });
         }
       }),
     );

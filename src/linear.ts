@@ -78,8 +78,8 @@ export async function openLinear(o: {
   readonly idp: IdpFile | null;
   /** What Slack says of a channel now; `null`: it cannot be known. */
   readonly channelOf: (channel: string) => Promise<{ readonly shared: boolean } | null>;
-  /** When a delivery counts as left behind by a process that is gone. */
-  readonly leftBehindMs?: number;
+  /** How long a delivery is ours without a word: see `deliveries`. */
+  readonly claimMs?: number;
 }): Promise<LinearSide> {
   const { app, core, workspace, directory, idp } = o;
   const [{ linearWebhooks }, { linearChat }, { keepAlive }] = await Promise.all([
@@ -130,7 +130,7 @@ export async function openLinear(o: {
     linkBy: app.oauth === null ? "code" : "sign_in",
     botUrl: workspace.url ? `${workspace.url}/team/${workspace.botUserId}` : null,
     log: core.log,
-    ...(o.leftBehindMs === undefined ? {} : { leftBehindMs: o.leftBehindMs }),
+    ...(o.claimMs === undefined ? {} : { claimMs: o.claimMs }),
   });
   const alive = keepAlive({ tracker, open, now, log: core.log });
   return {

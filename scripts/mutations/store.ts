@@ -84,4 +84,24 @@ export const STORE: readonly Mutation[] = [
     replace: "sha256(`${seq}\\n${at.getTime()}\\n${canonical(body)}`)",
     red: { file: "test/runs/chain.test.ts", test: "its events are bound to nothing but themselves" },
   },
+  {
+    name: "a delivery that somebody works on is taken up by another",
+    file: "src/surfaces/deliveries.ts",
+    find: "inbox.hold(source, [...running.keys()], claimMs)",
+    replace: "inbox.hold(source, [], claimMs)",
+    red: {
+      file: "test/surfaces/deliveries.int.test.ts",
+      test: "work that lasts longer than a claim keeps its delivery",
+    },
+  },
+  {
+    name: "two processes take up what a third left",
+    file: "db/inbox.ts",
+    find: ".set({ claimedUntil: inMs(claimMs) })",
+    replace: ".set({ claimedUntil: inMs(-1) })",
+    red: {
+      file: "test/surfaces/deliveries.int.test.ts",
+      test: "what a process kept is its own, and when nothing more is heard of it one of the others does it, once",
+    },
+  },
 ];

@@ -239,15 +239,19 @@ export interface InboxRow {
 }
 
 export interface InboxStore {
-  /** `false`: it was here before, there is nothing to do. Durable when this resolves. */
-  insertOnce(source: string, deliveryId: string, body: unknown): Promise<boolean>;
+  /** `false`: it was here before, there is nothing to do. Else durable, and the caller's own for `claimMs`. */
+  insertOnce(source: string, deliveryId: string, body: unknown, claimMs: number): Promise<boolean>;
   /** The same within a transaction, and done when it commits: what it led to is in it too. */
   insertDone(tx: Tx, source: string, deliveryId: string): Promise<boolean>;
   done(source: string, deliveryId: string): Promise<void>;
+  /** What the caller still works on stays its own for `claimMs` from now, or for as long as it is already. */
+  hold(source: string, deliveryIds: readonly string[], claimMs: number): Promise<void>;
+  /** It could not be done, and is nobody's to do for `afterMs`. */
+  later(source: string, deliveryId: string, afterMs: number): Promise<void>;
   /** Forgets what was done more than `olderThanMs` ago, `limit` rows at most; how many. Told again after that, it is new. */
   forget(source: string, olderThanMs: number, limit: number): Promise<number>;
-  /** Of this source, received `olderThanMs` ago or earlier and not done; each is claimed for a minute, so that two workers differ. */
-  unfinished(source: string, olderThanMs: number, limit: number): Promise<readonly InboxRow[]>;
+  /** Of this source, not done and nobody's, oldest first; each is the caller's for `claimMs`, so that two workers differ. */
+  unfinished(source: string, claimMs: number, limit: number): Promise<readonly InboxRow[]>;
 }
 
 /** One message that people see: at most one per key, edited in place. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sql } from "#db/drizzle.ts";
 import { type House, house, type Pair } from "#test/db/house.ts";
 
 /** What comes in and goes out: deliveries and messages. */
@@ -15,33 +16,56 @@ export function messagesContract(name: string, open: () => Promise<Pair>): void 
     });
     afterAll(() => opened.close());
 
-    test("a delivery is taken in once, and what is left undone is claimed by one worker", async () => {
+    test("a delivery is taken in once, is its keeper's at first, and is claimed by one worker when it is nobody's", async () => {
       const one = await house(opened.first, "inbox");
       const other = await house(opened.second, "inbox");
       const id = randomUUID();
       const body = { event: "said", text: "nul \0" };
-      const taken = await Promise.all([one, other, one].map((at) => at.inbox.insertOnce("slack", id, body)));
+      const taken = await Promise.all([one, other, one].map((at) => at.inbox.insertOnce("slack", id, body, 60_000)));
       expect(taken.filter(Boolean)).toHaveLength(1);
-      expect(await one.inbox.unfinished("slack", 60_000, 10)).toEqual([]);
-      const claims = await Promise.all([
-        one.inbox.unfinished("slack", -1_000, 10),
-        other.inbox.unfinished("slack", -1_000, 10),
-      ]);
-      expect(claims.flat()).toEqual([{ source: "slack", deliveryId: id, body }]);
-      expect(await one.inbox.unfinished("repo-host", -1_000, 10)).toEqual([]);
+      const both = async () =>
+        (await Promise.all([one, other].map((at) => at.inbox.unfinished("slack", 60_000, 10)))).flat();
+      expect(await both()).toEqual([]);
+      await one.inbox.later("slack", id, -1_000);
+      expect(await one.inbox.unfinished("repo-host", 60_000, 10)).toEqual([]);
+      expect(await both()).toEqual([{ source: "slack", deliveryId: id, body }]);
+      expect(await both()).toEqual([]);
+      await one.inbox.later("slack", id, -1_000);
       await one.inbox.done("slack", id);
-      expect(await one.inbox.unfinished("slack", -1_000, 10)).toEqual([]);
+      expect(await both()).toEqual([]);
+    });
+
+    test("a delivery that is worked on is held, and one that was put off is not due sooner for it", async () => {
+      const one = await house(opened.first, "inbox-held");
+      const [held, off, free] = [randomUUID(), randomUUID(), randomUUID()];
+      for (const id of [held, off, free]) await one.inbox.insertOnce("slack", id, {}, -1_000);
+      await one.inbox.later("slack", off, 60_000);
+      await one.inbox.hold("slack", [held], 60_000);
+      await one.inbox.hold("slack", [off], -1_000);
+      const due = await one.inbox.unfinished("slack", 60_000, 10);
+      expect(due.map(({ deliveryId }) => deliveryId)).toEqual([free]);
+    });
+
+    test("a delivery that an older version kept without a claim is given half a minute", async () => {
+      const one = await house(opened.first, "inbox-unclaimed");
+      const ids = [randomUUID(), randomUUID()] as const;
+      for (const id of ids) await one.inbox.insertOnce("slack", id, {}, -1_000);
+      const { db } = opened.first;
+      await db.execute(sql`update inbox set claimed_until = null where delivery_id in (${ids[0]}, ${ids[1]})`);
+      await db.execute(sql`update inbox set received_at = received_at - interval '31 s' where delivery_id = ${ids[0]}`);
+      const due = await one.inbox.unfinished("slack", 60_000, 10);
+      expect(due.map(({ deliveryId }) => deliveryId)).toEqual([ids[0]]);
     });
 
     test("deliveries of one source that were done long ago are forgotten, some at a time, and no others", async () => {
       const [one, other] = [await house(opened.first, "inbox-old"), await house(opened.second, "inbox-old-2")];
       const ids = [1, 2, 3].map(() => randomUUID());
-      for (const id of ids) await one.inbox.insertOnce("slack", id, {});
+      for (const id of ids) await one.inbox.insertOnce("slack", id, {}, 0);
       const open = randomUUID();
-      await one.inbox.insertOnce("slack", open, {});
+      await one.inbox.insertOnce("slack", open, {}, 0);
       const [github, theirs] = [randomUUID(), randomUUID()];
-      await one.inbox.insertOnce("github", github, {});
-      await other.inbox.insertOnce("slack", theirs, {});
+      await one.inbox.insertOnce("github", github, {}, 0);
+      await other.inbox.insertOnce("slack", theirs, {}, 0);
       for (const id of ids) await one.inbox.done("slack", id);
       await one.inbox.done("github", github);
       await other.inbox.done("slack", theirs);
@@ -49,10 +73,10 @@ export function messagesContract(name: string, open: () => Promise<Pair>): void 
       expect([await one.inbox.forget("slack", -1_000, 2), await one.inbox.forget("slack", -1_000, 2)]).toEqual([2, 1]);
       expect(await one.inbox.forget("slack", -1_000, 2)).toBe(0);
       // What waits, what is of another source and what is of another organisation is a repeat as before.
-      expect(await one.inbox.insertOnce("slack", open, {})).toBe(false);
-      expect(await one.inbox.insertOnce("github", github, {})).toBe(false);
-      expect(await other.inbox.insertOnce("slack", theirs, {})).toBe(false);
-      expect(await one.inbox.insertOnce("slack", ids[0] ?? "", {})).toBe(true);
+      expect(await one.inbox.insertOnce("slack", open, {}, 0)).toBe(false);
+      expect(await one.inbox.insertOnce("github", github, {}, 0)).toBe(false);
+      expect(await other.inbox.insertOnce("slack", theirs, {}, 0)).toBe(false);
+      expect(await one.inbox.insertOnce("slack", ids[0] ?? "", {}, 0)).toBe(true);
     });
 
     test("what is taken in with its effects is done with them, or was never there", async () => {

@@ -34,22 +34,23 @@ async function world() {
 test("a delivery is a repeat for longer than whoever sends it tells the same again, and is then forgotten", async () => {
   const { inbox, tx, log, age, look } = await world();
   for (const source of Object.keys(TOLD_AGAIN)) {
-    await inbox.insertOnce(source, "one", { said: "words of a person" });
+    await inbox.insertOnce(source, "one", { said: "words of a person" }, 0);
     await inbox.done(source, "one");
   }
-  await inbox.insertOnce("slack", "open", {});
+  await inbox.insertOnce("slack", "open", {}, 0);
   for (const source of ["repo-host", "decided", "lost-yes"]) await tx((t) => inbox.insertDone(t, source, "of a run"));
   await age(Math.max(...Object.values(TOLD_AGAIN)) / DAY + 1);
   await look();
   expect(log).toEqual([]);
-  for (const source of Object.keys(TOLD_AGAIN)) expect(await inbox.insertOnce(source, "one", {}), source).toBe(false);
+  for (const source of Object.keys(TOLD_AGAIN))
+    expect(await inbox.insertOnce(source, "one", {}, 0), source).toBe(false);
   await age(4);
   await look();
   await look();
   expect(log).toEqual([{ deliveries: 3, notes: 0 }]);
-  for (const source of Object.keys(TOLD_AGAIN)) expect(await inbox.insertOnce(source, "one", {}), source).toBe(true);
+  for (const source of Object.keys(TOLD_AGAIN)) expect(await inbox.insertOnce(source, "one", {}, 0), source).toBe(true);
   // What waits to be done, and what belongs to a run's record, is there for ever.
-  expect(await inbox.insertOnce("slack", "open", {})).toBe(false);
+  expect(await inbox.insertOnce("slack", "open", {}, 0)).toBe(false);
   for (const source of ["repo-host", "decided", "lost-yes"])
     expect(await tx((t) => inbox.insertDone(t, source, "of a run")), source).toBe(false);
 });

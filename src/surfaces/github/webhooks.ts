@@ -38,8 +38,8 @@ export function githubWebhooks(o: {
   /** The same of somebody who wrote a code. Absent: people link their accounts in another way, or not at all. */
   readonly wrote?: (word: WroteCode) => Promise<void>;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
-  /** Older rows are of a process that is gone. Default 30 s. */
-  readonly leftBehindMs?: number;
+  /** How long a delivery is ours without a word: see `deliveries`. */
+  readonly claimMs?: number;
 }): GithubWebhooks {
   const { inbox, changed, log } = o;
   const kept = deliveries({
@@ -47,7 +47,7 @@ export function githubWebhooks(o: {
     name: "GitHub",
     inbox,
     log,
-    leftBehindMs: o.leftBehindMs,
+    claimMs: o.claimMs,
     atOnce: AT_ONCE,
   });
   const start = (told: PullRequestChange | WroteCode) =>
@@ -73,12 +73,12 @@ export function githubWebhooks(o: {
     try {
       if (word !== null) {
         const wrote = { ...word, deliveryId: `${delivery}:code` };
-        if (await inbox.insertOnce(SOURCE, wrote.deliveryId, wrote)) fresh.push(wrote);
+        if (await kept.keep(wrote.deliveryId, wrote)) fresh.push(wrote);
       }
       for (const one of told) {
         // A delivery may be about several pull requests of one commit.
         const change = { ...one, deliveryId: told.length === 1 ? delivery : `${delivery}:${one.number}` };
-        if (await inbox.insertOnce(SOURCE, change.deliveryId, change)) fresh.push(change);
+        if (await kept.keep(change.deliveryId, change)) fresh.push(change);
       }
     } catch (error) {
       // Not kept is not accepted: the delivery shows as failed, and a person can send it again.

@@ -46,11 +46,11 @@ export function linearWebhooks(o: {
   /** How people show that an account of Linear is theirs. */
   readonly linkBy: "code" | "sign_in";
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;
-  /** Older rows are of a process that is gone. Default 30 s. */
-  readonly leftBehindMs?: number;
+  /** How long a delivery is ours without a word: see `deliveries`. */
+  readonly claimMs?: number;
 }): LinearWebhooks {
   const { inbox, log, tracker, verbs, botUrl, linkBy } = o;
-  const kept = deliveries({ source: SOURCE, name: "Linear", inbox, log, leftBehindMs: o.leftBehindMs });
+  const kept = deliveries({ source: SOURCE, name: "Linear", inbox, log, claimMs: o.claimMs });
   const { acknowledge, handle } = handler({ organization: o.ours.organization, tracker, verbs, botUrl, linkBy, log });
 
   const burst = ahead(WORK_WAITS_MS);
@@ -80,7 +80,7 @@ export function linearWebhooks(o: {
     let fresh: boolean;
     try {
       const { id: key } = delivery;
-      fresh = await burst.first(() => inbox.insertOnce(SOURCE, key, delivery));
+      fresh = await burst.first(() => kept.keep(key, delivery));
     } catch (error) {
       // Not kept is not accepted: Linear sends it again.
       log("a Linear delivery could not be kept", { level: "error", delivery: id, error: String(error) });
@@ -95,7 +95,7 @@ export function linearWebhooks(o: {
     async signedIn({ user, once, act }) {
       const delivery: Delivery = { kind: "linked", id: `linked:${once}`, by: { id: user } };
       // Kept before the link is: whoever takes it up too early finds nobody, and we look once more.
-      await inbox.insertOnce(SOURCE, delivery.id, delivery);
+      await kept.keep(delivery.id, delivery);
       try {
         return await act();
       } finally {

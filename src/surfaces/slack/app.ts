@@ -31,8 +31,8 @@ export interface SlackSurfaceOptions {
   readonly inbox: InboxStore;
   readonly now: () => Date;
   readonly log: Log;
-  /** When a delivery counts as left behind by a process that is gone; default 30 s. */
-  readonly leftBehindMs?: number;
+  /** How long a delivery is ours without a word: see `deliveries`. */
+  readonly claimMs?: number;
 }
 
 export interface SlackSurface {
@@ -65,7 +65,7 @@ export function slackSurface(options: SlackSurfaceOptions): SlackSurface {
     door: (body) => workspaces.door(installedIn(body)),
     onTaken: foresee,
     onTrouble,
-    ...(options.leftBehindMs === undefined ? {} : { leftBehindMs: options.leftBehindMs }),
+    ...(options.claimMs === undefined ? {} : { claimMs: options.claimMs }),
   });
   const app = new App({
     receiver: intake.receiver,

@@ -28,8 +28,8 @@ export interface ReceiverOptions {
   readonly onTaken: (body: Delivery["body"]) => void;
   /** A delivery could not be handled: this time, or for good. Must not throw. */
   readonly onTrouble: (body: Delivery["body"], forGood: boolean) => Promise<void>;
-  /** Older rows are of a process that is gone: a listener takes milliseconds. Default 30 s. */
-  readonly leftBehindMs?: number;
+  /** How long a delivery is ours without a word: see `deliveries`. */
+  readonly claimMs?: number;
 }
 
 export interface SlackReceiver {
@@ -71,11 +71,11 @@ export function slackReceiver({
   door,
   onTaken,
   onTrouble,
-  leftBehindMs,
+  claimMs,
 }: ReceiverOptions): SlackReceiver {
   let bolt: App | null = null;
   const answering = new Set<Promise<void>>();
-  const kept = deliveries({ source: SOURCE, name: "Slack", inbox, log, leftBehindMs });
+  const kept = deliveries({ source: SOURCE, name: "Slack", inbox, log, claimMs });
 
   function signed(raw: string, time: string | undefined, signature: string | undefined): boolean {
     if (hmac === null || !time || !signature || !/^\d{1,12}$/.test(time) || !/^v0=[0-9a-f]{64}$/.test(signature))
@@ -152,7 +152,7 @@ export function slackReceiver({
     if (entry === "blocked") return refuse(body);
     if (entry === "shut") return undefined;
     onTaken(sorted.delivery.body);
-    const fresh = await inbox.insertOnce(SOURCE, sorted.delivery.id, sorted.delivery.body);
+    const fresh = await kept.keep(sorted.delivery.id, sorted.delivery.body);
     if (!fresh) return undefined;
     const answered = Promise.withResolvers<Answer>();
     const work = start(sorted.delivery, async (answer) => answered.resolve(answer));

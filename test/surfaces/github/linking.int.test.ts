@@ -77,7 +77,7 @@ async function opened(): Promise<GithubWebhooks> {
     changed: (change) => pullRequestChanged(core, change),
     wrote,
     log: core.log,
-    leftBehindMs: 0,
+    claimMs: -1_000,
   });
 }
 

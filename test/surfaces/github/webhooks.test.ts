@@ -49,7 +49,7 @@ async function world(
         changes.push(change);
       },
       log: (message) => void logged.push(message),
-      leftBehindMs: 0,
+      claimMs: -1_000,
     });
   const hooks = made();
   /** Resolves when it is answered, whatever comes of it. */
@@ -79,8 +79,8 @@ async function world(
     logged,
     hooks,
     made,
-    release: () => database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`),
-    left: async () => (await real.unfinished("github", 0, 100)).map((row) => row.deliveryId),
+    release: () => database.db.execute(sql`update inbox set claimed_until = to_timestamp(0) where org_id = ${orgId}`),
+    left: async () => (await real.unfinished("github", -1_000, 100)).map((row) => row.deliveryId),
   };
 }
 

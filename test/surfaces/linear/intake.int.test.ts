@@ -17,7 +17,7 @@ afterEach(async () => {
 const TASK = 'append "Orders are shipped from Lyon." to README.md';
 const runs = () => world.core.stores.runs.recent(world.core.orgId, 50);
 const left = async () =>
-  (await world.core.stores.inbox.unfinished("linear", 0, 100)).map(({ deliveryId }) => deliveryId);
+  (await world.core.stores.inbox.unfinished("linear", -1_000, 100)).map(({ deliveryId }) => deliveryId);
 
 async function linked(): Promise<void> {
   const session = world.session(world.issue("Link"), world.people.ana);
@@ -124,7 +124,7 @@ test("a delivery that was kept before a crash is handled by the next process, on
     text: TASK,
     said: "",
   };
-  await world.core.stores.inbox.insertOnce("linear", body.id, body);
+  await world.core.stores.inbox.insertOnce("linear", body.id, body, -1_000);
   await world.restart();
   await world.redrive();
   expect(await runs()).toHaveLength(1);

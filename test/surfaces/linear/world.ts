@@ -99,7 +99,7 @@ export async function linearWorld(script: Script = {}, o: { readonly signsIn?: b
       directory: house.directory,
       idp: null,
       channelOf: async (channel) => (world.unknownChannels ? null : { shared: world.sharedChannels.includes(channel) }),
-      leftBehindMs: 0,
+      claimMs: -1_000,
     });
   let side = await open();
   const chat: Chat<View> = {

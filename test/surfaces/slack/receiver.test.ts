@@ -155,7 +155,7 @@ test("what is kept holds no token and no address to answer at", async () => {
   });
   await post(clicked({ action: "approve", value: "a d" }), { form: true });
   await surface.drain();
-  const [row] = await real.unfinished("slack", 0, 10);
+  const [row] = await real.unfinished("slack", -1_000, 10);
   expect(JSON.stringify(row?.body)).not.toMatch(/verification|hooks\.slack/);
   expect(row?.body).toMatchObject({ actions: [{ action_id: "approve" }] });
 });
@@ -193,7 +193,7 @@ test("it is kept before it is acknowledged, and acknowledged before it is heard 
 test("a crash between keeping and hearing is taken up by the next process", async () => {
   const { real, another, calls, left } = await slackWorld(database);
   const body = mention();
-  await real.insertOnce("slack", `said:${WORKSPACE}:C0SHOP:${body.event.ts}`, body);
+  await real.insertOnce("slack", `said:${WORKSPACE}:C0SHOP:${body.event.ts}`, body, -1_000);
   const next = another();
   expect(await next.redrive()).toBe(1);
   expect(calls.map((call) => call.with.text)).toEqual(["fix the login"]);
@@ -203,7 +203,7 @@ test("a crash between keeping and hearing is taken up by the next process", asyn
 
 test("deliveries of other sources are left to their own surface", async () => {
   const { real, surface, calls } = await slackWorld(database);
-  await real.insertOnce("github", `delivery ${newTs()}`, { any: "thing" });
+  await real.insertOnce("github", `delivery ${newTs()}`, { any: "thing" }, -1_000);
   expect(await surface.redrive()).toBe(0);
   expect(calls).toEqual([]);
 });

@@ -132,7 +132,7 @@ export async function slackWorld(
       inbox: its,
       now: () => NOW,
       log: (message, fields = {}) => log.push({ message, fields }),
-      leftBehindMs: 0,
+      claimMs: -1_000,
     });
   const surface = made();
 
@@ -204,12 +204,12 @@ export async function slackWorld(
     },
     click: (o: Parameters<typeof clicked>[0]) => post(clicked(o), { form: true }),
     /** Claims of a dead worker run out. */
-    release: () => database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`),
+    release: () => database.db.execute(sql`update inbox set claimed_until = to_timestamp(0) where org_id = ${orgId}`),
     /** How many deliveries were ever written down. */
     kept: () => database.db.$count(work.inbox, eq(work.inbox.orgId, orgId)),
     left: async () => {
-      const rows = await real.unfinished("slack", 0, 100);
-      await database.db.execute(sql`update inbox set claimed_until = null where org_id = ${orgId}`);
+      const rows = await real.unfinished("slack", -1_000, 100);
+      await database.db.execute(sql`update inbox set claimed_until = to_timestamp(0) where org_id = ${orgId}`);
       return rows;
     },
   };
