@@ -55,6 +55,12 @@ export function command(args: readonly string[], env: Readonly<Record<string, st
   };
 }
 
+/** What a machine behind a proxy of its own says of authorities to trust, for what goes out to a package registry. */
+export function trusted(): Readonly<Record<string, string>> {
+  const { NODE_EXTRA_CA_CERTS } = process.env;
+  return NODE_EXTRA_CA_CERTS === undefined ? {} : { NODE_EXTRA_CA_CERTS };
+}
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");

@@ -4,7 +4,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { launch, noBrowser, visit } from "./browser.ts";
 import { keepEvidence } from "./evidence.ts";
-import { type Product, startProductWith } from "./product.ts";
+import { type Product, type Starting, startProductWith } from "./product.ts";
 
 /** A product and a browser for one file of tests. What people see is found by role, label and text only. */
 export interface Stage {
@@ -27,11 +27,16 @@ export const inBrowser = test.skipIf(skipped);
 /** What the product is started beside, and told of. */
 export interface Surroundings {
   readonly settings: Readonly<Record<string, string>>;
+  /** Absent: as the tests start it. */
+  readonly starting?: Starting;
   close(): Promise<void>;
 }
 
-/** Starts the product and the browser before the file's first test, and ends both after its last. */
-export function stageOfFile(surround?: () => Promise<Surroundings>): Stage {
+/**
+ * Starts the product and the browser before the file's first test, and ends both after its last. `beginMs`: how long that and
+ * what is around it may take to begin, when longer than any hook.
+ */
+export function stageOfFile(surround?: () => Promise<Surroundings>, beginMs?: number): Stage {
   let browser: Browser | null = null;
   let product: Product | null = null;
   let surroundings: Surroundings | null = null;
@@ -48,8 +53,9 @@ export function stageOfFile(surround?: () => Promise<Surroundings>): Stage {
     if (skipped) return;
     mkdirSync(SCREENSHOTS, { recursive: true });
     surroundings = (await surround?.()) ?? null;
-    [product, browser] = await Promise.all([startProductWith(surroundings?.settings ?? {}), launch()]);
-  });
+    const { settings = {}, starting } = surroundings ?? {};
+    [product, browser] = await Promise.all([startProductWith(settings, starting), launch()]);
+  }, beginMs);
   afterAll(async () => {
     await browser?.close();
     const code = await product?.stop();

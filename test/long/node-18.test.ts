@@ -1,23 +1,14 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, beforeEach, expect, test } from "vitest";
-import { installImage } from "#adapters/agent/install.ts";
 import { bootstrapOfFile } from "#test/scripts/bootstrap.ts";
+import { oldestNode } from "./oldest-node.ts";
 
 /** The oldest Node that a host may have, the real one: what starts everything else must get along with what that has. */
 
-const root = path.resolve(import.meta.dirname, "..", "..");
 let node = "";
 beforeAll(async () => {
-  const image = await installImage({
-    name: "node-18",
-    from: path.join(root, "test", "fixtures"),
-    into: path.join(root, "node_modules", ".cache", "countersign-images"),
-    npm: ["npm"],
-    env: Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1])),
-    signal: AbortSignal.timeout(240_000),
-  });
-  node = path.join(image, "bin", "node");
+  node = path.join(await oldestNode(), "node");
 }, 300_000);
 
 const { at, calls, child, missing, program, run, start } = bootstrapOfFile(() => node);
