@@ -30,6 +30,11 @@ function works(command, ...args) {
 }
 
 const mark = path.join(root, "node_modules", ".countersign-lock");
+/** What is there, as npm has it: it writes this last (its "hidden lockfile"). "" for nothing. */
+function broughtByNpm() {
+  const file = path.join(root, "node_modules", ".package-lock.json");
+  return existsSync(file) ? readFileSync(file, "utf8") : "";
+}
 
 /** Makes `node_modules` true to the lockfile. A mark in it says for which lockfile it was made, and whether whole. */
 function installDependencies() {
@@ -53,12 +58,18 @@ function install(lock, adding) {
   console.error(`countersign: installing dependencies (once per lockfile${adding ? "; these are for tests" : ""})`);
   // Until it has succeeded nothing is known of what is there: an install that was cut short is begun from nothing.
   rmSync(mark, { force: true });
+  // Without it npm would bring what is there once more: it is left where something is only added to that.
+  if (!adding) rmSync(path.join(root, "node_modules", ".package-lock.json"), { force: true });
+  const before = broughtByNpm();
   const verb = adding ? ["install", "--no-save", "--package-lock"] : ["ci"];
   // Said in so many words, for npm goes by NODE_ENV otherwise.
   const which = productAlone ? "--omit=dev" : "--include=dev";
   const ran = npm([...verb, which, "--no-audit", "--no-fund", "--loglevel=error"], "inherit");
   if (ran.error || ran.status !== 0)
     fail(`\`npm ${verb[0]}\` failed: see its message above, mend it, and start again.`);
+  // npm 10 has given up with 0 ("Exit handler never called!") where the registry could not be reached.
+  if (broughtByNpm() === before)
+    fail(`\`npm ${verb[0]}\` ended before everything was there: see its message above, mend it, and start again.`);
   const registry = npm(["config", "get", "registry"], ["ignore", "pipe", "ignore"]);
   writeFileSync(registryFile, registry.stdout?.toString().trim() ?? "");
   writeFileSync(mark, productAlone ? `${lock} without dev` : lock);

@@ -29,7 +29,8 @@ test("Node 18 installs the dependencies and starts a TypeScript file with the No
   writeFileSync(
     at("npm-cli.js"),
     `require("node:fs").appendFileSync(${JSON.stringify(at("calls"))}, "npm by " + process.version + "\\n");
-if (process.argv[2] === "config") console.log("http://127.0.0.1:4873/");`,
+if (process.argv[2] === "config") console.log("http://127.0.0.1:4873/");
+else require("node:fs").writeFileSync("node_modules/.package-lock.json", "{}");`,
   );
   expect(await run([at("child.ts"), "a b"], { npm_execpath: at("npm-cli.js") })).toEqual({
     code: 0,

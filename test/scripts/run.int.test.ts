@@ -68,7 +68,8 @@ setInterval(() => {}, 1_000);`,
         at("npm-cli.js"),
         `const fs = require("node:fs"); const words = process.argv.slice(2);
 fs.appendFileSync(${JSON.stringify(at("calls"))}, "npm " + words.join(" ") + "\\n");
-${does}`,
+${does}
+if (words[0] !== "config") fs.writeFileSync("node_modules/.package-lock.json", words.join(" "));`,
       );
       return { npm_execpath: at("npm-cli.js") };
     }
@@ -137,6 +138,26 @@ ${does}`,
         expect([code, out]).toEqual([1, ""]);
         expect(err).toMatch(/npm error network\ncountersign: `npm ci` failed: see its message above/);
       }
+    });
+
+    test.each([
+      ["all of them", [], "npm ci"],
+      ["those for tests", [""], "npm install"],
+    ])("that npm gave up on without a word in its exit code are not taken for whole: %s", async (_, there, verb) => {
+      mkdirSync(at("src"));
+      writeFileSync(at("src", "main.mjs"), "");
+      rmSync(at("node_modules", ".countersign-lock"));
+      for (const does of there) expect((await run([at("src", "main.mjs")], npm(does))).code).toBe(0);
+      const gaveUp =
+        'if (words[0] !== "config") { console.error("npm error Exit handler never called!"); process.exit(0); }';
+      const { code, out, err } = await run([at("child.mjs")], npm(gaveUp));
+      expect([code, out]).toEqual([1, ""]);
+      expect(err).toMatch(
+        new RegExp(
+          `never called!\ncountersign: \`${verb}\` ended before everything was there: see its message above, mend it, and start again\\.\n$`,
+        ),
+      );
+      expect(await run([at("child.mjs")], npm(""))).toMatchObject({ code: 0, out: "child\n" });
     });
 
     test("without npm are one line", async () => {
