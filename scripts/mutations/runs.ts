@@ -89,6 +89,36 @@ export const RUNS: readonly Mutation[] = [
     },
   },
   {
+    name: "a new sandbox has the size that policy named when the run was asked for",
+    file: "src/runs/sandbox/sandbox.ts",
+    find: "limits: limitsOf(scopeNow(core, run)),",
+    replace: "limits: limitsOf(run.scope ?? scopeNow(core, run)),",
+    red: {
+      file: "test/runs/sandbox-now.int.test.ts",
+      test: "every new sandbox has the stricter of what policy named and names",
+    },
+  },
+  {
+    name: "a new sandbox is behind the wall that policy wanted when the run was asked for",
+    file: "src/runs/sandbox/sandbox.ts",
+    find: "if (unmet !== null) throw new SandboxUnfit(unmet);",
+    replace: "if (unmet !== null && SandboxUnfit === null) throw unmet;",
+    red: {
+      file: "test/runs/sandbox-now.int.test.ts",
+      test: "a stronger wall that policy wants while the agent is at work is wanted of the sandboxes that check its result",
+    },
+  },
+  {
+    name: "setup that policy took away is run",
+    file: "src/runs/decision/narrow.ts",
+    find: "current.setup.includes(one) || pinned.ownSetup?.includes(one)",
+    replace: "current.setup.length >= 0 || pinned.ownSetup?.includes(one)",
+    red: {
+      file: "test/runs/sandbox-now.int.test.ts",
+      test: "setup that policy takes away is not run in a new sandbox, what it adds is not either, and both are said once",
+    },
+  },
+  {
     name: "where a result goes is decided when its run begins, and no more",
     file: "src/runs/result/may-publish.ts",
     find: "answered ? result : [...place, ...result]",

@@ -33,7 +33,8 @@ export const isLimit = (name: string): name is LimitName | SandboxLimit =>
 
 /**
  * Where each is enforced. Money of a month is decided when a run starts, and what is left of it goes to the gateway as
- * part of the run's budget. A sandbox that cannot be had is refused before anything is asked of anybody.
+ * part of the run's budget. A sandbox that cannot be had is refused before anything is asked of anybody, and again by
+ * whoever carries the run wherever one is made.
  */
 export const LIMIT_POINTS: Readonly<Record<LimitName | SandboxLimit, readonly Point[]>> = {
   cost_usd: ["gateway"],
@@ -47,9 +48,9 @@ export const LIMIT_POINTS: Readonly<Record<LimitName | SandboxLimit, readonly Po
   "per_month.tokens": ["intake", "gateway"],
   "per_person_month.cost_usd": ["intake", "gateway"],
   "per_person_month.tokens": ["intake", "gateway"],
-  "sandbox.provider": ["intake"],
-  "sandbox.image": ["intake"],
-  "sandbox.isolation": ["intake"],
+  "sandbox.provider": ["intake", "worker"],
+  "sandbox.image": ["intake", "worker"],
+  "sandbox.isolation": ["intake", "worker"],
   "sandbox.cpu": ["sandbox"],
   "sandbox.memory": ["sandbox"],
   "sandbox.disk": ["sandbox"],

@@ -14,6 +14,11 @@ export interface SandboxNeeds {
   readonly diskBytes: number | null;
 }
 
+/** The same of two policies at once. `null`: no name is in both. */
+export type SandboxWanted = Omit<SandboxNeeds, "providers" | "images"> & {
+  readonly [Key in "providers" | "images"]: SandboxNeeds[Key] | null;
+};
+
 export interface Limits {
   readonly costUsd: number;
   readonly tokens: number;
@@ -43,8 +48,13 @@ export interface Scope {
   readonly models: readonly string[];
   readonly registry: boolean;
   readonly limits: Limits;
-  readonly sandbox: SandboxNeeds;
+  readonly sandbox: SandboxWanted;
   readonly setup: readonly string[];
+  /**
+   * Those that the repository names itself at the commit the run starts from, which no policy takes back. Absent: none, or
+   * unknown in a scope that an older release kept.
+   */
+  readonly ownSetup?: readonly string[];
   readonly checks: readonly Check[];
   /** The recipe that it is held to. Absent: none, or unknown in a scope that an older release kept. */
   readonly recipe?: string;

@@ -84,8 +84,8 @@ test("each part of a sandbox is said with the line that holds and where it is en
   const policy = loaded(load(team("{isolation: process, memory: 2GB}"), { org }));
   const sandboxOf = (one: Policy) => capabilitiesOfTeam(one, "shop").filter(({ text }) => text.includes("sandbox"));
   expect(sandboxOf(policy).map(({ text, at, points }) => [text, at, points])).toEqual([
-    ["shop runs in a sandbox of isolation container or better", "org.yaml:11:22", ["intake"]],
-    ["shop runs in a sandbox at local, daytona", "org.yaml:10:33", ["intake"]],
+    ["shop runs in a sandbox of isolation container or better", "org.yaml:11:22", ["intake", "worker"]],
+    ["shop runs in a sandbox at local, daytona", "org.yaml:10:33", ["intake", "worker"]],
     ["shop runs in a sandbox of at most 4 processors", "org.yaml:11:44", ["sandbox"]],
     ["shop runs in a sandbox of at most 2,000,000,000 bytes of memory", "teams/shop.yaml:7:31", ["sandbox"]],
     ["shop runs in a sandbox of at most 9,000,000,000 bytes of disk", "org.yaml:10:61", ["sandbox"]],

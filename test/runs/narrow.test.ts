@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { sandboxLack } from "#policy/decide/sandbox.ts";
 import { decideEgress, type EgressRule } from "#policy/egress.ts";
 import { decidePath, type PathRule } from "#policy/paths.ts";
-import type { Scope } from "#policy/scope.ts";
+import type { SandboxWanted, Scope } from "#policy/scope.ts";
 import { narrowed } from "#runs/decision/narrow.ts";
 
 const ref = (text: string) => ({ at: `teams/data.yaml:${text.length}:1`, text, why: null });
@@ -83,6 +84,62 @@ test("models, registry and money are what both grant", () => {
     scope({ models: ["gpt-5-*"], registry: false, limits: { ...scope().limits, costUsd: 1, tokens: 2_000 } }),
   );
   expect(left).toMatchObject({ models: ["gpt-5-*"], registry: false, limits: { costUsd: 1, tokens: 1_000 } });
+});
+
+describe("a sandbox that both policies want", () => {
+  const both = (pinned: Partial<SandboxWanted>, current: Partial<SandboxWanted>) => {
+    const of = (needs: Partial<SandboxWanted>) => scope({ sandbox: { ...scope().sandbox, ...needs } });
+    return narrowed(of(pinned), of(current)).sandbox;
+  };
+  test("is behind the stronger wall, whichever names it", () => {
+    expect(both({ isolation: "container" }, { isolation: "none" }).isolation).toBe("container");
+    expect(both({ isolation: "none" }, { isolation: "process" }).isolation).toBe("process");
+    expect(both({ isolation: "process" }, { isolation: "microvm" }).isolation).toBe("microvm");
+  });
+  test("has the smaller of each size, and the one that one of them names alone", () => {
+    expect(both({ cpu: 4, memoryBytes: 1_000 }, { cpu: 2, memoryBytes: 2_000, diskBytes: 5 })).toMatchObject({
+      ...{ cpu: 2, memoryBytes: 1_000, diskBytes: 5 },
+    });
+  });
+  test("is where both allow it to be, and nowhere when they have nothing in common", () => {
+    expect(both({ providers: ["a", "b"] }, { providers: ["b", "c"] }).providers).toEqual(["b"]);
+    expect(both({ images: ["a"] }, {}).images).toEqual(["a"]);
+    expect(both({}, { images: ["a"] }).images).toEqual(["a"]);
+    expect(both({ providers: ["a"] }, { providers: ["b"] }).providers).toBeNull();
+  });
+
+  const needs = fc.record({
+    providers: fc.subarray(["local", "daytona"]),
+    images: fc.subarray(["codex", "opencode"]),
+    isolation: fc.constantFrom("none", "process", "container", "microvm"),
+    cpu: fc.constantFrom(null, 1, 2),
+    memoryBytes: fc.constantFrom(null, 1),
+    diskBytes: fc.constantFrom(null, 1),
+  });
+  const held = fc.constantFrom("hard" as const, "none" as const);
+  const offers = fc.record({
+    provider: fc.constantFrom("local", "daytona"),
+    image: fc.constantFrom("codex", "opencode"),
+    isolation: fc.constantFrom("none", "process", "container", "microvm"),
+    limits: fc.record({ cpu: held, memory: held, disk: held }),
+  });
+  test("is not to be had where either wants what is not there, and only there", () => {
+    fc.assert(
+      fc.property(needs, needs, offers, (pinned, current, offer) => {
+        const lacks = [pinned, current].some((one) => sandboxLack(one, offer) !== null);
+        expect(sandboxLack(both(pinned, current), offer) !== null).toBe(lacks);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+test("setup is what policy named and names still, in its order, and what the repository names itself", () => {
+  const left = narrowed(
+    scope({ setup: ["npm ci", "make deps", "make own"], ownSetup: ["make own"] }),
+    scope({ setup: ["curl x.org", "make deps"] }),
+  );
+  expect(left.setup).toEqual(["make deps", "make own"]);
 });
 
 test("without a policy that grants the run, there is no network and no model, and its own branch stays", () => {

@@ -1,5 +1,5 @@
 import type { SandboxLimit } from "#policy/limit.ts";
-import type { SandboxNeeds } from "#policy/scope.ts";
+import type { SandboxWanted } from "#policy/scope.ts";
 import { ISOLATION } from "#policy/shapes/limits.ts";
 
 /** What a provider was seen to give. */
@@ -19,17 +19,16 @@ export interface SandboxLack {
 }
 
 /** Why a sandbox is not what policy needs; `null` when it is. */
-export function sandboxLack(needs: SandboxNeeds, offer: SandboxOffer): SandboxLack | null {
+export function sandboxLack(needs: SandboxWanted, offer: SandboxOffer): SandboxLack | null {
   const { provider, image, isolation, limits } = offer;
-  if (needs.providers.length > 0 && !needs.providers.includes(provider)) {
-    const why = `policy wants a sandbox at ${needs.providers.join(" or ")}, and this installation has ${provider}`;
+  if (!isAmong(provider, needs.providers)) {
+    const why = `policy wants a sandbox at ${named(needs.providers)}, and this installation has ${provider}`;
     return { limit: "sandbox.provider", why };
   }
-  if (needs.images.length > 0 && !needs.images.includes(image)) {
-    const why = `policy wants the image ${needs.images.join(" or ")}, and the agent's is ${image}`;
+  if (!isAmong(image, needs.images)) {
+    const why = `policy wants the image ${named(needs.images)}, and the agent's is ${image}`;
     return { limit: "sandbox.image", why };
   }
-  const strength = (level: SandboxOffer["isolation"]) => (level === "none" ? -1 : ISOLATION.indexOf(level));
   if (strength(isolation) < strength(needs.isolation)) {
     const why = `policy wants ${needs.isolation} isolation, and ${provider} gives ${isolation}`;
     return { limit: "sandbox.isolation", why };
@@ -43,4 +42,34 @@ export function sandboxLack(needs: SandboxNeeds, offer: SandboxOffer): SandboxLa
   if (loose === undefined) return null;
   const [limit, , , what] = loose;
   return { limit, why: `policy limits the sandbox's ${what}, and ${provider} cannot hold it to that` };
+}
+
+const isAmong = (name: string, names: readonly string[] | null): boolean =>
+  names !== null && (names.length === 0 || names.includes(name));
+
+const named = (names: readonly string[] | null): string => names?.join(" or ") ?? "another than it did before";
+
+const strength = (level: SandboxOffer["isolation"]): number => (level === "none" ? -1 : ISOLATION.indexOf(level));
+
+/** What both want: the names that both allow, the stronger wall, the smaller of each size. */
+export function sandboxOfBoth(a: SandboxWanted, b: SandboxWanted): SandboxWanted {
+  const least = (key: "cpu" | "memoryBytes" | "diskBytes") => {
+    const [one, other] = [a[key], b[key]];
+    return one === null || other === null ? (one ?? other) : Math.min(one, other);
+  };
+  return {
+    providers: inBoth(a.providers, b.providers),
+    images: inBoth(a.images, b.images),
+    isolation: strength(a.isolation) < strength(b.isolation) ? b.isolation : a.isolation,
+    cpu: least("cpu"),
+    memoryBytes: least("memoryBytes"),
+    diskBytes: least("diskBytes"),
+  };
+}
+
+function inBoth(a: readonly string[] | null, b: readonly string[] | null): readonly string[] | null {
+  if (a === null || b === null) return null;
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  const left = a.filter((name) => b.includes(name));
+  return left.length === 0 ? null : left;
 }

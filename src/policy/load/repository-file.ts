@@ -57,6 +57,7 @@ export function withAdditions(scope: Scope, additions: Extract<Additions, { ok: 
   return {
     ...scope,
     setup: [...scope.setup, ...additions.setup.filter((command) => !scope.setup.includes(command))],
+    ownSetup: additions.setup,
     checks: [...scope.checks, ...additions.checks.filter((check) => !taken.has(check.name))],
   };
 }

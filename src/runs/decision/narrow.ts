@@ -1,3 +1,4 @@
+import { sandboxOfBoth } from "#policy/decide/sandbox.ts";
 import type { EgressDenial, EgressRule } from "#policy/egress.ts";
 import { compileScope } from "#policy/load/compile.ts";
 import { recipeNamed, withRecipe } from "#policy/load/recipes.ts";
@@ -15,17 +16,47 @@ import type { Run } from "#runs/run.ts";
  * leaves no network and no model; what is done by then can still be saved to the run's own repository.
  */
 export function scopeNow(core: Pick<Core, "policy">, run: Run): Scope {
-  const { scope } = run;
-  if (!scope) throw new Error(`run ${run.id} has no scope`);
+  const scope = pinnedOf(run);
+  const current = inForce(core, run, scope);
+  return current === scope ? scope : narrowed(scope, current);
+}
+
+/** The setup of a run by now, and where that is not what policy names. */
+export interface SetupNow {
+  /** What was named when it was asked for and is still. */
+  readonly commands: readonly string[];
+  /** Named then and no more. */
+  readonly left: readonly string[];
+  /** Named since: people who said yes to the start have not seen it, and the next run has it. */
+  readonly later: readonly string[];
+}
+
+export function setupNow(core: Pick<Core, "policy">, run: Run): SetupNow {
+  const { setup } = pinnedOf(run);
+  const { setup: commands } = scopeNow(core, run);
+  const current = inForce(core, run, pinnedOf(run));
+  return {
+    commands,
+    left: setup.filter((command) => !commands.includes(command)),
+    later: (current?.setup ?? []).filter((command) => !setup.includes(command)),
+  };
+}
+
+function pinnedOf({ id, scope }: Run): Scope {
+  if (!scope) throw new Error(`run ${id} has no scope`);
+  return scope;
+}
+
+/** What the policy in force grants alone: the pinned scope itself where nothing has changed; `null`: nothing that can be read. */
+function inForce(core: Pick<Core, "policy">, { id, team, repo }: Run, pinned: Scope): Scope | null {
   const current = core.policy();
-  if (!current.ok) return narrowed(scope, null);
-  if (current.policy.digest === scope.policy.digest) return scope;
-  const { team, repo } = run;
-  const compiled = compileScope(current.policy, { team, repo, run: run.id.slice(-8) });
-  if (!compiled.ok) return narrowed(scope, null);
+  if (!current.ok) return null;
+  if (current.policy.digest === pinned.policy.digest) return pinned;
+  const compiled = compileScope(current.policy, { team, repo, run: id.slice(-8) });
+  if (!compiled.ok) return null;
   // One that is taken away after its run has begun takes nothing with it.
-  const recipe = scope.recipe === undefined ? null : recipeNamed(current.policy, scope.recipe, { team, repo });
-  return narrowed(scope, recipe === null ? compiled.scope : withRecipe(compiled.scope, recipe));
+  const recipe = pinned.recipe === undefined ? null : recipeNamed(current.policy, pinned.recipe, { team, repo });
+  return recipe === null ? compiled.scope : withRecipe(compiled.scope, recipe);
 }
 
 /** The first scope without what the second refuses. Where two patterns cross, only what one of them holds whole is kept. */
@@ -46,6 +77,8 @@ export function narrowed(pinned: Scope, current: Scope | null): Scope {
       uploadBytes: least("uploadBytes"),
     },
     paths: pathsOfBoth(pinned.paths, current.paths),
+    sandbox: sandboxOfBoth(pinned.sandbox, current.sandbox),
+    setup: pinned.setup.filter((one) => current.setup.includes(one) || pinned.ownSetup?.includes(one)),
     checks: checksOfBoth(pinned.checks, current.checks),
   };
 }

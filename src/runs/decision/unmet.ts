@@ -43,8 +43,9 @@ export async function sandboxUnmet(core: Core, run: Run, needs: Scope["sandbox"]
   const current = core.policy();
   const policies = [current.ok ? current.policy : null, await core.stores.policies.get(run.policyDigest)];
   const teams = policies.flatMap((policy) => (policy === null ? [] : (teamOf(policy, run.team) ?? [])));
-  // The needs may be those of both policies: the line is that of the one which wants this.
-  const of = teams.find(({ sandbox }) => sandboxLack(sandbox, offer)?.limit === lack.limit) ?? teams[0];
-  const ref = of?.limitRefs?.[lack.limit] ?? { at: of?.at ?? "", text: lack.limit, why: null };
-  return { about: "sandbox", subject: lack.limit, reason: "no_sandbox", why: lack.why, ref };
+  // The needs may be those of both policies: the line, and its words, are those of the one which wants this.
+  const of = teams.find(({ sandbox }) => sandboxLack(sandbox, offer) !== null) ?? teams[0];
+  const { limit, why } = (of && sandboxLack(of.sandbox, offer)) ?? lack;
+  const ref = of?.limitRefs?.[limit] ?? { at: of?.at ?? "", text: limit, why: null };
+  return { about: "sandbox", subject: limit, reason: "no_sandbox", why, ref };
 }

@@ -35,6 +35,7 @@ import { move } from "#runs/record/move.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Run } from "#runs/run.ts";
+import { endUnfit, sandboxUnfit } from "#runs/sandbox/unfit.ts";
 import { denyUnmet } from "./deny.ts";
 
 /** How soon a run that had to queue looks again. A run that ends wakes nobody, so this is the longest idle place. */
@@ -51,6 +52,8 @@ export async function admit(core: Core, run: Run): Promise<void> {
   const authors = (tx: Tx) => core.stores.people.authors(tx, run.id);
   const known = (await core.store.tx(authors)).length;
   if (await withoutRecipe(core, run, scope)) return;
+  const unmet = await sandboxUnfit(core, run);
+  if (unmet !== null) return denyUnmet(core, run, unmet);
   if (await narrowed(core, run, scope)) return;
   if (await heldForLinks(core, run)) return;
   const held = await heldNow(core, run);
@@ -97,6 +100,8 @@ async function readmit(core: Core, run: Run, scope: Scope): Promise<void> {
     await heldForPolicy(core, run);
     return;
   }
+  const unmet = await sandboxUnfit(core, run);
+  if (unmet !== null) return endUnfit(core, run, unmet);
   const now = core.clock.now();
   const wait = await core.store.tx(async (tx): Promise<Wait | null> => {
     const use = await core.stores.shares.use(tx, run, monthAt(now));

@@ -8,6 +8,7 @@ import { RECONCILE_MS, reconcile } from "#runs/result/review.ts";
 import { Fenced, type Run, type RunId } from "#runs/run.ts";
 import { control } from "#runs/sandbox/control.ts";
 import { prepare } from "#runs/sandbox/prepare.ts";
+import { endUnfit, SandboxUnfit } from "#runs/sandbox/unfit.ts";
 import { isFinal, queueOf } from "#runs/state.ts";
 import { work } from "#runs/turn/work.ts";
 import { admit } from "./admit.ts";
@@ -38,6 +39,15 @@ function step(core: Core, run: Run, signal: AbortSignal): Promise<void> {
   }
 }
 
+async function stepOrEnd(core: Core, run: Run, signal: AbortSignal): Promise<void> {
+  try {
+    await step(core, run, signal);
+  } catch (error) {
+    if (!(error instanceof SandboxUnfit)) throw error;
+    await endUnfit(core, run, error.unmet);
+  }
+}
+
 const NEVER = new AbortController().signal;
 
 /** What the engine calls. A fenced step ends quietly: someone newer has the run. Anything else is retried by the engine. */
@@ -50,7 +60,7 @@ export function handlers(core: Core): Handlers {
     const run = await core.stores.runs.take(runId);
     if (!run || run.cancelRequestedBy !== null || queueOf(run.state) !== queue) return;
     try {
-      await step(core, run, signal);
+      await stepOrEnd(core, run, signal);
     } catch (error) {
       if (error instanceof Fenced) return core.log("fenced", { run: run.number, state: run.state });
       throw error;

@@ -5,9 +5,10 @@ import { reachEnv, shell } from "#runs/reach.ts";
 import { record } from "#runs/record/record.ts";
 import { tell } from "#runs/record/tell.ts";
 import type { Run } from "#runs/run.ts";
-import { checkout, setUp } from "#runs/sandbox/prepare.ts";
+import { checkout } from "#runs/sandbox/prepare.ts";
 import { nameOf, type Refused, refusalsOf } from "#runs/sandbox/refused.ts";
 import { release, sandboxFor } from "#runs/sandbox/sandbox.ts";
+import { setUp } from "#runs/sandbox/set-up.ts";
 import { judgeCheck } from "./checks.ts";
 
 const OUTPUT_KEPT = 16_000;
@@ -102,7 +103,7 @@ async function onCommit(
   const failed = await checkout(sandbox, run.repo, run.branch, signal, oid);
   if (failed !== null) throw new Error(`the checks' clone of ${oid} failed: ${failed}`);
   const refused = refusalsOf(core, run.id, sandbox.key);
-  const setup = await setUp(sandbox, run.scope?.setup ?? [], env, signal);
+  const setup = await setUp(core, run, sandbox, env, signal);
   await core.store.tx((tx) => record(core, tx, run.id, run.epoch, setup.events));
   // Also when it succeeded: what it was refused is not laid to the first check.
   const bySetup = await refused(signal);
@@ -129,7 +130,10 @@ async function onCommit(
       await tell(core, tx, run, "status");
     });
     core.nudge();
-    results.push({ exitCode: event.exitCode, output: event.output, refused: await refused(signal) });
+    // Red for want of setup it says nothing of the repository, and a head that is red too would be "already red".
+    const wanting = on === "base" && !setup.whole && event.exitCode !== 0;
+    const exitCode = wanting ? null : event.exitCode;
+    results.push({ exitCode, output: event.output, refused: await refused(signal) });
   }
   return results;
 }

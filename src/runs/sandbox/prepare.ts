@@ -1,13 +1,13 @@
 import type { Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
-import type { EventBody } from "#runs/event.ts";
-import { isRelayAway, reachEnv, repoUrl, shell } from "#runs/reach.ts";
+import { isRelayAway, reachEnv, repoUrl } from "#runs/reach.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { move } from "#runs/record/move.ts";
 import type { Run } from "#runs/run.ts";
 import { refusalsOf, refusedWords } from "./refused.ts";
 import { sandboxFor } from "./sandbox.ts";
 import { waitsForSecrets } from "./secrets.ts";
+import { setUp } from "./set-up.ts";
 
 const CLONE_MS = 5 * 60_000;
 /**
@@ -29,8 +29,6 @@ else
 fi
 git config --local countersign.whole true
 `;
-const SETUP_MS = 10 * 60_000;
-const OUTPUT_KEPT = 16_000;
 
 /** "preparing" → working: a sandbox, the repository from our relay, the setup that policy names. */
 export async function prepare(core: Core, run: Run, signal: AbortSignal): Promise<void> {
@@ -57,7 +55,7 @@ export async function prepare(core: Core, run: Run, signal: AbortSignal): Promis
       next: "Ask again. If it stays, the gateway's log says more.",
     });
   }
-  const { events, broken } = await setUp(sandbox, run.scope.setup, env, signal);
+  const { events, broken } = await setUp(core, run, sandbox, env, signal);
   if (broken !== null) {
     const refused = await refusalsOf(core, run.id, sandbox.key)(signal);
     return handOff(
@@ -95,26 +93,4 @@ export async function checkout(
   const said = cloned.stderr.slice(-2_000);
   if (isRelayAway(said)) throw new Error(`the relay does not answer: ${said}`);
   return said;
-}
-
-/** Runs the setup commands in order, timed; stops at the first that fails. */
-export async function setUp(
-  sandbox: Sandbox,
-  commands: readonly string[],
-  env: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<{ events: EventBody[]; broken: string | null }> {
-  const events: EventBody[] = [];
-  for (const command of commands) {
-    const ran = await sandbox.exec(shell(command, env), { timeoutMs: SETUP_MS, signal });
-    events.push({
-      kind: "setup.ran",
-      command,
-      exitCode: ran.exitCode,
-      ms: ran.durationMs,
-      output: (ran.stdout + ran.stderr).slice(-OUTPUT_KEPT),
-    });
-    if (ran.exitCode !== 0) return { events, broken: command };
-  }
-  return { events, broken: null };
 }

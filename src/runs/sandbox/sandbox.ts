@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Scope } from "#policy/scope.ts";
 import type { Grant } from "#ports/gateway.ts";
 import { type Sandbox, SandboxError, type SandboxSpec } from "#ports/sandbox.ts";
 import { Secret } from "#ports/secret.ts";
@@ -10,6 +11,7 @@ import { Fenced, type Run } from "#runs/run.ts";
 import type { Slot } from "#runs/slot.ts";
 import type { SandboxRow } from "#runs/stores.ts";
 import { type Granted, granted, secretEnv } from "./granted.ts";
+import { SandboxUnfit, sandboxUnfit } from "./unfit.ts";
 
 /** Longer than any run may take: the provider's own net under our clean-up. */
 const TTL_MARGIN_MS = 15 * 60_000;
@@ -71,17 +73,21 @@ export interface RunSandbox {
 
 /**
  * The live sandbox of this slot, made when there is none: intent first, then look-up and create by the provider under
- * the same key, then the record. A sandbox that is gone is said so and replaced by the next attempt.
+ * the same key, then the record. A sandbox that is gone is said so and replaced by the next attempt. Throws
+ * `SandboxUnfit` when one would have to be made and policy wants another by now than there is.
  */
 export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string): Promise<RunSandbox> {
   const row = await core.store.tx((tx) => core.stores.sandboxes.intend(tx, run, slot));
+  const attached = row.state === "ready" ? row.providerId : null;
+  const unmet = attached === null ? await sandboxUnfit(core, run) : null;
+  if (unmet !== null) throw new SandboxUnfit(unmet);
   const token = core.tokenFor(row.key);
   const open = await granted(core, run, row.key, slot);
   await core.gateway.grant(grantOf(core, run, row.key, slot, open));
   const inside = { token, secrets: open.secrets, env: { ...secretEnv(open), ...packageEnv(core, open) } };
-  if (row.state === "ready" && row.providerId !== null) {
+  if (attached !== null) {
     try {
-      return { sandbox: ofOwner(core, run, await core.sandboxes.attach(row.providerId)), fresh: false, ...inside };
+      return { sandbox: ofOwner(core, run, await core.sandboxes.attach(attached)), fresh: false, ...inside };
     } catch (error) {
       if (!isGone(error)) throw error;
       await lost(core, run, row, error instanceof Error ? error.message : String(error));
@@ -94,8 +100,8 @@ export async function sandboxFor(core: Core, run: Run, slot: Slot, image: string
   try {
     sandbox = await make(core, run, row.key, slot, image, token);
   } catch (error) {
-    if (!isGone(error)) throw error;
-    // It was made before we died, and has ended since: its key is used up.
+    if (!isGone(error) && !isOther(error)) throw error;
+    // It was made before we died, and has ended since or is larger than policy lets it be by now: its key is used up.
     const [made] = (await core.sandboxes.list({ ...LABEL, run: run.id })).filter(({ key }) => key === row.key);
     const why = error instanceof Error ? error.message : String(error);
     await lost(core, run, { ...row, providerId: made?.id ?? row.providerId }, why);
@@ -158,7 +164,7 @@ async function make(core: Core, run: Run, key: string, slot: Slot, image: string
       gateway: core.gateway.address,
       trust: await core.gateway.certificate(),
       token: new Secret("sandbox_token", token),
-      limits: limitsOf(run),
+      limits: limitsOf(scopeNow(core, run)),
       ttlMs: ttlOf(run),
     },
     AbortSignal.timeout(CREATE_MS),
@@ -171,8 +177,8 @@ async function make(core: Core, run: Run, key: string, slot: Slot, image: string
 }
 
 /** What policy says, else a size in which most repositories build. */
-function limitsOf(run: Run): SandboxSpec["limits"] {
-  const { cpu, memoryBytes, diskBytes } = run.scope?.sandbox ?? { cpu: null, memoryBytes: null, diskBytes: null };
+function limitsOf({ sandbox }: Scope): SandboxSpec["limits"] {
+  const { cpu, memoryBytes, diskBytes } = sandbox;
   const mebibytes = (bytes: number) => Math.max(1, Math.floor(bytes / 2 ** 20));
   return {
     memoryMiB: memoryBytes === null ? MEMORY_MIB : mebibytes(memoryBytes),
@@ -189,6 +195,9 @@ const ttlOf = (run: Run): number => (run.scope?.limits.runtimeMs ?? 0) + WAITING
  * less than the `leftMs` that it still has to work.
  */
 export const waitsUntil = (endsAt: Date, leftMs: number): Date => new Date(endsAt.getTime() - leftMs - TTL_MARGIN_MS);
+
+/** Under the same key there is one of another size. */
+const isOther = (error: unknown): boolean => error instanceof SandboxError && error.code === "conflict";
 
 export const isGone = (error: unknown): boolean =>
   error instanceof SandboxError && (error.code === "gone" || error.code === "not_found");
