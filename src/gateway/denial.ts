@@ -69,8 +69,12 @@ export function denialText(denial: Denial): string {
  * nothing else.
  */
 export function denialBody(denial: Denial): string {
+  const error = { type: "permission_error", code: denial.reason, message: `countersign: ${denialText(denial)}` };
+  return bodyOf(denial, error);
+}
+
+function bodyOf(denial: Denial, error: unknown): string {
   const message = denialText(denial);
-  const error = { type: "permission_error", code: denial.reason, message: `countersign: ${message}` };
   return `${JSON.stringify({ reason: denial.reason, rule: denial.rule, message, see: "/.well-known/run-policy", type: "error", error })}\n`;
 }
 
@@ -92,6 +96,16 @@ export function refuse(res: ServerResponse, denial: Denial): void {
     return;
   }
   const body = denialBody(denial);
+  res.writeHead(denial.status, headersOf(denial, body)).end(body);
+}
+
+/** For npm, which prints `error` where it is a sentence, and "[object Object]" where it is not. */
+export function refusePackage(res: ServerResponse, denial: Denial): void {
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  const body = bodyOf(denial, `countersign: ${denialText(denial)}`);
   res.writeHead(denial.status, headersOf(denial, body)).end(body);
 }
 

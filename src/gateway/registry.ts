@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import type { Broker } from "./data.ts";
-import { type Denial, refuse } from "./denial.ts";
+import { type Denial, refusePackage } from "./denial.ts";
 import { canonicalPath, strictFault } from "./http-strict.ts";
 import { packagePath } from "./package-path.ts";
 import { tokenOf } from "./token.ts";
@@ -48,7 +48,7 @@ export function registryBroker(wall: Wall): Broker {
     } as const;
     const deny = async (denial: Denial) => {
       const written = await record(wall, { ...line, outcome: "deny", reason: denial.reason, rule: denial.rule });
-      refuse(res, written ? denial : { status: 403, reason: "fail_closed", rule: null });
+      refusePackage(res, written ? denial : { status: 403, reason: "fail_closed", rule: null });
     };
     if (!admission.ok) return await deny({ status: 403, reason: admission.reason, rule: null });
     if (!admission.grant.registry) return await deny({ status: 403, reason: "registry", rule: null });
@@ -59,7 +59,7 @@ export function registryBroker(wall: Wall): Broker {
     const path = packagePath(target, new URL(registry.baseUrl).pathname);
     if (canonicalPath(path) === null) return await deny({ status: 400, reason: "path", rule: null });
     if (!(await record(wall, { ...line, outcome: "allow", reason: "rule", rule: null }))) {
-      return refuse(res, { status: 403, reason: "fail_closed", rule: null });
+      return refusePackage(res, { status: 403, reason: "fail_closed", rule: null });
     }
     await fetchPackage(registry, path, req, res);
   };
@@ -97,13 +97,21 @@ async function fetchPackage(
       }
       incoming.resume();
       const next = new URL(location, url);
-      if (!isBelow(registry.baseUrl, next)) return refuse(res, { status: 502, reason: "redirect", rule: null });
+      if (!isBelow(registry.baseUrl, next)) return refusePackage(res, { status: 502, reason: "redirect", rule: null });
       url = next;
     }
-    refuse(res, { status: 502, reason: "redirect", rule: null });
-  } catch {
-    refuse(res, { status: 502, reason: "unreachable", rule: null });
+    refusePackage(res, { status: 502, reason: "redirect", rule: null });
+  } catch (error) {
+    refusePackage(res, { status: 502, reason: "unreachable", rule: null, detail: causeOf(error) });
   }
+}
+
+/** Its code alone: a certificate that is not known here is the operator's to name (`NODE_EXTRA_CA_CERTS`), and nobody else's fault. */
+function causeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "no reason";
+  return /CERT|SIGNATURE|ISSUER/.test(code)
+    ? `Its certificate is not trusted (${code}): the service's NODE_EXTRA_CA_CERTS names those that are.`
+    : `(${code})`;
 }
 
 /** Whether a URL is in the same registry: same origin, path below the base's. */

@@ -330,10 +330,18 @@ test("a run without the registry, and a connection without a run, are refused", 
   const { world } = await registryWorld({ registry: false });
   expect(JSON.parse((await ask(world, "/registry/x", { method: "GET", headers: [] })).body)).toMatchObject({
     reason: "registry",
+    error: expect.stringMatching(/^countersign: [A-Z].+\.$/),
   });
   expect(
     JSON.parse((await ask(world, "/registry/x", { method: "GET", headers: [], sandbox: null })).body),
   ).toMatchObject({ reason: "no_run" });
+});
+
+test("a registry that does not answer is said with the reason, in npm's own field", async () => {
+  const registry = { baseUrl: "http://127.0.0.1:1", auth: null };
+  const world = await worldWith({ config: { registry } }, { registry: true });
+  const answer = await ask(world, "/registry/left-pad", { method: "GET", headers: [] });
+  expect(JSON.parse(answer.body).error).toBe("countersign: The destination does not answer. (ECONNREFUSED)");
 });
 
 test("a run can read what it may do, with no secret in it", async () => {
