@@ -58,6 +58,16 @@ export const RUNS: readonly Mutation[] = [
     },
   },
   {
+    name: "more time is given above the ceiling",
+    file: "src/runs/money/time.ts",
+    find: "Math.max(limit, Math.min(limit + moreMs, ceiling))",
+    replace: "Math.max(limit, limit + moreMs, Math.min(limit, ceiling))",
+    red: {
+      file: "test/runs/more-time.int.test.ts",
+      test: "together it is never more than the ceiling, and nobody is asked above it",
+    },
+  },
+  {
     name: "a check that policy requires by now waits for the next run",
     file: "src/runs/result/check.ts",
     find: "scopeNow(core, run).checks.filter(",

@@ -9,7 +9,7 @@ import type { Effect, Subject } from "#policy/policy.ts";
  */
 const ACTIONS: Record<string, { point: Point; baseline: "allow" | "draft" | "none" }> = {
   "run.start": { point: "intake", baseline: "allow" },
-  /** More money or tokens for a run whose budget is spent, up to the ceiling. */
+  /** More money, tokens or time for a run that has used up what it had, up to the ceiling. */
   "run.extend": { point: "gateway", baseline: "none" },
   "pr.open": { point: "publish", baseline: "draft" },
   "pr.update": { point: "publish", baseline: "allow" },

@@ -1,3 +1,4 @@
+import { isUsedUp } from "#runs/budget-added.ts";
 import type { Core } from "#runs/core.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { record } from "#runs/record/record.ts";
@@ -30,13 +31,15 @@ export async function expire(core: Core, run: Run): Promise<void> {
     unanswered.flatMap(({ asks }) => asks),
   );
   if (late.length === 0 && pending.length === 0 && now.getTime() - lastAsked >= waitMs) {
-    const budget = all.at(-1)?.gate === "budget";
+    const last = all.at(-1);
+    const spent = last?.gate === "budget" ? isUsedUp(last) : null;
     return handOff(core, run, {
-      fault: budget ? "budget" : "policy",
+      fault: spent === null ? "policy" : "budget",
       tried: "to get an approval",
-      failed: budget
-        ? "The budget is spent, and nobody who may give more answered in time. The run page has the work so far."
-        : "Nobody who may approve answered in time.",
+      failed:
+        spent === null
+          ? "Nobody who may approve answered in time."
+          : `${spent}, and nobody who may give more answered in time. The run page has the work so far.`,
       next: "Ask again in the channel, or ask the approvers why they did not answer.",
     });
   }

@@ -28,6 +28,7 @@ import {
   usedUp,
   type Wait,
 } from "#runs/money/shares.ts";
+import { timeAnew } from "#runs/money/time.ts";
 import { decidedAnew } from "#runs/record/decided-anew.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { eventsOf } from "#runs/record/look.ts";
@@ -48,7 +49,7 @@ const LOOK_AGAIN_MS = 5_000;
 export async function admit(core: Core, run: Run): Promise<void> {
   const { scope } = run;
   if (!scope) throw new Error(`run ${run.id} is queued without a scope`);
-  if (run.resumeTo !== null) return readmit(core, run, scope);
+  if (run.resumeTo !== null) return readmit(core, run);
   const authors = (tx: Tx) => core.stores.people.authors(tx, run.id);
   const known = (await core.store.tx(authors)).length;
   if (await withoutRecipe(core, run, scope)) return;
@@ -92,9 +93,9 @@ export async function admit(core: Core, run: Run): Promise<void> {
 
 /**
  * The same for a run that people's answer brings back. It was admitted before, so policy and the month are met where it
- * goes on; its time begins anew, else it would be over before it begins.
+ * goes on; its time begins anew, else it would be over before it begins, or is what that answer gave it.
  */
-async function readmit(core: Core, run: Run, scope: Scope): Promise<void> {
+async function readmit(core: Core, run: Run): Promise<void> {
   const held = await heldNow(core, run);
   if (held === null) {
     await heldForPolicy(core, run);
@@ -102,13 +103,14 @@ async function readmit(core: Core, run: Run, scope: Scope): Promise<void> {
   }
   const unmet = await sandboxUnfit(core, run);
   if (unmet !== null) return endUnfit(core, run, unmet);
+  const timeMs = await timeAnew(core, run);
   const now = core.clock.now();
   const wait = await core.store.tx(async (tx): Promise<Wait | null> => {
     const use = await core.stores.shares.use(tx, run, monthAt(now));
     await core.stores.runs.lock(tx, run.id);
     const full = fullOf(run, held, use);
     if (full !== null) return full;
-    const deadlineAt = new Date(now.getTime() + scope.limits.runtimeMs);
+    const deadlineAt = new Date(now.getTime() + timeMs);
     await move(core, tx, run, "preparing", { patch: { resumeTo: null, wakeAt: null, deadlineAt } });
     return null;
   });

@@ -156,7 +156,7 @@ async function close(
       events: [
         {
           kind: "run.handed_off",
-          ...(approval.gate === "budget" ? noMore(run, by, reason) : saidNo(run, by, reason)),
+          ...(approval.gate === "budget" ? noMore(run, approval, by, reason) : saidNo(run, by, reason)),
           branch: run.pullRequest === null ? null : run.branch,
         },
       ],

@@ -6,10 +6,11 @@ import { membersOrHold } from "#runs/approval/hold.ts";
 import type { Approval } from "#runs/approval.ts";
 import { bind } from "#runs/bind.ts";
 import { boundNow, withBound } from "#runs/bound.ts";
-import { BudgetSubject } from "#runs/budget-added.ts";
+import { BudgetSubject, isUsedUp, moreTimeOf } from "#runs/budget-added.ts";
 import type { Core } from "#runs/core.ts";
 import { type Answer, allow, decided } from "#runs/decision/allow.ts";
 import { decidedByLine } from "#runs/decision/unmet.ts";
+import type { EventBody } from "#runs/event.ts";
 import { allotted, type Budget } from "#runs/money/allot.ts";
 import { dollars, heldNow, monthOver, monthTaken } from "#runs/money/shares.ts";
 import { isNews } from "#runs/record/decided-anew.ts";
@@ -49,28 +50,33 @@ export async function outOfBudget(
   const line = (await heldNow(core, run))?.(limit)?.ref ?? null;
   const over = line === null ? [] : [decidedByLine(core, run, { ...OVER, subject: limit, ref: line })];
   if (decision.outcome !== "ask") {
-    const told = decided("budget", "run.extend", decision);
-    // With a grant it was recorded already that what people had given counts no more.
-    const news = isNews((await factsOf(core, run.id)).decisions, told) ? [told] : [];
-    return handOff(core, run, spentWords(run, budget.own, short, line, whyNot(decision)), [...news, ...over]);
+    const next = whyNot(decision, "Ask for a smaller step, or ask the policy's owners for a larger budget.");
+    const told = await untold(core, run, decision);
+    return handOff(core, run, spentWords(run, budget.own, short, line, next), [...told, ...over]);
   }
   if (budget.room[short] <= 0) return handOff(core, run, spentWords(run, budget.own, short, line, ATOP), over);
   const subject = BudgetSubject.parse({ spent, budget: budget.own, more: budget.room });
-  const answers = (await core.stores.approvals.ofRun(run.id)).filter((one) => one.gate === "budget");
+  const all = await core.stores.approvals.ofRun(run.id);
+  const answers = all.filter((one) => one.gate === "budget" && moreTimeOf(one) === null);
   const pending = answers.find(({ status }) => status === "pending");
-  const denied = answers.find((one) => one.status === "denied" && same(one, budget.own));
-  if (denied !== undefined) {
-    const vote = (await core.store.tx((tx) => core.stores.approvals.votes(tx, denied.id))).find(
-      ({ choice }) => choice === "deny",
-    );
-    return handOff(core, run, noMore(run, vote?.person ?? null, vote?.reason ?? null));
-  }
-  if (pending === undefined && !(await ask(core, run, decision, subject))) return;
+  const no = await saidNo(
+    core,
+    run,
+    answers.find((one) => one.status === "denied" && same(one, budget.own)),
+  );
+  if (no !== null) return handOff(core, run, no);
+  if (pending === undefined && !(await askForMore(core, run, decision, subject))) return;
   await suspend(core, run, sandbox, null, "budget", signal);
 }
 
-/** `false`: who is in the group cannot be read, and the run is held. */
-async function ask(
+/** What policy says about more, unless the record has it: with a grant it was recorded that what people had given counts no more. */
+export async function untold(core: Core, run: Run, decision: Answer): Promise<readonly EventBody[]> {
+  const told = decided("budget", "run.extend", decision);
+  return isNews((await factsOf(core, run.id)).decisions, told) ? [told] : [];
+}
+
+/** Puts the question. `false`: who is in the group cannot be read, and the run is held. */
+export async function askForMore(
   core: Core,
   run: Run,
   decision: Answer & { readonly outcome: "ask" },
@@ -103,13 +109,15 @@ function same({ subject }: Approval, budget: Budget["own"]): boolean {
 }
 
 const OVER = { about: "budget", reason: "over_limit" } as const;
-const ATOP = "It is at the ceiling already: only the policy's owners can raise that.";
+/** What is said where a yes could give nothing. */
+export const ATOP = "It is at the ceiling already: only the policy's owners can raise that.";
 
-function whyNot(decision: Answer): string {
+/** Why nobody is asked for more: the rule that says so, else what can be done instead. */
+export function whyNot(decision: Answer, otherwise: string): string {
   if (decision.outcome === "deny" && decision.reason === "rule") {
     return `More is not asked for: ${decision.rules.map(({ text, at }) => `${text} (${at})`).join("; ")}.`;
   }
-  return "Ask for a smaller step, or ask the policy's owners for a larger budget.";
+  return otherwise;
 }
 
 function spentWords(run: Run, own: Amount, short: keyof Amount, line: RuleRef | null, next: string): HandOff {
@@ -118,12 +126,25 @@ function spentWords(run: Run, own: Amount, short: keyof Amount, line: RuleRef | 
   return { fault: "budget", tried: run.text, failed: `The budget of ${budget} is spent${where}.`, next };
 }
 
+/** What a run says of the no that it was given; `null`: there is none. */
+export async function saidNo(core: Core, run: Run, denied: Approval | undefined): Promise<HandOff | null> {
+  if (denied === undefined) return null;
+  const votes = await core.store.tx((tx) => core.stores.approvals.votes(tx, denied.id));
+  const vote = votes.find(({ choice }) => choice === "deny");
+  return noMore(run, denied, vote?.person ?? null, vote?.reason ?? null);
+}
+
 /** What a run says that people gave no more. */
-export function noMore(run: Pick<Run, "text">, by: Person | null, reason: string | null): HandOff {
+export function noMore(
+  run: Pick<Run, "text">,
+  denied: Pick<Approval, "gate" | "subject">,
+  by: Person | null,
+  reason: string | null,
+): HandOff {
   return {
     fault: "budget",
     tried: run.text,
-    failed: `The budget is spent, and ${by?.name ?? "an approver"} said no to more${reason === null ? "." : `: ${reason}`}`,
+    failed: `${isUsedUp(denied)}, and ${by?.name ?? "an approver"} said no to more${reason === null ? "." : `: ${reason}`}`,
     next: "The run page has the work so far. Ask for a smaller step, or ask again with what the approver needs.",
   };
 }

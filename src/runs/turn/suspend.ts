@@ -17,18 +17,19 @@ const WHY: Readonly<Record<string, string>> = {
 /**
  * Nobody has answered the agent's question, and the sandbox is let go with the work so far pushed to the relay. An
  * "expired" question is closed (neither yes nor no): "Ask again" and a yes bring the run back. One that has "outstayed"
- * its sandbox stays open, and its answer brings the run back. Either yes holds for the same bytes. "budget": the agent did
- * not ask, its run did, and has nothing to spend until it is answered.
+ * its sandbox stays open, and its answer brings the run back. Either yes holds for the same bytes. "budget" and "time":
+ * the agent did not ask, its run did, and has nothing to spend or no time until it is answered. `sandbox`: `null` when there
+ * is none any more.
  */
 export async function suspend(
   core: Core,
   run: Run,
-  sandbox: Sandbox,
+  sandbox: Sandbox | null,
   agent: Agent | null,
-  waited: "expired" | "outstayed" | "budget",
+  waited: "expired" | "outstayed" | "budget" | "time",
   signal: AbortSignal,
 ): Promise<void> {
-  const saved = await commitAndPush(core, { sandbox, agent }, run, signal);
+  const saved = sandbox === null ? null : await commitAndPush(core, { sandbox, agent }, run, signal);
   await release(core, run, run.epoch);
   const turn = await core.stores.turns.current(run.id);
   await core.store.tx(async (tx) => {
@@ -42,7 +43,7 @@ export async function suspend(
       ]);
       await tell(core, tx, run, "approval", approval.id);
     }
-    if ("what" in saved) {
+    if (saved !== null && "what" in saved) {
       await record(core, tx, run.id, run.epoch, [
         { kind: "notice", text: `The work so far could not be kept: ${saved.said}` },
       ]);
@@ -56,8 +57,11 @@ export async function suspend(
     await core.stores.turns.add(tx, { runId: run.id, cause: "interrupted", person: null, text: run.text });
     if (asked.length === 0) {
       // Answered while it was being packed up, when nothing waited for the answer any more; or nobody could be asked yet.
-      await move(core, tx, run, "preparing", { why: "no question is open", patch: { wakeAt: null } });
-      return;
+      const why = "no question is open";
+      if (waited !== "time") return void (await move(core, tx, run, "preparing", { why, patch: { wakeAt: null } }));
+      // It has no time to go on in but what a yes gave it, and is given that in line.
+      const parked = await move(core, tx, run, "suspended", { why, patch: { resumeTo: "preparing", wakeAt: null } });
+      return void (await move(core, tx, parked, "queued", { why }));
     }
     const waitMs = giveUpMs(
       core,

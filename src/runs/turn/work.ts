@@ -2,11 +2,9 @@ import { type Agent, type AgentDriver, AgentError } from "#ports/agent.ts";
 import type { ProcessInfo, Sandbox } from "#ports/sandbox.ts";
 import type { Core } from "#runs/core.ts";
 import { allow, decided } from "#runs/decision/allow.ts";
-import { deadlineNow, scopeNow } from "#runs/decision/narrow.ts";
-import { decidedByLine } from "#runs/decision/unmet.ts";
+import { deadlineNow } from "#runs/decision/narrow.ts";
 import { lastAnswer } from "#runs/last-answer.ts";
 import { allotted } from "#runs/money/allot.ts";
-import { heldNow } from "#runs/money/shares.ts";
 import { handOff } from "#runs/record/hand-off.ts";
 import { eventsOf } from "#runs/record/look.ts";
 import { record } from "#runs/record/record.ts";
@@ -23,6 +21,7 @@ import { type Followed, follow } from "./follow.ts";
 import { keepWork } from "./keep-work.ts";
 import { promptOf } from "./prompt.ts";
 import { suspend } from "./suspend.ts";
+import { outOfTime } from "./time.ts";
 
 /**
  * "working": drives the agent turn by turn until none is queued, or until people are asked. The agent lives in the
@@ -35,13 +34,14 @@ export async function work(core: Core, run: Run, signal: AbortSignal): Promise<v
   // The timer of a question that is answered by now; a question that still waits sets it again.
   if (run.wakeAt !== null) await core.store.tx((tx) => core.stores.runs.patch(tx, run, { wakeAt: null }));
   const until = AbortSignal.any([signal, deadline.signal]);
+  let box: RunSandbox | null = null;
   try {
-    const box = await sandboxFor(core, run, "agent", driver.profile.image);
+    box = await sandboxFor(core, run, "agent", driver.profile.image);
     if (box.fresh) return await restart(core, run, "the sandbox was lost", "sandbox");
     await turns(core, run, driver, box, until);
   } catch (error) {
     if (signal.aborted) throw error;
-    if (deadline.signal.aborted) return await outOfTime(core, run);
+    if (deadline.signal.aborted) return await outOfTime(core, run, box?.sandbox ?? null, signal);
     if (isGone(error)) return await restart(core, run, "the sandbox was lost", "sandbox");
     throw error;
   }
@@ -153,25 +153,6 @@ function deadlineOf(core: Core, run: Run): Disposable & { readonly signal: Abort
   };
   look();
   return { signal: over.signal, [Symbol.dispose]: () => clearTimeout(timer) };
-}
-
-async function outOfTime(core: Core, run: Run): Promise<void> {
-  const { runtimeMs } = scopeNow(core, run).limits;
-  const time = runtimeMs < 60_000 ? `${runtimeMs / 1_000} s` : `${Math.round(runtimeMs / 60_000)} min`;
-  const line = (await heldNow(core, run))?.("runtime")?.ref;
-  const where = line === undefined ? "" : ` (${line.text} at ${line.at})`;
-  const over = { about: "budget", subject: "runtime", reason: "over_limit" } as const;
-  await handOff(
-    core,
-    run,
-    {
-      fault: "budget",
-      tried: run.text,
-      failed: `It was not done within ${time}, the limit of ${run.team}${where}.`,
-      next: "Ask for a smaller step, or ask the policy's owners for more time.",
-    },
-    line === undefined ? [] : [decidedByLine(core, run, { ...over, ref: line })],
-  );
 }
 
 /**

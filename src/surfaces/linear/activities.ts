@@ -1,4 +1,5 @@
 import type { Activity } from "#ports/ticket.ts";
+import { moreTimeOf } from "#runs/budget-added.ts";
 import type { Fault } from "#runs/event.ts";
 import type { ApprovalFacts, RunFacts } from "#runs/facts.ts";
 import type { RunTitle } from "#runs/view.ts";
@@ -107,7 +108,8 @@ const GATES: Readonly<Record<ApprovalFacts["gate"], string>> = {
 function ofApproval(approval: ApprovalFacts, around: Around): readonly Due[] {
   const { id, gate, askNo } = approval;
   const name = approval.subject[gate];
-  const what = typeof name === "string" ? `${GATES[gate]} (${code(name, 200)})` : GATES[gate];
+  const act = moreTimeOf(approval) === null ? GATES[gate] : "more time";
+  const what = typeof name === "string" ? `${act} (${code(name, 200)})` : act;
   const goesOn = gate === "host" ? " The run goes on meanwhile." : "";
   const asked: Due = {
     key: `approval:${id}:${askNo}`,

@@ -253,6 +253,13 @@ export const views: Readonly<Record<string, View>> = {
     [...story.working, story.opened({ approval: "approval-2", gate: "budget", subject: MORE })],
     "approval-2",
   ),
+  "approval-time": story.approvalOf(
+    [
+      ...story.working,
+      story.opened({ approval: "approval-2", gate: "budget", subject: { timeMs: 3_600_000, moreMs: 1_800_000 } }),
+    ],
+    "approval-2",
+  ),
   "receipt-in-review": story.receiptOf(story.inReview),
   "receipt-merged": story.receiptOf(story.merged),
   "receipt-without-checks": story.receiptOf(

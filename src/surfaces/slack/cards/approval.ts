@@ -1,6 +1,7 @@
 import type { Point } from "#policy/points.ts";
 import type { GroupRef } from "#policy/policy.ts";
 import type { Gate } from "#runs/approval.ts";
+import { moreTimeOf } from "#runs/budget-added.ts";
 import type { ApprovalFacts, AskFacts, RunFacts } from "#runs/facts.ts";
 import { isFinal } from "#runs/state.ts";
 import { peopleOf, type RunTitle, type View } from "#runs/view.ts";
@@ -70,7 +71,7 @@ export function approvalCard(view: Extract<View, { kind: "approval" }>): Card {
     context(
       `digest ${code(short(approval.digest))}`,
       said(run.agent, 80),
-      open ? `enforced ${pointName(POINTS[approval.gate])}` : null,
+      open ? `enforced ${pointName(moreTimeOf(approval) === null ? POINTS[approval.gate] : "worker")}` : null,
       open ? `expires ${moment(approval.expiresAt, "day")}` : null,
       approval.askNo > 1 ? `asked ${count(approval.askNo, "time")}` : null,
     ),
@@ -107,7 +108,8 @@ export function actOf(run: RunTitle, approval: ApprovalFacts): { readonly bold: 
         plain: `publish protected changes to ${said(run.repo, 80)}`,
       };
     case "budget": {
-      const more = moreOf(subject);
+      const timeMs = moreTimeOf({ gate, subject });
+      const more = timeMs === null ? moreOf(subject) : `work for ${duration(timeMs)} more`;
       return { bold: `+ ${more}`, plain: more };
     }
     default:

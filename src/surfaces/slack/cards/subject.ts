@@ -73,6 +73,8 @@ const LINES: Readonly<Record<string, (value: unknown) => string | null>> = {
   spent: (value) => of(Spending, value, (spent) => `Spent so far: ${spending(spent)}`),
   budget: (value) => of(Spending, value, (budget) => `Of a budget of: ${spending(budget)}`),
   more: (value) => of(Spending, value, (more) => `A yes adds, for this run alone: ${spending(more)}`),
+  timeMs: (value) => of(z.number(), value, (ms) => `Not done within: ${duration(ms)}`),
+  moreMs: (value) => of(z.number(), value, (ms) => `A yes adds, for this run alone: ${duration(ms)}`),
   repo: (value) => of(z.string(), value, (repo) => `Repository: ${code(repo)}`),
   base: (value) => of(z.string(), value, (oid) => `From commit: ${code(oid.slice(0, 12))}`),
   head: (value) => of(z.string(), value, (oid) => `Commit to publish: ${code(oid.slice(0, 12))}`),
