@@ -12,7 +12,7 @@ const run = promisify(execFile);
 export const start: Bench = {
   name: "start",
   claim: "from a clean checkout to the page: under 45 s once everything is downloaded, under 2 s from then on",
-  peer: "cold: `npm ci` of the same lockfile; warm: a bare Bolt app with the same chat page (bench/bare-bolt.ts)",
+  peer: "cold: `npm ci` of the same packages; warm: a bare Bolt app with the same chat page (bench/bare-bolt.ts)",
   async run() {
     const place = folder();
     try {
@@ -65,7 +65,7 @@ export const start: Bench = {
 const clone = (to: string) => run("git", ["clone", "--quiet", "--no-local", root, to]);
 
 const install = (at: string) =>
-  run("npm", ["ci", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"], { cwd: at });
+  run("npm", ["ci", "--omit=dev", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"], { cwd: at });
 
 async function startedMs(starting: ReturnType<typeof bareBolt>): Promise<number> {
   await using subject = await starting;
