@@ -41,7 +41,13 @@ export function product(
 
 /** The product as a newcomer starts it: `npm start` in a checkout, which installs what is missing. */
 export function npmStart(checkout: string, dataDir?: string): Promise<Subject> {
-  return open("npm", ["start", "--silent"], { cwd: checkout, database: null, dataDir });
+  return open("npm", ["start", "--silent"], { cwd: checkout, database: null, dataDir, env: site() });
+}
+
+/** How programs here reach what is outside: npm's settings, certificates, proxies. Without them npm tries for minutes. */
+function site(): Record<string, string> {
+  const named = Object.entries(process.env).filter(([name]) => /^npm_config_|proxy$|cert|_ca_/i.test(name));
+  return Object.fromEntries(named.map(([name, value]) => [name, value ?? ""]));
 }
 
 /** The peer: see bare-bolt.ts. */
