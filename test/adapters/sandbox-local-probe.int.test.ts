@@ -35,7 +35,8 @@ describe.skipIf(noBubblewrap !== null)("the probe of a new local sandbox", () =>
   });
 
   async function create(attempts: unknown) {
-    const bwrap = path.join(bench.folder, "bwrap");
+    // Its ending says what it is written in, wherever the folder for temporary files lies.
+    const bwrap = path.join(bench.folder, "bwrap.cjs");
     await writeFile(bwrap, pretender(attempts), { mode: 0o755 });
     const sandboxes = localSandboxes({
       stateDir: bench.stateDir,
