@@ -55,6 +55,37 @@ inBrowser("a guest is told that a member has to ask", async () => {
   expect(await threadOf(page).count()).toBe(0);
 });
 
+inBrowser("what one writes is in view, and the end stays in view when a thread opens beside it", async () => {
+  const page = await stage.visit();
+  const room = page.getByRole("main");
+  const inView = async (words: string) => {
+    const said = room.getByText(words).last();
+    await said.waitFor();
+    await expect
+      .poll(
+        () =>
+          said.evaluate((node) => {
+            const [at, within] = [node, node.closest(".scroller") ?? node].map((one) => one.getBoundingClientRect());
+            return at !== undefined && within !== undefined && at.bottom <= within.bottom && at.top >= within.top;
+          }),
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+  };
+  for (let n = 1; n <= 12; n += 1) {
+    await write(page, `Line ${n} of a long talk among people.`);
+    await inView(`Line ${n} of a long talk among people.`);
+  }
+  await ask(page, '@agent append "A talk." to README.md');
+  await inView("A talk.");
+  await room.getByRole("log", { name: "Messages in #shop" }).hover();
+  await page.mouse.wheel(0, -4_000);
+  await write(page, "And one more after reading what was above.");
+  await inView("And one more after reading what was above.");
+  await page.setViewportSize({ width: 900, height: 500 });
+  await inView("And one more after reading what was above.");
+});
+
 inBrowser("an approver decides on a phone, in the dark, and nothing is wider than the screen", async () => {
   const page = await stage.visit({ viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true });
   const thread = await ask(page, '@agent append "We ship on Fridays." to README.md');

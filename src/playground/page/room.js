@@ -60,11 +60,40 @@ function rows(state, messages, o) {
   return items;
 }
 
+/** Lists whose reader is at the end. @type {WeakSet<HTMLElement>} */
+const followed = new WeakSet();
+
+/** @param {HTMLElement} list */
+const isAtEnd = (list) => list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+
+/** @param {HTMLElement} list */
+function toEnd(list) {
+  followed.add(list);
+  list.scrollTop = list.scrollHeight;
+}
+
+/** Whoever reads the end goes on reading it when the list, or what is in it, changes its size: a thread opens beside it. @param {HTMLElement} list */
+function follow(list) {
+  const size = () => `${list.clientWidth} ${list.clientHeight} ${list.scrollHeight}`;
+  let seen = "";
+  list.addEventListener("scroll", () => {
+    // The browser's own, since sizes have changed, is not the reader's.
+    if (size() !== seen) return;
+    if (isAtEnd(list)) followed.add(list);
+    else followed.delete(list);
+  });
+  const sizes = new ResizeObserver(() => {
+    seen = size();
+    if (followed.has(list)) list.scrollTop = list.scrollHeight;
+  });
+  for (const node of [list, ...list.children]) sizes.observe(node);
+  return list;
+}
+
 /** Keeps the end in view when it was in view; otherwise leaves the reader where they are. @param {HTMLElement} list @param {boolean} jump @param {() => void} draw */
 function stayAtEnd(list, jump, draw) {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
   draw();
-  if (atEnd || jump) list.scrollTop = list.scrollHeight;
+  if (jump || followed.has(list)) toEnd(list);
 }
 
 /** @param {State} state @param {(text: string) => void} fill @param {boolean} large */
@@ -110,6 +139,7 @@ export function drawRoom(state, hooks) {
       unheard: "Only people read this. Begin with @agent to ask for work.",
       thread: null,
       sent(ts, text) {
+        toEnd(/** @type {HTMLElement} */ (list.parentElement));
         // The answer comes in the thread, so that is where to look; a refusal for one person comes here.
         if (/@agent\b/i.test(text)) hooks.expectAnswer(ts);
       },
@@ -140,7 +170,7 @@ export function drawRoom(state, hooks) {
           ...(channel?.members ?? []).map((id) => avatar(state.users.get(id), "tiny")),
         ),
       ),
-      h("div", { class: "scroller" }, welcome, list),
+      follow(h("div", { class: "scroller" }, welcome, list)),
       h("div", { class: "write" }, tips, write.node),
     );
   }
@@ -182,7 +212,7 @@ function frameThread(state, node, root, hooks) {
     hint: "Mention @agent to steer the run.",
     unheard: "Only people read this. Mention @agent to steer the run.",
     thread: root,
-    sent: () => {},
+    sent: () => toEnd(/** @type {HTMLElement} */ (list.parentElement)),
   });
   const list = h("div", { class: "list", role: "log", "aria-label": "Thread", "aria-live": "off", tabindex: 0 });
   const status = h("div", { class: "status", role: "status" });
@@ -204,7 +234,7 @@ function frameThread(state, node, root, hooks) {
         icon("cross"),
       ),
     ),
-    h("div", { class: "scroller" }, list),
+    follow(h("div", { class: "scroller" }, list)),
     status,
     h("div", { class: "write" }, write.node),
   );
